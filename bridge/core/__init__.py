@@ -1,0 +1,1 @@
+"""Shared words without behaviour: ids, the clock, refusals, events."""
