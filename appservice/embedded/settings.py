@@ -75,7 +75,7 @@ def homeserver_settings(
 
 
 def log_settings(level: str) -> dict[str, Any]:
-    """Everything to stderr, which the starter keeps in one file together with what Python prints on a crash."""
+    """Everything to stderr, which the starter keeps in one file with what Python prints on a crash."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -93,7 +93,7 @@ def write_private(path: Path, settings: Mapping[str, Any]) -> Path:
 
 
 def ensure_signing_key(path: Path) -> None:
-    """The server's own ed25519 key in the format of `signedjson`: kept once made, so that the server stays itself."""
+    """The server's ed25519 key in the format of `signedjson`: made once, so that the server stays itself."""
     if path.exists():
         return
     seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")

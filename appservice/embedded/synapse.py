@@ -1,4 +1,4 @@
-"""A private Synapse in a child process, for the demo and the tests. Knows nothing of the bridge but a registration file."""
+"""A private Synapse in a child process for the demo and tests. Of the bridge it knows a registration file."""
 
 import asyncio
 import ctypes
@@ -51,8 +51,8 @@ class Access:
 class Synapse:
     """One server, one data folder, one port: `async with Synapse(folder) as synapse:` runs it.
 
-    `registrations` are application service registration files. `database_url` (postgresql://...) replaces SQLite.
-    `settings` overrides single keys of homeserver.yaml.
+    `registrations` are application service registration files. `database_url` (postgresql://...) replaces
+    SQLite. `settings` overrides single keys of homeserver.yaml.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Synapse:
         return self._process.pid if self._process else None
 
     async def start(self, *, limit: float = START_LIMIT) -> None:
-        """Start the process and return once it answers. Raises SynapseError with the end of its log if it never does."""
+        """Return once it answers. Raises SynapseError with the end of its log if it never does."""
         if self._process:
             raise SynapseError(f"Synapse runs already (pid {self._process.pid})")
         _require_free(self.port)  # else another server's answer would be taken for ours
@@ -120,7 +120,7 @@ class Synapse:
             ) from None
 
     async def stop(self) -> None:
-        """SIGTERM, so that it finishes what it is at; SIGKILL if that takes too long. Does nothing when it is not running."""
+        """SIGTERM, so that it finishes what it is at, then SIGKILL. Does nothing when it is not running."""
         if self._process is None:
             return
         self._process.terminate()
@@ -212,7 +212,7 @@ class Synapse:
             return False
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        while process.poll() is None:
+        while process.poll() is None:  # noqa: ASYNC110 - a process sets no asyncio event
             await asyncio.sleep(POLL)
 
     def _tail(self, start: int) -> str:
@@ -239,7 +239,7 @@ def _require_free(port: int) -> None:
 
 
 def _die_with_parent(parent: int) -> Any:
-    """For the child, before exec: have the kernel kill it when the thread that started it is gone (Linux only)."""
+    """For the child before exec: the kernel kills it when the thread that started it is gone (Linux)."""
     assert _LIBC is not None
     prctl = _LIBC.prctl
 
