@@ -1,0 +1,232 @@
+"""The database as the features see it: transactions, reads, and what can go wrong. Knows no feature.
+
+One SQL text serves both: `$1` placeholders, times as epoch milliseconds, `ON CONFLICT`, `RETURNING`.
+Where SQLite needs other words, `bridge.storage.sqlite.for_sqlite` says so, and nobody else.
+"""
+# ruff: noqa: N818 - these name what happened, as refusals do
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
+from functools import partial
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Protocol
+from weakref import WeakSet
+
+import structlog
+
+from bridge.core.clock import Clock, SystemClock
+
+Value = str | int | float | bytes | None
+
+_log = structlog.get_logger(__name__)
+
+
+class Row(Protocol):
+    def __getitem__(self, key: str, /) -> Any: ...
+
+
+class DatabaseError(Exception):
+    """Anything typed below. Mistakes in SQL come as the driver's own errors."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Not reachable, not writable, locked, broken or closed; may pass by itself.
+
+    Nothing is stored, unless PostgreSQL went away during the COMMIT itself: then nobody knows, so look again.
+    """
+
+
+class StorageFull(DatabaseUnavailable):
+    """No space left. Nothing of the transaction is stored; works again once there is space."""
+
+
+class DatabaseTooNew(DatabaseError):
+    """A newer release has migrated this database."""
+
+
+class UniqueViolation(DatabaseError):
+    """A row with this key exists already."""
+
+
+class TransactionConflict(DatabaseError):
+    """Ran into another transaction (deadlock, serialization). Rolled back; the caller runs it again."""
+
+
+class TransactionBroken(DatabaseError):
+    """A statement failed before, and the transaction was used or left as if it had not. Rolled back."""
+
+
+@contextmanager
+def translated(translate: Callable[[Exception], Exception]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        typed = translate(error)
+        if typed is error:
+            raise
+        raise typed from error
+
+
+async def outlast(work: asyncio.Future[None]) -> None:
+    """Wait to the very end of `work`, cancelled or not; a cancellation is passed on afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failure = None if work.cancelled() else work.exception()
+    if cancelled is not None:
+        raise cancelled from failure
+    work.result()
+
+
+class Reader(ABC):
+    @abstractmethod
+    async def fetch(self, sql: str, *args: Value) -> list[Row]: ...
+
+    async def fetch_one(self, sql: str, *args: Value) -> Row | None:
+        rows = await self.fetch(sql, *args)
+        return rows[0] if rows else None
+
+    async def fetch_value(self, sql: str, *args: Value) -> Any:
+        """The first column of the first row; None without rows."""
+        rows: list[Any] = await self.fetch(sql, *args)
+        return rows[0][0] if rows else None
+
+
+class Transaction(Reader):
+    """All or nothing. After a failed statement it can only be left: as on PostgreSQL, so on SQLite."""
+
+    def __init__(self, translate: Callable[[Exception], Exception]) -> None:
+        self._translate = translate
+        self._callbacks: list[Callable[[], None]] = []
+        self._running = False
+        self.failure: BaseException | None = None
+        self.ended = False
+
+    @abstractmethod
+    async def execute(self, sql: str, *args: Value) -> int:
+        """Rows affected."""
+
+    @abstractmethod
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None: ...
+
+    @abstractmethod
+    async def lock(self, name: str) -> None:
+        """Until the transaction ends, nobody else, in whatever process, holds the lock of this name."""
+
+    @abstractmethod
+    def end(self, *, commit: bool) -> asyncio.Future[None]:
+        """Begin to end; done once settled. Only `Database.transaction` calls this."""
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Runs exactly once if this commits, even when its task is cancelled meanwhile; else never."""
+        self.check()
+        self._callbacks.append(partial(copy_context().run, callback))
+
+    def check(self) -> None:
+        if self.ended:
+            raise RuntimeError("this transaction has ended: use it inside its `async with` only")
+        if self.failure is not None:
+            raise TransactionBroken(
+                "a statement of this transaction failed or was cancelled, so all of it is rolled back; "
+                "let the error leave the `async with` and run the transaction again"
+            ) from self.failure
+
+    @contextmanager
+    def statement(self) -> Iterator[None]:
+        self.check()
+        if self._running:  # on SQLite the second could run outside, after the first has ended the transaction
+            raise RuntimeError("one statement at a time: a transaction belongs to one task")
+        self._running = True
+        try:
+            with translated(self._translate):
+                yield
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self._running = False
+
+    def committed(self) -> None:
+        for callback in self._callbacks:
+            try:
+                callback()
+            except Exception:
+                _log.exception("after_commit_failed")
+
+
+class Database(Reader):
+    """Reads here are outside a transaction, on connections of their own, and cannot write."""
+
+    def __init__(self) -> None:
+        self._inside: WeakSet[asyncio.Task[Any]] = WeakSet()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Leaving it normally commits; an exception, a cancellation included, rolls back. Settled once left.
+
+        Raises `DatabaseUnavailable` (`StorageFull`), `UniqueViolation`, `TransactionConflict` and
+        `TransactionBroken`. Do not wait inside for the network, nor for another task's transaction.
+        """
+        task = asyncio.current_task()
+        if task is None or task in self._inside:
+            raise RuntimeError("transactions do not nest: hand the open one on")
+        self._inside.add(task)
+        try:
+            transaction = await self._begin()
+            try:
+                yield transaction
+                transaction.check()
+            except BaseException:
+                transaction.ended = True
+                await outlast(transaction.end(commit=False))
+                raise
+            transaction.ended = True
+            await outlast(transaction.end(commit=True))
+        finally:
+            self._inside.discard(task)
+
+    @abstractmethod
+    async def _begin(self) -> Transaction: ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """After the transactions under way. Afterwards everything raises `DatabaseUnavailable`."""
+
+
+async def open_database(
+    url: str, *, clock: Clock | None = None, migrations: Traversable | None = None
+) -> Database:
+    """Connected, known to be writable, migrated.
+
+    `url`: `sqlite:////abs/path.db`, `sqlite:///relative.db` or `postgresql://user:password@host/name`.
+    Raises `DatabaseUnavailable` and `DatabaseTooNew`.
+    """
+    from bridge.storage.migrate import migrate
+    from bridge.storage.postgres import PostgresDatabase
+    from bridge.storage.sqlite import SqliteDatabase
+
+    database: Database
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        database = await SqliteDatabase.open(rest[1:])
+    elif scheme in ("postgresql", "postgres"):
+        database = await PostgresDatabase.open(url)
+    else:
+        raise DatabaseUnavailable(
+            "the database url is not understood: write sqlite:////absolute/path.db, sqlite:///relative.db "
+            "or postgresql://user:password@host:5432/name"
+        )
+    try:
+        folder = migrations if migrations is not None else files("bridge.storage") / "migrations"
+        await migrate(database, clock=clock or SystemClock(), folder=folder)
+    except BaseException:
+        await database.close()
+        raise
+    return database

@@ -1,0 +1,181 @@
+"""PostgreSQL through asyncpg: a pool for transactions, and one for reads.
+
+Two pools: with one, transactions that also read outside themselves could hold all connections, each waiting for
+one more.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from bridge.storage.database import (
+    Database,
+    DatabaseUnavailable,
+    Row,
+    StorageFull,
+    Transaction,
+    TransactionBroken,
+    TransactionConflict,
+    UniqueViolation,
+    Value,
+    translated,
+)
+
+WRITERS = 10
+READERS = 5
+CONNECT_SECONDS = 10
+
+_CONFLICTS = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+_UNAVAILABLE = (
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+
+def lock_number(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+class PostgresTransaction(Transaction):
+    def __init__(self, database: "PostgresDatabase", connection: Any) -> None:
+        super().__init__(database.translate)
+        self._database = database
+        self._connection = connection
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        with self.statement():
+            status: str = await self._connection.execute(sql, *args)
+            count = status.rpartition(" ")[2]
+            return int(count) if count.isdigit() else 0
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        with self.statement():
+            await self._connection.executemany(sql, rows)
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        with self.statement():
+            rows: list[Row] = await self._connection.fetch(sql, *args)
+            return rows
+
+    async def lock(self, name: str) -> None:
+        await self.execute("SELECT pg_advisory_xact_lock($1)", lock_number(name))
+
+    def end(self, *, commit: bool) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._commit() if commit else self._roll_back())
+
+    async def _commit(self) -> None:
+        try:
+            with translated(self._translate):
+                status = await self._connection.execute("COMMIT")
+            if status != "COMMIT":  # PostgreSQL calls it a success to roll a broken transaction back
+                raise TransactionBroken(f"the server answered {status} to COMMIT")
+            self.committed()
+        finally:
+            await self._database.release(self._connection)
+
+    async def _roll_back(self) -> None:
+        await self._database.release(self._connection)
+
+
+class PostgresDatabase(Database):
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        address = urlsplit(url)  # of which no password may reach a message
+        self._name = f"PostgreSQL at {address.hostname or 'the local socket'}{address.path}"
+        self._writers = self._pool(url, WRITERS)
+        self._readers = self._pool(url, READERS, default_transaction_read_only="on")
+
+    @classmethod
+    async def open(cls, url: str) -> "PostgresDatabase":
+        try:
+            database = cls(url)
+        except ValueError as error:
+            raise DatabaseUnavailable(f"the database url is not understood: {error}") from error
+        try:
+            with translated(database.translate):
+                await database._writers
+                await database._readers
+        except BaseException:
+            for pool in (database._writers, database._readers):
+                with suppress(asyncpg.InterfaceError):  # never connected
+                    pool.terminate()
+            raise
+        return database
+
+    @staticmethod
+    def _pool(url: str, size: int, **settings: str) -> Any:
+        return asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=CONNECT_SECONDS,
+            reset=_nothing_to_reset,
+            server_settings={"application_name": "festimo-bridge", **settings},
+        )
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        with translated(self.translate):
+            rows: list[Row] = await self._readers.fetch(sql, *args)
+            return rows
+
+    async def close(self) -> None:
+        await self._writers.close()
+        await self._readers.close()
+
+    async def _begin(self) -> PostgresTransaction:
+        with translated(self.translate):
+            connection = await self._writers.acquire()
+            try:
+                await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            except BaseException:
+                await asyncio.shield(asyncio.ensure_future(self.release(connection)))
+                raise
+        return PostgresTransaction(self, connection)
+
+    async def release(self, connection: Any) -> None:
+        """Back to the pool, out of any transaction: by ROLLBACK, else by hanging up."""
+        try:
+            if not connection.is_closed() and connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+        except Exception:
+            connection.terminate()
+        finally:
+            await self._writers.release(connection)
+
+    def translate(self, error: Exception) -> Exception:
+        if isinstance(error, asyncpg.UniqueViolationError):
+            return UniqueViolation(str(error))
+        if isinstance(error, _CONFLICTS):
+            return TransactionConflict(str(error))
+        if isinstance(error, asyncpg.DiskFullError):
+            return StorageFull(f"{self._name}: {error}. Nothing is stored; make space on its disk")
+        if isinstance(error, _UNAVAILABLE) or _connection_is_gone(error):
+            return DatabaseUnavailable(
+                f"{self._name}: {str(error) or type(error).__name__}. "
+                "Check that the server runs, that it takes writes, and the database url"
+            )
+        return error
+
+
+async def _nothing_to_reset(_connection: Any) -> None:
+    """We leave no session state behind; asyncpg's own reset would cost a round trip per transaction."""
+
+
+def _connection_is_gone(error: Exception) -> bool:
+    """asyncpg tells misuse and a closed connection by the same class."""
+    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)

@@ -1,0 +1,300 @@
+"""SQLite: one writer that commits waiting transactions together, and readers beside it.
+
+One task at a time has the writer. Each transaction of a group runs in a savepoint of its own, and all of them
+return after the one COMMIT; if that fails, all of them fail.
+Statements run in aiosqlite's thread, in order: what follows a cancelled statement runs after that has ended.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import cast
+
+import aiosqlite
+
+from bridge.storage.database import (
+    Database,
+    DatabaseUnavailable,
+    Row,
+    StorageFull,
+    Transaction,
+    UniqueViolation,
+    Value,
+    translated,
+)
+
+GROUP_LIMIT = 64
+READERS = 3
+BUSY_TIMEOUT_MS = 5_000
+SETTINGS = ("synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}")
+
+_ROW_LOCK = re.compile(r"\s+FOR UPDATE(?:\s+SKIP LOCKED)?(?=\s*(?:\)|;|$))", re.IGNORECASE)
+_SERIAL = re.compile(r"\bBIGSERIAL PRIMARY KEY\b", re.IGNORECASE)
+
+
+@lru_cache(maxsize=2048)
+def for_sqlite(sql: str) -> str:
+    """All that differs from PostgreSQL: no row locks (there is one writer), another word for counted keys."""
+    return _SERIAL.sub("INTEGER PRIMARY KEY AUTOINCREMENT", _ROW_LOCK.sub("", sql))
+
+
+def bound(args: Sequence[Value]) -> dict[str, Value]:
+    return {str(number): value for number, value in enumerate(args, 1)}
+
+
+class SqliteTransaction(Transaction):
+    def __init__(self, database: "SqliteDatabase") -> None:
+        super().__init__(database.translate)
+        loop = asyncio.get_running_loop()
+        self._database = database
+        self.turn: asyncio.Future[None] = loop.create_future()
+        self.left: asyncio.Future[bool] = loop.create_future()
+        self._settled: asyncio.Future[None] = loop.create_future()
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        with self.statement():
+            cursor = await self._database.writer.execute(for_sqlite(sql), bound(args))
+            if cursor.description is not None:  # it gives rows: read to the end, or it stays open
+                await cursor.fetchall()
+            return max(cursor.rowcount, 0)
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        with self.statement():
+            await self._database.writer.executemany(for_sqlite(sql), [bound(row) for row in rows])
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        with self.statement():
+            return await _fetch(self._database.writer, sql, args)
+
+    async def lock(self, name: str) -> None:
+        self.check()  # BEGIN IMMEDIATE has excluded every other writer already
+
+    def end(self, *, commit: bool) -> asyncio.Future[None]:
+        if not self.left.done():
+            self.left.set_result(commit)
+        return self._settled
+
+    def settle(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing of this is stored, which is news only to one that waits for its turn or for the commit."""
+        if not self.turn.done():
+            self.turn.set_exception(error)
+        elif self.left.done() and not self.left.result():
+            self.settle()
+        elif not self._settled.done() and not self.turn.cancelled():
+            self.failure = self.failure or error
+            self._settled.set_exception(error)
+            self._settled.exception()  # seen, even if its task never comes to look
+
+
+class SqliteDatabase(Database):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._waiting: deque[SqliteTransaction] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._writer: aiosqlite.Connection | None = None
+        self._readers: list[aiosqlite.Connection] = []
+        self._idle: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: str) -> "SqliteDatabase":
+        database = cls(path)
+        try:
+            with translated(database.translate):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # ours alone; -wal and -shm inherit it
+                database._writer = await database._connect()
+                for _ in range(READERS):
+                    database._readers.append(await database._connect("query_only = ON"))
+                    database._idle.put_nowait(database._readers[-1])
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @property
+    def writer(self) -> aiosqlite.Connection:
+        if self._writer is None:
+            raise self._connection_lost()
+        return self._writer
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        self._check_open()
+        reader = await self._idle.get()
+        try:
+            with translated(self.translate):
+                return await _fetch(reader, sql, args)
+        finally:
+            self._idle.put_nowait(reader)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+        if self._writer is not None:
+            await self._writer.close()
+        for _ in self._readers:
+            await (await self._idle.get()).close()
+
+    async def _connect(self, *settings: str) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(self._path, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            for setting in (*SETTINGS, *settings):
+                await connection.execute_fetchall(f"PRAGMA {setting}")
+            mode = (await _fetch(connection, "PRAGMA journal_mode = WAL", ()))[0]["journal_mode"]
+            if mode != "wal":
+                raise DatabaseUnavailable(
+                    f"{self._path}: SQLite cannot keep its write-ahead log there, as on network folders. "
+                    "Put the database on a local disk, or use PostgreSQL"
+                )
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _begin(self) -> SqliteTransaction:
+        self._check_open()
+        transaction = SqliteTransaction(self)
+        self._waiting.append(transaction)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name="sqlite writer")
+        try:
+            await transaction.turn
+        except asyncio.CancelledError:
+            transaction.end(commit=False)  # in case its turn had just come
+            raise
+        return transaction
+
+    async def _write(self) -> None:
+        """The writer task: as long as there is work. Only the end of the event loop cancels it."""
+        try:
+            while self._waiting:
+                await self._write_group()
+        finally:
+            self._writing = None
+            for transaction in self._waiting:
+                transaction.fail(DatabaseUnavailable(f"{self._path}: shutting down"))
+            self._waiting.clear()
+
+    async def _write_group(self) -> None:
+        group: list[SqliteTransaction] = []
+        current = self._waiting[0]
+        try:
+            if self._writer is None:
+                self._writer = await self._connect()
+            for _ in range(GROUP_LIMIT):
+                if not self._waiting:
+                    break
+                current = self._waiting.popleft()
+                if await self._run_one(current, others=bool(group)):
+                    group.append(current)
+            if group:
+                await self._writer.execute("COMMIT")
+        except BaseException as error:
+            await self._recover()
+            lost = [*group, current]
+            if not group:  # it could not even begin, so nor can those that wait
+                lost += self._waiting
+                self._waiting.clear()
+            for transaction in lost:
+                transaction.fail(self._lost(error))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for transaction in group:
+                transaction.committed()
+            for transaction in group:
+                transaction.settle()
+
+    async def _run_one(self, transaction: SqliteTransaction, *, others: bool) -> bool:
+        """Whether it is to be committed. The first of a group begins, the others set a savepoint."""
+        if transaction.turn.done():  # given up while waiting
+            return False
+        await self.writer.execute("SAVEPOINT one" if others else "BEGIN IMMEDIATE")
+        if not transaction.turn.done():
+            transaction.turn.set_result(None)
+            if await transaction.left:
+                return True
+        try:
+            await self.writer.execute("ROLLBACK TO one" if others else "ROLLBACK")
+        except (
+            sqlite3.Error
+        ) as error:  # SQLite has rolled back all by itself, as it may when the disk is full
+            if others:
+                raise transaction.failure if isinstance(transaction.failure, Exception) else error from None
+        transaction.settle()
+        return False
+
+    async def _recover(self) -> None:
+        """Out of whatever transaction is open, if need be by another connection."""
+        connection = self._writer
+        if connection is None:
+            return
+        with suppress(sqlite3.Error, ValueError):  # none is open, or the connection is gone
+            await connection.execute("ROLLBACK")
+        with suppress(ValueError):
+            if not connection.in_transaction:
+                return
+        self._writer = None
+        with suppress(sqlite3.Error, ValueError):
+            await connection.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DatabaseUnavailable(f"{self._path}: the database is closed")
+
+    def _connection_lost(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self._path}: the connection was lost; another is opened now")
+
+    def _lost(self, error: BaseException) -> Exception:
+        """Each of a group gets an exception of its own: a shared one would collect everybody's traceback."""
+        if not isinstance(error, Exception):
+            return DatabaseUnavailable(f"{self._path}: shutting down")
+        typed = self.translate(error)
+        lost = type(typed)(*typed.args)
+        lost.__cause__ = error
+        return lost
+
+    def translate(self, error: Exception) -> Exception:
+        if isinstance(error, OSError):
+            return DatabaseUnavailable(
+                f"{self._path}: {error.strerror}. The folder must exist, and both must be writable for us"
+            )
+        if isinstance(error, ValueError) and str(error) in ("Connection closed", "no active connection"):
+            return self._connection_lost()
+        code = getattr(error, "sqlite_errorcode", None)
+        if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
+            return UniqueViolation(str(error))
+        if code is None or (code & 0xFF) not in _UNAVAILABLE:
+            return error
+        kind, advice = _UNAVAILABLE[code & 0xFF]
+        return kind(f"{self._path}: {error}. {advice}")
+
+
+async def _fetch(connection: aiosqlite.Connection, sql: str, args: Sequence[Value]) -> list[Row]:
+    return cast(list[Row], await connection.execute_fetchall(for_sqlite(sql), bound(args)))
+
+
+_PERMIT = "The folder must exist, and it, the file and the disk must be writable for us"
+_UNAVAILABLE: dict[int, tuple[type[DatabaseUnavailable], str]] = {
+    sqlite3.SQLITE_FULL: (StorageFull, "Nothing of it is stored; make space on this disk"),
+    sqlite3.SQLITE_BUSY: (DatabaseUnavailable, "Another process keeps writing to it; end that one"),
+    sqlite3.SQLITE_READONLY: (DatabaseUnavailable, _PERMIT),
+    sqlite3.SQLITE_CANTOPEN: (DatabaseUnavailable, _PERMIT),
+    sqlite3.SQLITE_PERM: (DatabaseUnavailable, _PERMIT),
+    sqlite3.SQLITE_IOERR: (DatabaseUnavailable, "The disk does not work; see the system's log"),
+    sqlite3.SQLITE_CORRUPT: (DatabaseUnavailable, "The file is damaged; restore a backup"),
+    sqlite3.SQLITE_NOTADB: (DatabaseUnavailable, "This is another kind of file; check the path"),
+}
