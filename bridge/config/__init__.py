@@ -1,0 +1,27 @@
+"""The operator's settings: read once at start, checked as a whole, never changed while running."""
+
+from bridge.config.appservice import Appservice
+from bridge.config.database import Database
+from bridge.config.encryption import Encryption, ShareWith
+from bridge.config.homeserver import Homeserver
+from bridge.config.load import Config, load
+from bridge.config.messages import Messages
+from bridge.config.platform import Platform, Tenant
+from bridge.config.problems import ConfigError, ConfigProblem
+from bridge.config.storage import Storage
+
+__all__ = [
+    "Appservice",
+    "Config",
+    "ConfigError",
+    "ConfigProblem",
+    "Database",
+    "Encryption",
+    "Homeserver",
+    "Messages",
+    "Platform",
+    "ShareWith",
+    "Storage",
+    "Tenant",
+    "load",
+]

@@ -1,0 +1,26 @@
+"""Where everything is kept."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bridge.config.section import Section
+
+_SQLITE = "sqlite:///"
+_POSTGRESQL = ("postgresql://", "postgres://")
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("may not hold control characters, nor begin or end with a space")
+    if value.startswith((_SQLITE, *_POSTGRESQL)) and value not in (_SQLITE, *_POSTGRESQL):
+        return secret
+    raise ValueError("must be like sqlite:///festimo.db or postgresql://user:password@host/database")
+
+
+class Database(Section):
+    # A secret, because a PostgreSQL address holds a password.
+    url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+        default=SecretStr("sqlite:///festimo.db"), description="SQLite file or PostgreSQL database"
+    )

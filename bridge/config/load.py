@@ -1,0 +1,109 @@
+"""Reads the file and reports everything that is wrong with it at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, SecretBytes, ValidationError, ValidationInfo, field_validator
+
+from bridge.config import platform as platform_section
+from bridge.config.appservice import Appservice
+from bridge.config.database import Database
+from bridge.config.encryption import Encryption
+from bridge.config.homeserver import Homeserver
+from bridge.config.messages import Messages
+from bridge.config.platform import Platform
+from bridge.config.problems import ConfigError, ConfigProblem, problems_of
+from bridge.config.section import MAKE_KEY, Section
+from bridge.config.storage import Storage
+
+
+class Config(Section):
+    homeserver: Homeserver = Field(description="the homeserver whose rooms the conversations live in")
+    appservice: Appservice = Field(description="how the homeserver and we know each other")
+    database: Database = Field(default_factory=Database, description="where everything is kept")
+    storage: Storage = Field(description="how content lies at rest")
+    encryption: Encryption = Field(description="our own keys, and whom room keys are given to")
+    messages: Messages = Field(default_factory=Messages, description="limits of a message")
+    platform: Platform = Field(description="who sends us events")
+
+    @field_validator("encryption")
+    @classmethod
+    def _keys_differ(cls, encryption: Encryption, info: ValidationInfo) -> Encryption:
+        storage = info.data.get("storage")
+        master_key: SecretBytes | None = storage.master_key if isinstance(storage, Storage) else None
+        if master_key in (encryption.identity_secret, encryption.pickle_key):
+            raise ValueError(f"holds the same key as `storage.master_key`. Make another with {MAKE_KEY}")
+        return encryption
+
+
+def load(path: Path | str) -> Config:
+    """The checked configuration in a YAML file; `ConfigError` names all its problems, and no secret value."""
+    source = str(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        fix = "Copy config.example.yaml there, fill it in, and make it readable"
+        raise ConfigError(source, (ConfigProblem("", f"cannot be read: {reason}. {fix}"),)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(source, (ConfigProblem("", "is not UTF-8 text. Save it as UTF-8"),)) from None
+    raw, problems = _read_yaml(text)
+    if raw is None and problems:
+        raise ConfigError(source, tuple(problems))
+    return _check({} if raw is None else raw, problems, source=source)
+
+
+def _check(raw: object, problems: list[ConfigProblem], *, source: str) -> Config:
+    if not isinstance(raw, dict):
+        raise ConfigError(
+            source, (ConfigProblem("", "must hold sections with keys, like config.example.yaml"),)
+        )
+    # An absent or emptied section is checked as an empty one, so that each missing key is named.
+    sections = raw | {name: {} for name in Config.model_fields if raw.get(name) is None}
+    problems = [*problems, *platform_section.conflicts(sections["platform"])]
+    try:
+        config = Config.model_validate(sections)
+    except ValidationError as error:
+        problems = [*problems_of(error, Config), *problems]
+    if problems:
+        # `from None`: the original error knows the values.
+        raise ConfigError(source, tuple(problems)) from None
+    return config
+
+
+class _Loader(yaml.SafeLoader):
+    """Notes a key that stands twice, where YAML's own loader silently keeps the last one."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.problems: list[ConfigProblem] = []
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:
+    seen: set[str] = set()
+    for key_node, _ in node.value:
+        if isinstance(key_node, yaml.ScalarNode):
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if key in seen:
+                loader.problems.append(ConfigProblem(key, f"stands twice (again in line {line}). Keep one"))
+            seen.add(key)
+    yield from loader.construct_yaml_map(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def _read_yaml(text: str) -> tuple[object, list[ConfigProblem]]:
+    try:
+        loader = _Loader(text)
+        return loader.get_single_data(), loader.problems
+    except yaml.MarkedYAMLError as error:
+        # Only the place: PyYAML's own words repeat the text around it, and there may be a secret there.
+        mark = error.problem_mark or error.context_mark
+        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        detail = f"is not valid YAML{place}. Check indentation, and quote values with special characters"
+    except (yaml.YAMLError, ValueError, RecursionError):
+        detail = "is not valid YAML. Check for control characters and impossible dates"
+    return None, [ConfigProblem("", detail)]
