@@ -210,7 +210,7 @@ class Client:
         Session(response.user_id, response.device_id, response.access_token).save(folder)
 
     async def _cross_sign(self, identity: Identity) -> None:
-        """Publish the identity, sign the device. Synapse asks no password for a first or unchanged identity."""
+        """Publish the identity, sign the device. Synapse asks no password for a first or unchanged one."""
         await self._post("keys/device_signing/upload", identity.public_keys())
         known = await self._post("keys/query", {"device_keys": {self.user_id: [self.device_id]}})
         device_keys = known["device_keys"][self.user_id][self.device_id]

@@ -1,4 +1,4 @@
-"""Which device an embedded client is: a private file beside its keys, so that the next run goes on with it."""
+"""Which device an embedded client is: a private file beside its keys, so that the next run is the same."""
 
 import json
 from dataclasses import asdict, dataclass, field

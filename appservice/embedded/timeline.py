@@ -11,7 +11,7 @@ from typing import Any
 class Entry:
     """One message-like event of a room's timeline, as this client sees it now.
 
-    `warning` says why a careful client would mark a decrypted event: its key is of no known device of the sender.
+    `warning` says why a careful client would mark a decrypted event: no known device of the sender made it.
     """
 
     event_id: str
