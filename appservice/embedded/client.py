@@ -61,7 +61,7 @@ class Client:
             url,
             user_id,
             store_path=str(store_folder),
-            config=nio.AsyncClientConfig(max_timeouts=5, request_timeout=POLL_LIMIT),
+            config=nio.AsyncClientConfig(max_timeouts=8, request_timeout=POLL_LIMIT),
         )
         made = cls(client)
         try:

@@ -1,12 +1,10 @@
 """A private Synapse in a child process for the demo and tests. Of the bridge it knows a registration file."""
 
 import asyncio
-import ctypes
 import hashlib
 import hmac
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -31,8 +29,7 @@ STOP_LIMIT = 10.0
 POLL = 0.05
 LOG_TAIL = 30  # lines shown when it does not start
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_TIED = Path(__file__).with_name("tied.py")
 
 
 class SynapseError(RuntimeError):
@@ -192,8 +189,8 @@ class Synapse:
         write_private(self.folder / "log.yaml", log_settings(self._log_level))
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        # -P: the folder `synapse/` of a checkout must not be taken for the installed package.
-        command = [sys.executable, "-P", "-m", "synapse.app.homeserver", "-c"]
+        # -P: neither this folder's synapse.py nor the checkout's synapse/ may be taken for the installed one.
+        command = [sys.executable, "-P", str(_TIED), str(os.getpid()), "synapse.app.homeserver", "-c"]
         with self.log_path.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own interpreter, no outside argument
                 [*command, str(self.folder / "homeserver.yaml")],
@@ -201,7 +198,6 @@ class Synapse:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent(os.getpid()) if _LIBC else None,
             )
 
     async def _answers(self, session: aiohttp.ClientSession) -> bool:
@@ -236,19 +232,6 @@ def _require_free(port: int) -> None:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise SynapseError(f"Port {port} of {LOOPBACK} cannot be used: {error.strerror}") from error
-
-
-def _die_with_parent(parent: int) -> Any:
-    """For the child before exec: the kernel kills it when the thread that started it is gone (Linux)."""
-    assert _LIBC is not None
-    prctl = _LIBC.prctl
-
-    def ask_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
-    return ask_kernel
 
 
 def _registration_mac(secret: str, *parts: str) -> str:

@@ -1,0 +1,1 @@
+"""From the homeserver's events in the inbox to the conversation."""

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is not an error of the program
+class Refusal(Exception):
     """What was asked cannot be done, and nothing was changed.
 
     `code` is stable and machine-readable; `detail` tells a person what happened, why and what to do;

@@ -1,0 +1,1 @@
+"""What people, Festimo and the platform say in a conversation."""

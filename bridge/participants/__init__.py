@@ -1,0 +1,1 @@
+"""People: hosts, vendors, staff; who they are and where they can be reached."""

@@ -6,10 +6,11 @@ import structlog
 from aiohttp import web
 
 from bridge.core.ids import TenantId
+from bridge.delivery.inbox import Accepted
 from bridge.platform.errors import EventIdReused
 from bridge.platform.events import PlatformEvent, Unknown
 from bridge.platform.parse import parse
-from bridge.platform.ports import Accepted, Intake
+from bridge.platform.ports import Intake
 from bridge.platform.signature import Signatures
 from bridge.web.body import decode_utf8, read_body, require_content_type
 

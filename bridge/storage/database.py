@@ -3,7 +3,6 @@
 One SQL text serves both: `$1` placeholders, times as epoch milliseconds, `ON CONFLICT`, `RETURNING`.
 Where SQLite needs other words, `bridge.storage.sqlite.for_sqlite` says so, and nobody else.
 """
-# ruff: noqa: N818 - these name what happened, as refusals do
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg: a pool for transactions, and one for reads.
 
-Two pools: with one, transactions that also read outside themselves could hold all connections, each waiting for
-one more.
+Two pools: with one, transactions that also read outside themselves could hold every connection, each
+waiting for one more.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from bridge.storage.database import (
     TransactionConflict,
     UniqueViolation,
     Value,
+    outlast,
     translated,
 )
 
@@ -76,7 +77,7 @@ class PostgresTransaction(Transaction):
         await self.execute("SELECT pg_advisory_xact_lock($1)", lock_number(name))
 
     def end(self, *, commit: bool) -> asyncio.Future[None]:
-        return asyncio.ensure_future(self._commit() if commit else self._roll_back())
+        return asyncio.ensure_future(self._commit() if commit else self._database.give_up(self._connection))
 
     async def _commit(self) -> None:
         try:
@@ -84,11 +85,10 @@ class PostgresTransaction(Transaction):
                 status = await self._connection.execute("COMMIT")
             if status != "COMMIT":  # PostgreSQL calls it a success to roll a broken transaction back
                 raise TransactionBroken(f"the server answered {status} to COMMIT")
-            self.committed()
-        finally:
-            await self._database.release(self._connection)
-
-    async def _roll_back(self) -> None:
+        except BaseException:
+            await self._database.give_up(self._connection)
+            raise
+        self.committed()
         await self._database.release(self._connection)
 
 
@@ -143,19 +143,22 @@ class PostgresDatabase(Database):
             try:
                 await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             except BaseException:
-                await asyncio.shield(asyncio.ensure_future(self.release(connection)))
+                await outlast(asyncio.ensure_future(self.give_up(connection)))
                 raise
         return PostgresTransaction(self, connection)
 
     async def release(self, connection: Any) -> None:
-        """Back to the pool, out of any transaction: by ROLLBACK, else by hanging up."""
+        await self._writers.release(connection)
+
+    async def give_up(self, connection: Any) -> None:
+        """Out of any transaction: by ROLLBACK, which waits for a cancelled statement to end, else by hanging up."""
         try:
-            if not connection.is_closed() and connection.is_in_transaction():
+            if not connection.is_closed():
                 await connection.execute("ROLLBACK")
         except Exception:
             connection.terminate()
         finally:
-            await self._writers.release(connection)
+            await self.release(connection)
 
     def translate(self, error: Exception) -> Exception:
         if isinstance(error, asyncpg.UniqueViolationError):

@@ -41,7 +41,9 @@ class Sealer:
         self._by_id: dict[bytes, AESGCM] = {}
         self._by_scope: dict[tuple[TenantId, str], bytes] = {}
 
-    async def seal(self, tx: Transaction, tenant_id: TenantId, scope: str, data: bytes, *, place: str) -> bytes:
+    async def seal(
+        self, tx: Transaction, tenant_id: TenantId, scope: str, data: bytes, *, place: str
+    ) -> bytes:
         """`place` names where the value is kept, such as "messages.content:<message id>"."""
         key_id, key = await self._key_for(tx, tenant_id, scope)
         nonce = secrets.token_bytes(_NONCE)

@@ -1,8 +1,11 @@
 """The two independent clients by which the bridge is judged: they have to be right about each other first."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from appservice.embedded.client import Client
+from appservice.embedded.client import Client, ClientError
 from tests.clients.js import JsClient
 from tests.clients.people import People
 
@@ -108,6 +111,14 @@ async def test_a_nio_client_goes_on_with_the_device_and_keys_of_its_store(people
 
     assert again.device_id == vendor.device_id
     assert (await again.wait_for_text(room, "Kept.")).encrypted
+
+
+async def test_without_matrix_nio_the_client_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nio", None)
+    with pytest.raises(ClientError, match=r"festimo-bridge\[demo\]"):
+        await Client.login("http://127.0.0.1", "@hanna:server", "secret", tmp_path)
 
 
 async def test_a_nio_client_knows_that_it_has_left(people: People) -> None:

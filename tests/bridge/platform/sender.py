@@ -1,4 +1,4 @@
-"""The platform as it stands on the other side: makes events, signs them, sends them; and an intake in memory."""
+"""The platform on the other side: makes events, signs them, sends them; and an intake in memory."""
 
 import base64
 import hashlib
@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from bridge.config import Tenant
 from bridge.core.ids import TenantId
+from bridge.delivery.inbox import Accepted
 from bridge.platform.api import PATH, EventsApi
-from bridge.platform.ports import Accepted
 from bridge.platform.signature import Signatures
 from bridge.web.problems import problems
 

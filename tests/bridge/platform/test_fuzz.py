@@ -1,4 +1,4 @@
-"""Whatever a tenant signs, the endpoint answers: accepted and stored, or refused and not stored, never a 5xx."""
+"""Whatever a tenant signs is answered: accepted and stored, or refused and not stored, never a 5xx."""
 
 import copy
 from typing import Any

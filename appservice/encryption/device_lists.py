@@ -1,0 +1,146 @@
+"""Other people's devices, kept as the homeserver last told them; stale until asked again."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from appservice.encryption.device_keys import Device, UserKeys, read_user
+from appservice.encryption.sharing import KnownIdentity
+from appservice.homeserver import Homeserver
+from bridge.storage.database import Database, Reader, Transaction
+
+TRACK = "INSERT INTO tracked_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
+MARK_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id = $1"
+SELECT_STALE = "SELECT user_id FROM tracked_users WHERE stale = 1 ORDER BY user_id LIMIT 500"
+SELECT_USER = """
+SELECT version, stale, pinned_master_key, current_master_key FROM tracked_users WHERE user_id = $1
+"""
+SELECT_USER_TO_CHANGE = SELECT_USER + " FOR UPDATE"
+SET_FRESH = """
+UPDATE tracked_users SET stale = 0, pinned_master_key = $2, current_master_key = $3 WHERE user_id = $1
+"""
+ACCEPT_IDENTITY = "UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = $1"
+SELECT_DEVICES = """
+SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices WHERE user_id = $1 ORDER BY device_id
+"""
+DELETE_DEVICE = "DELETE FROM devices WHERE user_id = $1 AND device_id = $2"
+PUT_DEVICE = """
+INSERT INTO devices (user_id, device_id, identity_key, signing_key, olm, signed) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (user_id, device_id) DO UPDATE SET olm = excluded.olm, signed = excluded.signed
+"""
+RETIRE_SESSIONS_SHARED_WITH = """
+UPDATE outbound_sessions SET retired = 1 WHERE session_id IN
+    (SELECT session_id FROM session_shares WHERE user_id = $1 AND device_id = $2 AND outcome = 'shared')
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class DeviceLists:
+    def __init__(self, database: Database, homeserver: Homeserver) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._one_query = asyncio.Lock()  # answers are applied in the order they were asked for
+
+    async def track(self, tx: Transaction, user_ids: Iterable[str]) -> None:
+        for user_id in user_ids:
+            await tx.execute(TRACK, user_id)
+
+    async def mark_stale(self, tx: Transaction, user_ids: Iterable[str]) -> None:
+        """The homeserver says that something changed about these users; those we do not track are no concern."""
+        for user_id in sorted(user_ids):
+            await tx.execute(MARK_STALE, user_id)
+
+    async def arrived(self, tx: Transaction, user_ids: Iterable[str]) -> None:
+        """These users have come into a room of ours: whatever was known of them may be old."""
+        for user_id in sorted(user_ids):
+            await tx.execute(TRACK, user_id)
+            await tx.execute(MARK_STALE, user_id)
+
+    async def refresh_stale(self, bot: str, device: str) -> None:
+        """Ask about everybody who is stale."""
+        rows = await self._database.fetch(SELECT_STALE)
+        if rows:
+            await self.refresh(bot, device, [row["user_id"] for row in rows])
+
+    async def refresh(self, bot: str, device: str, user_ids: list[str]) -> set[str]:
+        """Ask the homeserver for these users' keys. Return those whose own server could not be reached."""
+        async with self._one_query:
+            asked = {user_id: await self._version(user_id) for user_id in user_ids}
+            answer = await self._homeserver.query_keys(bot, device, user_ids)
+            failures = answer.get("failures")
+            down = set(failures) if isinstance(failures, dict) else set()
+            unreachable = {user_id for user_id in user_ids if user_id.partition(":")[2] in down}
+            async with self._database.transaction() as tx:
+                for user_id in sorted(set(user_ids) - unreachable):
+                    await self._store(tx, user_id, asked[user_id], read_user(user_id, answer))
+        return unreachable
+
+    async def identity(self, reader: Reader, user_id: str) -> KnownIdentity:
+        row = await reader.fetch_one(SELECT_USER, user_id)
+        if row is None:
+            return KnownIdentity(None, None)
+        return KnownIdentity(row["pinned_master_key"], row["current_master_key"])
+
+    async def is_fresh(self, reader: Reader, user_id: str) -> bool:
+        row = await reader.fetch_one(SELECT_USER, user_id)
+        return row is not None and not row["stale"]
+
+    async def devices(self, reader: Reader, user_id: str) -> list[Device]:
+        return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
+
+    async def accept_identity(self, user_id: str) -> None:
+        """A person has made sure that the user's new identity is really theirs: pin it."""
+        async with self._database.transaction() as tx:
+            await tx.execute(ACCEPT_IDENTITY, user_id)
+
+    async def _version(self, user_id: str) -> int | None:
+        row = await self._database.fetch_one(SELECT_USER, user_id)
+        return None if row is None else row["version"]
+
+    async def _store(self, tx: Transaction, user_id: str, asked: int | None, keys: UserKeys) -> None:
+        row = await tx.fetch_one(SELECT_USER_TO_CHANGE, user_id)
+        if row is None or row["version"] != asked:
+            return  # something changed after we asked: this answer may be older than that; it is asked again
+        pinned = row["pinned_master_key"] or keys.master_key
+        if keys.master_key != pinned:
+            log.warning("identity_changed", user=user_id)
+        known = {device.device_id: device for device in await self.devices(tx, user_id)}
+        told = {device.device_id: device for device in keys.devices}
+        for device_id, old in known.items():
+            new = told.get(device_id)
+            if new is None or _keys(new) != _keys(old):
+                await tx.execute(RETIRE_SESSIONS_SHARED_WITH, user_id, device_id)
+            if new is None:
+                await tx.execute(DELETE_DEVICE, user_id, device_id)
+        for device_id, new in told.items():
+            if device_id in known and _keys(new) != _keys(known[device_id]):
+                log.warning("device_keys_changed", user=user_id, device=device_id)
+                continue  # a device never changes its keys; whoever does this is not that device
+            await tx.execute(
+                PUT_DEVICE,
+                user_id,
+                device_id,
+                new.identity_key,
+                new.signing_key,
+                int(new.olm),
+                int(new.signed),
+            )
+        await tx.execute(SET_FRESH, user_id, pinned, keys.master_key)
+
+
+def _keys(device: Device) -> tuple[str, str]:
+    return device.identity_key, device.signing_key
+
+
+def _device(row: Any) -> Device:
+    return Device(
+        user_id=row["user_id"],
+        device_id=row["device_id"],
+        identity_key=row["identity_key"],
+        signing_key=row["signing_key"],
+        olm=bool(row["olm"]),
+        signed=bool(row["signed"]),
+    )

@@ -1,0 +1,169 @@
+"""Room keys we hold, and decrypting with them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from vodozemac import InboundGroupSession, MegolmMessage, SessionKey
+
+from appservice.encryption.olm import OlmPayload
+from appservice.encryption.own_devices import MEGOLM
+from bridge.core.clock import Clock
+from bridge.storage.database import Transaction
+
+SELECT = """
+SELECT pickle, first_index FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 FOR UPDATE
+"""
+SELECT_OF_SENDER = """
+SELECT pickle, sender FROM inbound_sessions WHERE room_id = $1 AND session_id = $2
+ORDER BY CASE WHEN sender = $3 THEN 0 ELSE 1 END, first_index
+"""
+PUT = """
+INSERT INTO inbound_sessions (room_id, session_id, sender_key, sender, signing_key, pickle, first_index, received_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (room_id, session_id, sender_key) DO UPDATE SET pickle = excluded.pickle, first_index = excluded.first_index
+"""
+NOTE_INDEX = """
+INSERT INTO message_indexes (session_id, message_index, event_id) VALUES ($1, $2, $3)
+ON CONFLICT (session_id, message_index) DO NOTHING
+"""
+SELECT_INDEX = "SELECT event_id FROM message_indexes WHERE session_id = $1 AND message_index = $2"
+
+log = structlog.get_logger(__name__)
+
+
+class KeyMissing(Exception):
+    """The key of this message has not come (yet). `session_id` says which one."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("the room key is missing")
+        self.session_id = session_id
+
+
+class NotAuthentic(Exception):
+    """The message will never be accepted: malformed, forged, replayed or from another room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decrypted:
+    """What the ciphertext says. Nothing of the cleartext around it, relations included, is in here."""
+
+    type: str
+    content: Mapping[str, Any]
+
+
+class InboundSessions:
+    def __init__(self, clock: Clock, *, pickle_key: bytes) -> None:
+        self._clock = clock
+        self._pickle_key = pickle_key
+
+    async def receive(self, tx: Transaction, payload: OlmPayload) -> str | None:
+        """Keep the key of an `m.room_key` payload; return its session id, or None where it is not usable."""
+        content = payload.content
+        room_id, key = content.get("room_id"), content.get("session_key")
+        if content.get("algorithm") != MEGOLM or not isinstance(room_id, str) or not isinstance(key, str):
+            return None
+        try:
+            session = InboundGroupSession(SessionKey(key))
+        except ValueError:
+            return None
+        if session.session_id != content.get("session_id"):
+            return None
+        await self._keep(tx, room_id, session, payload.sender, payload.sender_key, payload.signing_key)
+        return session.session_id
+
+    async def import_own(
+        self,
+        tx: Transaction,
+        *,
+        room_id: str,
+        key: SessionKey,
+        sender: str,
+        sender_key: str,
+        signing_key: str,
+    ) -> None:
+        """Keep the key of a session of our own (the bot's or a ghost's): it does not travel."""
+        await self._keep(tx, room_id, InboundGroupSession(key), sender, sender_key, signing_key)
+
+    async def decrypt(self, tx: Transaction, event: Mapping[str, Any]) -> Decrypted:
+        """Decrypt an `m.room.encrypted` timeline event. Raise `KeyMissing` or `NotAuthentic`."""
+        room_id, sender, event_id = event["room_id"], event["sender"], event["event_id"]
+        content = event.get("content")
+        if not isinstance(content, dict) or content.get("algorithm") != MEGOLM:
+            raise NotAuthentic("an algorithm that is not Megolm v1")
+        session_id = content.get("session_id")
+        if not isinstance(session_id, str):
+            raise NotAuthentic("no session id")
+        try:
+            message = MegolmMessage.from_base64(str(content.get("ciphertext")))
+        except (ValueError, TypeError) as error:
+            raise NotAuthentic(f"not a Megolm message ({type(error).__name__})") from None
+        row = await tx.fetch_one(SELECT_OF_SENDER, room_id, session_id, sender)
+        if row is None:
+            raise KeyMissing(session_id)
+        if row["sender"] != sender:
+            raise NotAuthentic("sent with somebody else's room key")
+        session = InboundGroupSession.from_pickle(row["pickle"], self._pickle_key)
+        if message.message_index() < session.first_known_index:
+            raise KeyMissing(session_id)
+        try:
+            decrypted = session.decrypt(message)
+        except ValueError as error:
+            raise NotAuthentic(f"does not decrypt ({type(error).__name__})") from None
+        await self._refuse_replay(tx, session_id, decrypted.message_index, event_id)
+        return _read(decrypted.plaintext, room_id)
+
+    async def _keep(
+        self,
+        tx: Transaction,
+        room_id: str,
+        session: InboundGroupSession,
+        sender: str,
+        sender_key: str,
+        signing_key: str,
+    ) -> None:
+        row = await tx.fetch_one(SELECT, room_id, session.session_id, sender_key)
+        if row is not None:
+            if session.first_known_index >= row["first_index"]:
+                return  # what we hold opens at least as much
+            known = InboundGroupSession.from_pickle(row["pickle"], self._pickle_key)
+            if not _same_ratchet(session, known):
+                log.warning("room_key_mismatch", room=room_id, session=session.session_id)
+                return
+        await tx.execute(
+            PUT,
+            room_id,
+            session.session_id,
+            sender_key,
+            sender,
+            signing_key,
+            session.pickle(self._pickle_key),
+            session.first_known_index,
+            self._clock.now(),
+        )
+
+    async def _refuse_replay(self, tx: Transaction, session_id: str, index: int, event_id: str) -> None:
+        if await tx.execute(NOTE_INDEX, session_id, index, event_id):
+            return
+        if await tx.fetch_value(SELECT_INDEX, session_id, index) != event_id:
+            raise NotAuthentic("a replay of another event")
+
+
+def _same_ratchet(earlier: InboundGroupSession, later: InboundGroupSession) -> bool:
+    ours, theirs = (session.export_at(later.first_known_index) for session in (later, earlier))
+    return ours is not None and theirs is not None and ours.to_base64() == theirs.to_base64()
+
+
+def _read(plaintext: bytes, room_id: str) -> Decrypted:
+    try:
+        payload = json.loads(plaintext)
+        if payload["room_id"] != room_id:
+            raise NotAuthentic("written for another room")
+        event_type, content = payload["type"], payload["content"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NotAuthentic(f"malformed payload ({type(error).__name__})") from None
+    if not isinstance(event_type, str) or not isinstance(content, dict):
+        raise NotAuthentic("malformed payload")
+    return Decrypted(event_type, content)

@@ -1,0 +1,192 @@
+"""Olm: one-to-one channels between devices, over which room keys travel. Only the bot receives."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unpaddedbase64 import decode_base64, encode_base64
+from vodozemac import AnyOlmMessage, Curve25519PublicKey, PreKeyMessage, Session
+
+from appservice.encryption.device_keys import Device
+from appservice.encryption.own_devices import OLM, ONE_TIME_KEY, OwnDevice, OwnDevices
+from appservice.encryption.signing import is_signed_by
+from bridge.core.clock import Clock
+from bridge.storage.database import Transaction
+
+SELECT_SESSIONS = """
+SELECT session_id, pickle FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2
+ORDER BY used_at DESC LIMIT 10 FOR UPDATE
+"""
+PUT_SESSION = """
+INSERT INTO olm_sessions (own_user_id, identity_key, session_id, pickle, used_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (own_user_id, session_id) DO UPDATE SET pickle = excluded.pickle, used_at = excluded.used_at
+"""
+
+
+class CannotDecrypt(Exception):
+    """The message is not for us, not authentic, or its session is unknown. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OlmPayload:
+    """A decrypted to-device message whose sender, recipient and keys are as they claim to be."""
+
+    sender: str
+    sender_key: str
+    signing_key: str
+    type: str
+    content: Mapping[str, Any]
+
+
+class Olm:
+    def __init__(self, own_devices: OwnDevices, clock: Clock, *, pickle_key: bytes) -> None:
+        self._own_devices = own_devices
+        self._clock = clock
+        self._pickle_key = pickle_key
+
+    async def decrypt(self, tx: Transaction, user_id: str, event: Mapping[str, Any]) -> OlmPayload:
+        """Decrypt an `m.room.encrypted` to-device event for our device of `user_id`.
+
+        The ratchet's step is in `tx`. A message that does not decrypt takes no step and burns no one-time key.
+        """
+        device = await self._own_devices.get_to_change(tx, user_id)
+        sender, sender_key, message = _addressed_to(device, event)
+        plaintext = await self._decrypt_with_known(tx, device, sender_key, message)
+        if plaintext is None:
+            plaintext = await self._decrypt_first(tx, device, sender_key, message)
+        return _checked(device, sender, sender_key, plaintext)
+
+    async def encrypt(
+        self,
+        tx: Transaction,
+        sender: OwnDevice,
+        recipient: Device,
+        event_type: str,
+        content: Mapping[str, Any],
+        *,
+        one_time_key: str | None,
+        keep: bool,
+    ) -> dict[str, Any] | None:
+        """Encrypt for one device; return the event content, or None where there is no session and no key was given.
+
+        `one_time_key` begins a new session; `keep` stores it for later messages.
+        """
+        identity_key = Curve25519PublicKey.from_base64(recipient.identity_key)
+        if one_time_key is not None:
+            session = sender.account.create_outbound_session(
+                identity_key, Curve25519PublicKey.from_base64(one_time_key)
+            )
+        else:
+            rows = await tx.fetch(SELECT_SESSIONS, sender.user_id, recipient.identity_key)
+            if not rows:
+                return None
+            session = Session.from_pickle(rows[0]["pickle"], self._pickle_key)
+        payload = {
+            "type": event_type,
+            "content": content,
+            "sender": sender.user_id,
+            "recipient": recipient.user_id,
+            "recipient_keys": {"ed25519": recipient.signing_key},
+            "keys": {"ed25519": sender.signing_key},
+            "sender_device_keys": self._own_devices.signed_device_keys(sender),
+        }
+        message_type, body = session.encrypt(json.dumps(payload, ensure_ascii=False).encode()).to_parts()
+        if keep:
+            await self._put(tx, sender.user_id, recipient.identity_key, session)
+        return {
+            "algorithm": OLM,
+            "sender_key": sender.identity_key,
+            "ciphertext": {recipient.identity_key: {"type": message_type, "body": encode_base64(body)}},
+        }
+
+    async def has_session(self, tx: Transaction, user_id: str, identity_key: str) -> bool:
+        return bool(await tx.fetch(SELECT_SESSIONS, user_id, identity_key))
+
+    async def _decrypt_with_known(
+        self, tx: Transaction, device: OwnDevice, sender_key: str, message: AnyOlmMessage
+    ) -> bytes | None:
+        pre_key = message.to_pre_key()
+        for row in await tx.fetch(SELECT_SESSIONS, device.user_id, sender_key):
+            session = Session.from_pickle(row["pickle"], self._pickle_key)
+            try:
+                if pre_key is not None and not session.session_matches(pre_key):
+                    continue
+                plaintext: bytes = session.decrypt(message)
+            except ValueError:
+                if pre_key is not None:
+                    raise CannotDecrypt("a repeated or damaged first message") from None
+                continue
+            await self._put(tx, device.user_id, sender_key, session)
+            return plaintext
+        return None
+
+    async def _decrypt_first(
+        self, tx: Transaction, device: OwnDevice, sender_key: str, message: AnyOlmMessage
+    ) -> bytes:
+        pre_key: PreKeyMessage | None = message.to_pre_key()
+        if pre_key is None:
+            raise CannotDecrypt("no session with this device opens the message")
+        try:
+            session, plaintext = device.account.create_inbound_session(
+                Curve25519PublicKey.from_base64(sender_key), pre_key
+            )
+        except ValueError as error:
+            raise CannotDecrypt(
+                f"not the first message of a session with us ({type(error).__name__})"
+            ) from None
+        # The one-time key is used up and the session exists in one commit, or neither.
+        await self._own_devices.save_account(tx, device)
+        await self._put(tx, device.user_id, sender_key, session)
+        return bytes(plaintext)
+
+    async def _put(self, tx: Transaction, user_id: str, identity_key: str, session: Session) -> None:
+        pickle = session.pickle(self._pickle_key)
+        await tx.execute(PUT_SESSION, user_id, identity_key, session.session_id, pickle, self._clock.now())
+
+
+def claimed_key(device: Device, claimed: Mapping[str, Any]) -> str | None:
+    """The one-time key that `/keys/claim` gave for the device, if the device really signed it."""
+    try:
+        keys = claimed[device.user_id][device.device_id]
+        key_id, key = next(iter(keys.items()))
+        if not key_id.startswith(f"{ONE_TIME_KEY}:"):
+            return None
+        signed = is_signed_by(key, device.user_id, device.signing_key, key_id=f"ed25519:{device.device_id}")
+        if not signed:
+            return None
+        Curve25519PublicKey.from_base64(key["key"])
+        return str(key["key"])
+    except (KeyError, TypeError, AttributeError, StopIteration, ValueError):
+        return None
+
+
+def _addressed_to(device: OwnDevice, event: Mapping[str, Any]) -> tuple[str, str, AnyOlmMessage]:
+    try:
+        content = event["content"]
+        if content["algorithm"] != OLM:
+            raise CannotDecrypt("an algorithm that is not Olm")
+        part = content["ciphertext"][device.identity_key]
+        message = AnyOlmMessage.from_parts(part["type"], decode_base64(part["body"]))
+        return str(event["sender"]), str(content["sender_key"]), message
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CannotDecrypt(f"not an Olm message for this device ({type(error).__name__})") from None
+
+
+def _checked(device: OwnDevice, sender: str, sender_key: str, plaintext: bytes) -> OlmPayload:
+    """Spec: client-server API, `m.olm.v1.curve25519-aes-sha2`: what a client must check in the payload."""
+    try:
+        payload = json.loads(plaintext)
+        if payload["sender"] != sender:
+            raise CannotDecrypt("the sender inside is not the sender outside")
+        if payload["recipient"] != device.user_id:
+            raise CannotDecrypt("meant for somebody else")
+        if payload["recipient_keys"]["ed25519"] != device.signing_key:
+            raise CannotDecrypt("meant for another device")
+        content = payload["content"]
+        signing_key = payload["keys"]["ed25519"]
+        if not isinstance(content, dict) or not isinstance(signing_key, str):
+            raise CannotDecrypt("malformed payload")
+        return OlmPayload(sender, sender_key, signing_key, str(payload["type"]), content)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CannotDecrypt(f"malformed payload ({type(error).__name__})") from None

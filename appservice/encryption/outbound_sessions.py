@@ -1,0 +1,342 @@
+"""Outbound Megolm: when a session ends, who must hold its key first, and encrypting with it.
+
+`Encryptor.ready` looks at the database and mends one thing after the other (members, device lists, keys, deliveries)
+until nothing is missing; only then, in the transaction that found nothing missing, a message is encrypted.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from vodozemac import GroupSession
+
+from appservice.encryption.device_keys import Device
+from appservice.encryption.device_lists import DeviceLists
+from appservice.encryption.inbound_sessions import InboundSessions
+from appservice.encryption.olm import Olm, claimed_key
+from appservice.encryption.own_devices import MEGOLM, ONE_TIME_KEY, OwnDevices
+from appservice.encryption.sharing import NO_OLM, ShareWith, withheld_code
+from appservice.encryption.to_device import ToDevice
+from appservice.homeserver import Homeserver
+from appservice.members import Members
+from appservice.names import Names
+from bridge.core.clock import Clock
+from bridge.storage.database import Database, Row, Transaction
+
+ROTATE_AFTER_MESSAGES = 100
+ROTATE_AFTER = timedelta(days=7)
+"""At most, whatever the room's state says."""
+
+_SESSION = "session_id, pickle, in_flight, messages, retired, created_at"
+SELECT = f"SELECT {_SESSION} FROM outbound_sessions WHERE room_id = $1 AND sender = $2 FOR UPDATE"
+PUT = """
+INSERT INTO outbound_sessions (room_id, sender, session_id, pickle, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (room_id, sender) DO UPDATE SET session_id = excluded.session_id, pickle = excluded.pickle,
+    in_flight = NULL, messages = 0, retired = 0, created_at = excluded.created_at
+"""
+STEP = """
+UPDATE outbound_sessions SET pickle = $3, in_flight = $4, messages = messages + 1 WHERE room_id = $1 AND sender = $2
+"""
+LANDED = "UPDATE outbound_sessions SET in_flight = NULL WHERE room_id = $1 AND sender = $2"
+RETIRE = "UPDATE outbound_sessions SET retired = 1 WHERE room_id = $1"
+SELECT_SHARES = """
+SELECT user_id, device_id, identity_key, message_index, outcome FROM session_shares WHERE session_id = $1
+"""
+PUT_SHARE = """
+INSERT INTO session_shares (session_id, user_id, device_id, identity_key, message_index, outcome)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id, user_id, device_id, identity_key)
+DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome
+"""
+SHARED = "shared"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The devices that must get (or be refused) a session's key before the next message."""
+
+    session_id: str
+    devices: tuple[Device, ...]
+
+
+Mend = Callable[[], Awaitable[None]]
+
+
+async def retire_sessions(tx: Transaction, room_id: str) -> None:
+    """End the room's sessions: the next message of each sender begins a new one."""
+    await tx.execute(RETIRE, room_id)
+
+
+class Encryptor:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        homeserver: Homeserver,
+        names: Names,
+        members: Members,
+        own_devices: OwnDevices,
+        device_lists: DeviceLists,
+        olm: Olm,
+        inbound: InboundSessions,
+        to_device: ToDevice,
+        clock: Clock,
+        pickle_key: bytes,
+        share_with: ShareWith,
+    ) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._names = names
+        self._members = members
+        self._own_devices = own_devices
+        self._device_lists = device_lists
+        self._olm = olm
+        self._inbound = inbound
+        self._to_device = to_device
+        self._clock = clock
+        self._pickle_key = pickle_key
+        self._share_with = share_with
+
+    async def encrypt(
+        self,
+        room_id: str,
+        sender: str,
+        event_type: str,
+        content: Mapping[str, Any],
+        keep: Callable[[Transaction, dict[str, Any]], Awaitable[None]],
+    ) -> dict[str, Any]:
+        """Return the `m.room.encrypted` content. `keep` stores it in the transaction that moves the ratchet on."""
+
+        async def step(tx: Transaction, session: Row) -> dict[str, Any]:
+            encrypted = await self._step(tx, session, room_id, sender, event_type, content)
+            await keep(tx, encrypted)
+            return encrypted
+
+        return await self._when_ready(room_id, sender, step, in_flight=False)
+
+    async def share_in_flight(self, room_id: str, sender: str) -> None:
+        """Before a ciphertext from an earlier attempt goes out: whoever came since gets the key at its index."""
+
+        async def nothing(tx: Transaction, session: Row) -> dict[str, Any]:
+            return {}
+
+        await self._when_ready(room_id, sender, nothing, in_flight=True)
+
+    async def landed(self, tx: Transaction, room_id: str, sender: str) -> None:
+        """The message in flight has been sent: its index is no longer shared."""
+        await tx.execute(LANDED, room_id, sender)
+
+    async def _when_ready(
+        self,
+        room_id: str,
+        sender: str,
+        then: Callable[[Transaction, Row], Awaitable[dict[str, Any]]],
+        *,
+        in_flight: bool,
+    ) -> dict[str, Any]:
+        await self._own_devices.ensure(sender)
+        unreachable: set[str] = set()
+        while True:
+            async with self._database.transaction() as tx:
+                mend = await self._members_missing(tx, room_id)
+                mend = mend or await self._devices_missing(tx, room_id, unreachable)
+                if mend is None:
+                    session = await self._session(tx, room_id, sender, in_flight=in_flight)
+                    if session is None:
+                        return {}
+                    mend = await self._keys_missing(tx, room_id, sender, session, in_flight=in_flight)
+                    mend = mend or await self._deliveries_missing(tx, session)
+                    if mend is None:
+                        return await then(tx, session)
+            await mend()
+
+    # What may be missing. Each check returns how to mend it (outside the transaction: it speaks to the network).
+
+    async def _members_missing(self, tx: Transaction, room_id: str) -> Mend | None:
+        if await self._members.are_fresh(tx, room_id):
+            return None
+
+        async def refresh() -> None:
+            await self._members.refresh(room_id)
+
+        return refresh
+
+    async def _devices_missing(self, tx: Transaction, room_id: str, unreachable: set[str]) -> Mend | None:
+        stale = [
+            user_id
+            for user_id in await self._members.others(tx, room_id)
+            if user_id not in unreachable and not await self._device_lists.is_fresh(tx, user_id)
+        ]
+        if not stale:
+            return None
+        await self._device_lists.track(tx, stale)
+
+        async def refresh() -> None:
+            device = await self._own_devices.ensure(self._names.bot)
+            unreachable.update(await self._device_lists.refresh(self._names.bot, device, stale))
+
+        return refresh
+
+    async def _keys_missing(
+        self, tx: Transaction, room_id: str, sender: str, session: Row, *, in_flight: bool
+    ) -> Mend | None:
+        ratchet = self._ratchet(session, in_flight=in_flight)
+        shares = {
+            (row["user_id"], row["device_id"], row["identity_key"]): row
+            for row in await tx.fetch(SELECT_SHARES, session["session_id"])
+        }
+        missing: list[Device] = []
+        for user_id in await self._members.others(tx, room_id):
+            identity = await self._device_lists.identity(tx, user_id)
+            for device in await self._device_lists.devices(tx, user_id):
+                if not device.olm:
+                    continue
+                share = shares.get((user_id, device.device_id, device.identity_key))
+                code = withheld_code(self._share_with, identity, device)
+                if code is not None:
+                    if share is None:
+                        await self._withhold(tx, room_id, sender, session["session_id"], device, code)
+                        await self._note(tx, session["session_id"], device, ratchet.message_index, code)
+                elif share is None or (
+                    share["outcome"] != SHARED
+                    # A device without a one-time key is asked again before each message, but once per message.
+                    and (share["outcome"] != NO_OLM or share["message_index"] < ratchet.message_index)
+                ):
+                    missing.append(device)
+        if not missing:
+            return None
+        share_now = _Share(session["session_id"], tuple(missing))
+        return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
+
+    async def _deliveries_missing(self, tx: Transaction, session: Row) -> Mend | None:
+        session_id = session["session_id"]
+        if not await self._to_device.waiting(tx, session_id):
+            return None
+        return lambda: self._to_device.deliver(session_id)
+
+    # Sessions
+
+    async def _session(self, tx: Transaction, room_id: str, sender: str, *, in_flight: bool) -> Row | None:
+        row = await tx.fetch_one(SELECT, room_id, sender)
+        if in_flight or (row is not None and not self._is_over(row)):
+            return row
+        device = await self._own_devices.get(tx, sender)
+        assert device is not None
+        session = GroupSession()
+        pickle = session.pickle(self._pickle_key)
+        await tx.execute(PUT, room_id, sender, session.session_id, pickle, self._clock.now())
+        await self._inbound.import_own(
+            tx,
+            room_id=room_id,
+            key=session.session_key,
+            sender=sender,
+            sender_key=device.identity_key,
+            signing_key=device.signing_key,
+        )
+        return await tx.fetch_one(SELECT, room_id, sender)
+
+    def _is_over(self, session: Row) -> bool:
+        age = timedelta(milliseconds=self._clock.now() - session["created_at"])
+        return bool(session["retired"]) or session["messages"] >= ROTATE_AFTER_MESSAGES or age >= ROTATE_AFTER
+
+    def _ratchet(self, session: Row, *, in_flight: bool) -> GroupSession:
+        """The ratchet at the index of the next message, or of the one in flight."""
+        pickle = session["in_flight"] if in_flight and session["in_flight"] is not None else session["pickle"]
+        return GroupSession.from_pickle(pickle, self._pickle_key)
+
+    async def _step(
+        self,
+        tx: Transaction,
+        session: Row,
+        room_id: str,
+        sender: str,
+        event_type: str,
+        content: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        device = await self._own_devices.get(tx, sender)
+        assert device is not None
+        ratchet = self._ratchet(session, in_flight=False)
+        payload = {"room_id": room_id, "type": event_type, "content": content}
+        message = ratchet.encrypt(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
+        await tx.execute(STEP, room_id, sender, ratchet.pickle(self._pickle_key), session["pickle"])
+        return {
+            "algorithm": MEGOLM,
+            "sender_key": device.identity_key,
+            "device_id": device.device_id,
+            "session_id": ratchet.session_id,
+            "ciphertext": message.to_base64(),
+        }
+
+    # Keys
+
+    async def _share(self, room_id: str, sender: str, share: _Share, *, in_flight: bool) -> None:
+        """Claim what is needed, then write the key messages and who has them in one transaction."""
+        sender_device_id = await self._own_devices.ensure(sender)
+        claimed = await self._claim(sender, sender_device_id, share.devices)
+        async with self._database.transaction() as tx:
+            session = await tx.fetch_one(SELECT, room_id, sender)
+            if session is None or session["session_id"] != share.session_id:
+                return  # rotated meanwhile: the caller looks again
+            own = await self._own_devices.get(tx, sender)
+            assert own is not None
+            ratchet = self._ratchet(session, in_flight=in_flight)
+            content = {
+                "algorithm": MEGOLM,
+                "room_id": room_id,
+                "session_id": ratchet.session_id,
+                "session_key": ratchet.session_key.to_base64(),
+            }
+            messages: dict[str, dict[str, Any]] = {}
+            for device in share.devices:
+                message = await self._olm.encrypt(
+                    tx,
+                    own,
+                    device,
+                    "m.room_key",
+                    content,
+                    one_time_key=claimed_key(device, claimed),
+                    keep=sender == self._names.bot,
+                )
+                if message is None:
+                    log.info("no_one_time_key", user=device.user_id, device=device.device_id)
+                    await self._withhold(tx, room_id, sender, ratchet.session_id, device, NO_OLM)
+                    await self._note(tx, ratchet.session_id, device, ratchet.message_index, NO_OLM)
+                else:
+                    messages.setdefault(device.user_id, {})[device.device_id] = message
+                    await self._note(tx, ratchet.session_id, device, ratchet.message_index, SHARED)
+            if messages:
+                await self._to_device.add(tx, sender, ratchet.session_id, "m.room.encrypted", messages)
+
+    async def _claim(self, sender: str, sender_device: str, devices: tuple[Device, ...]) -> dict[str, Any]:
+        """One-time keys for the devices with which the sender has no session. A ghost never reuses one: nobody could
+        repair it."""
+        wanted: dict[str, dict[str, str]] = {}
+        async with self._database.transaction() as tx:
+            for device in devices:
+                if sender == self._names.bot and await self._olm.has_session(tx, sender, device.identity_key):
+                    continue
+                wanted.setdefault(device.user_id, {})[device.device_id] = ONE_TIME_KEY
+        if not wanted:
+            return {}
+        return await self._homeserver.claim_keys(sender, sender_device, wanted)
+
+    async def _withhold(
+        self, tx: Transaction, room_id: str, sender: str, session_id: str, device: Device, code: str
+    ) -> None:
+        own = await self._own_devices.get(tx, sender)
+        assert own is not None
+        content = {"algorithm": MEGOLM, "sender_key": own.identity_key, "code": code}
+        if code != NO_OLM:
+            content |= {"room_id": room_id, "session_id": session_id}
+        await self._to_device.add(
+            tx, sender, session_id, "m.room_key.withheld", {device.user_id: {device.device_id: content}}
+        )
+
+    async def _note(self, tx: Transaction, session_id: str, device: Device, index: int, outcome: str) -> None:
+        await tx.execute(
+            PUT_SHARE, session_id, device.user_id, device.device_id, device.identity_key, index, outcome
+        )

@@ -1,0 +1,61 @@
+"""Matrix users that stand for people without Matrix: made on demand, with the person's name and a picture."""
+
+import hashlib
+import io
+import json
+
+from PIL import Image, ImageDraw, ImageFont
+
+from appservice.homeserver import Homeserver
+from appservice.names import Names
+from bridge.core.clock import Clock
+from bridge.participants.model import Participant
+from bridge.storage.database import Database
+
+SELECT = "SELECT profile_hash FROM ghosts WHERE user_id = $1"
+PUT = """
+INSERT INTO ghosts (user_id, tenant_id, participant_id, profile_hash, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (user_id) DO UPDATE SET profile_hash = excluded.profile_hash
+"""
+AVATAR_SIDE = 256
+"""Pixels."""
+AVATAR_HUES = ("#5b6abf", "#b8527f", "#2f8a7d", "#a9622c", "#7b55a8", "#3f7fb0", "#8a7a1f", "#b04a4a")
+
+
+class Ghosts:
+    def __init__(self, database: Database, homeserver: Homeserver, names: Names, clock: Clock) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._names = names
+        self._clock = clock
+
+    async def ensure(self, person: Participant) -> str:
+        """Return the ghost's MXID; it exists and looks like the person when this returns."""
+        user_id = self._names.ghost(person.tenant_id, person.participant_id)
+        profile = json.dumps([person.name, person.avatar_url]).encode()
+        wanted = hashlib.sha256(profile).hexdigest()
+        if await self._database.fetch_value(SELECT, user_id) == wanted:
+            return user_id
+        await self._homeserver.register(user_id[1:].partition(":")[0])
+        await self._homeserver.set_display_name(user_id, person.name)
+        avatar = person.avatar_url or await self._homeserver.upload(
+            user_id, initials_picture(person.name, seed=user_id), "image/png"
+        )
+        await self._homeserver.set_avatar(user_id, avatar)
+        async with self._database.transaction() as tx:
+            await tx.execute(PUT, user_id, person.tenant_id, person.participant_id, wanted, self._clock.now())
+        return user_id
+
+
+def initials_picture(name: str, *, seed: str) -> bytes:
+    """A PNG with up to two initials; the same person gets the same colour."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    initials = "".join(word[0].upper() for word in words[:1] + words[1:][-1:]) or "?"
+    colour = AVATAR_HUES[hashlib.sha256(seed.encode()).digest()[0] % len(AVATAR_HUES)]
+    image = Image.new("RGB", (AVATAR_SIDE, AVATAR_SIDE), colour)
+    font = ImageFont.load_default(AVATAR_SIDE * 0.42)
+    middle = AVATAR_SIDE / 2
+    ImageDraw.Draw(image).text((middle, middle), initials, fill="white", font=font, anchor="mm")
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()

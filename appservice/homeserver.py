@@ -1,0 +1,271 @@
+"""The client-server calls we make to the homeserver, as the bot or a ghost, with device and transaction id.
+
+One attempt a call: whether to try again is decided by who called, who has the outbox to do it with.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from mautrix.api import HTTPAPI, Method, Path
+
+SYNC_WAIT = 30_000
+"""Milliseconds the homeserver may hold a /sync that has nothing to tell."""
+TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
+"""Of every request, in s: longer than a /sync that has nothing to tell."""
+
+
+class HomeserverRefused(Exception):
+    """The homeserver understood the request and refuses it: the same request will be refused again."""
+
+    def __init__(self, status: int, errcode: str, message: str) -> None:
+        super().__init__(f"{status} {errcode}: {message}")
+        self.status = status
+        self.errcode = errcode
+        self.message = message
+
+
+class HomeserverUnavailable(Exception):
+    """No answer, or one that says to come later. `retry_after`: ms the homeserver asked for, if it did."""
+
+    def __init__(self, reason: str, *, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class _Api(HTTPAPI):
+    """mautrix' request sender, with errors that keep the status, the code and the `Retry-After`."""
+
+    async def _send(
+        self,
+        method: Method,
+        url: Any,
+        content: Any,
+        query_params: dict[str, str],
+        headers: dict[str, str],
+    ) -> tuple[Any, aiohttp.ClientResponse]:
+        try:
+            async with self.session.request(
+                str(method), url, data=content, params=query_params, headers=headers
+            ) as response:
+                raw = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HomeserverUnavailable(f"no answer from the homeserver ({type(error).__name__})") from error
+        try:
+            answer = json.loads(raw)
+        except ValueError:
+            answer = None
+        if response.status == 429 or response.status >= 500 or not isinstance(answer, dict | list):
+            raise HomeserverUnavailable(
+                f"the homeserver answered {response.status}", retry_after=_retry_after(response, answer)
+            )
+        if response.status >= 400:
+            told = answer if isinstance(answer, dict) else {}
+            raise HomeserverRefused(
+                response.status, str(told.get("errcode", "M_UNKNOWN")), str(told.get("error", ""))
+            )
+        return answer, response
+
+
+def _retry_after(response: aiohttp.ClientResponse, answer: Any) -> int | None:
+    """In ms, from the `Retry-After` header (seconds) or the older `retry_after_ms` field."""
+    header = response.headers.get("Retry-After", "")
+    if header.isdecimal():
+        return int(header) * 1000
+    field = answer.get("retry_after_ms") if isinstance(answer, dict) else None
+    return field if isinstance(field, int) else None
+
+
+class Homeserver:
+    """Typed calls. `as_user` is the full MXID to act as; `device` its device, where the call depends on one."""
+
+    def __init__(self, url: str, as_token: str, *, session: aiohttp.ClientSession) -> None:
+        self._api = _Api(url, as_token, client_session=session)
+
+    async def request(
+        self,
+        method: Method,
+        path: Any,
+        content: Mapping[str, Any] | bytes | None = None,
+        *,
+        as_user: str | None = None,
+        device: str | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        params = dict(query or {})
+        if as_user is not None:
+            params["user_id"] = as_user
+        if device is not None:
+            params["device_id"] = device
+        body = content if content is None or isinstance(content, bytes) else _json(content)
+        # `sensitive`: mautrix writes request bodies to the debug log otherwise.
+        return await self._api.request(
+            method,
+            path,
+            body,
+            headers={"Content-Type": "application/json", **(headers or {})},
+            query_params=params,
+            sensitive=True,
+        )
+
+    # The bridge itself
+
+    async def ping(self, appservice_id: str, transaction_id: str) -> None:
+        """Have the homeserver reach us and deliver what it holds back. Spec: application service API, ping."""
+        await self.request(
+            Method.POST, Path.v1.appservice[appservice_id].ping, {"transaction_id": transaction_id}
+        )
+
+    async def sync(
+        self, user: str, device: str, *, since: str | None, filter_: Mapping[str, Any], wait: int = SYNC_WAIT
+    ) -> dict[str, Any]:
+        query = {"timeout": str(wait), "filter": _json(filter_).decode(), "set_presence": "offline"}
+        if since is not None:
+            query["since"] = since
+        answer: dict[str, Any] = await self.request(
+            Method.GET, Path.v3.sync, as_user=user, device=device, query=query
+        )
+        return answer
+
+    # Users, profiles, media
+
+    async def register(self, localpart: str) -> None:
+        """Make the user; one that exists already is fine."""
+        try:
+            await self.request(
+                Method.POST,
+                Path.v3.register,
+                {"type": "m.login.application_service", "username": localpart, "inhibit_login": True},
+            )
+        except HomeserverRefused as refusal:
+            if refusal.errcode != "M_USER_IN_USE":
+                raise
+
+    async def set_display_name(self, user: str, name: str) -> None:
+        await self.request(Method.PUT, Path.v3.profile[user].displayname, {"displayname": name}, as_user=user)
+
+    async def set_avatar(self, user: str, mxc: str) -> None:
+        await self.request(Method.PUT, Path.v3.profile[user].avatar_url, {"avatar_url": mxc}, as_user=user)
+
+    async def upload(self, user: str, data: bytes, content_type: str) -> str:
+        """Put `data` into the media repository; return its mxc URI."""
+        answer = await self.request(
+            Method.POST,
+            "_matrix/media/v3/upload",
+            data,
+            as_user=user,
+            headers={"Content-Type": content_type},
+        )
+        return str(answer["content_uri"])
+
+    # Rooms
+
+    async def create_room(self, user: str, body: Mapping[str, Any]) -> str:
+        return str((await self.request(Method.POST, Path.v3.createRoom, body, as_user=user))["room_id"])
+
+    async def resolve_alias(self, user: str, alias: str) -> str | None:
+        try:
+            answer = await self.request(Method.GET, Path.v3.directory.room[alias], as_user=user)
+        except HomeserverRefused as refusal:
+            if refusal.errcode == "M_NOT_FOUND":
+                return None
+            raise
+        return str(answer["room_id"])
+
+    async def delete_alias(self, user: str, alias: str) -> None:
+        try:
+            await self.request(Method.DELETE, Path.v3.directory.room[alias], as_user=user)
+        except HomeserverRefused as refusal:
+            if refusal.errcode != "M_NOT_FOUND":
+                raise
+
+    async def state(self, user: str, room_id: str) -> list[dict[str, Any]]:
+        """The room's whole current state."""
+        events: list[dict[str, Any]] = await self.request(
+            Method.GET, Path.v3.rooms[room_id].state, as_user=user
+        )
+        return events
+
+    async def members(self, user: str, room_id: str) -> dict[str, str]:
+        """Who is joined, invited, ...: MXID -> membership, those who left excluded."""
+        answer = await self.request(
+            Method.GET, Path.v3.rooms[room_id].members, as_user=user, query={"not_membership": "leave"}
+        )
+        return {event["state_key"]: event["content"]["membership"] for event in answer["chunk"]}
+
+    async def invite(self, user: str, room_id: str, invitee: str) -> None:
+        await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": invitee}, as_user=user)
+
+    async def join(self, user: str, room_id: str) -> None:
+        await self.request(Method.POST, Path.v3.join[room_id], {}, as_user=user)
+
+    async def leave(self, user: str, room_id: str) -> None:
+        await self.request(Method.POST, Path.v3.rooms[room_id].leave, {}, as_user=user)
+
+    async def send_encrypted(
+        self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
+    ) -> str:
+        """Send an `m.room.encrypted` event: the only timeline event there is a call for."""
+        answer = await self.request(
+            Method.PUT,
+            Path.v3.rooms[room_id].send["m.room.encrypted"][txn_id],
+            content,
+            as_user=user,
+            device=device,
+        )
+        return str(answer["event_id"])
+
+    async def messages(self, user: str, room_id: str, *, before: str | None) -> dict[str, Any]:
+        """A page of the timeline, newest first: {"chunk": [event], "end": token or absent}."""
+        query = {"dir": "b", "limit": "100"} | ({"from": before} if before else {})
+        page: dict[str, Any] = await self.request(
+            Method.GET, Path.v3.rooms[room_id].messages, as_user=user, query=query
+        )
+        return page
+
+    # Devices and keys
+
+    async def create_device(self, user: str, device: str, name: str) -> None:
+        """Make or rename a device without a login (MSC4190)."""
+        await self.request(Method.PUT, Path.v3.devices[device], {"display_name": name}, as_user=user)
+
+    async def upload_cross_signing(self, user: str, device: str, keys: Mapping[str, Any]) -> None:
+        await self.request(Method.POST, Path.v3.keys.device_signing.upload, keys, as_user=user, device=device)
+
+    async def upload_keys(self, user: str, device: str, body: Mapping[str, Any]) -> dict[str, int]:
+        """Upload device, one-time or fallback keys; return the one-time key counts by algorithm."""
+        answer = await self.request(Method.POST, Path.v3.keys.upload, body, as_user=user, device=device)
+        counts: dict[str, int] = answer["one_time_key_counts"]
+        return counts
+
+    async def query_keys(self, user: str, device: str, users: list[str]) -> dict[str, Any]:
+        body = {"device_keys": {other: [] for other in users}, "timeout": 10_000}
+        answer: dict[str, Any] = await self.request(
+            Method.POST, Path.v3.keys.query, body, as_user=user, device=device
+        )
+        return answer
+
+    async def claim_keys(self, user: str, device: str, claims: Mapping[str, Any]) -> dict[str, Any]:
+        """`claims`: MXID -> device id -> algorithm. Return the same shape with keys: "one_time_keys" of the answer."""
+        body = {"one_time_keys": claims, "timeout": 10_000}
+        answer = await self.request(Method.POST, Path.v3.keys.claim, body, as_user=user, device=device)
+        keys: dict[str, Any] = answer["one_time_keys"]
+        return keys
+
+    async def send_to_device(
+        self, user: str, device: str, event_type: str, txn_id: str, messages: Mapping[str, Any]
+    ) -> None:
+        """`messages`: MXID -> device id -> content."""
+        await self.request(
+            Method.PUT,
+            Path.v3.sendToDevice[event_type][txn_id],
+            {"messages": messages},
+            as_user=user,
+            device=device,
+        )
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

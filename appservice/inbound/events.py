@@ -1,0 +1,98 @@
+"""Applies one event of the inbox: decrypts it, and hands what it says to the conversation."""
+
+import json
+from typing import Any
+
+import structlog
+
+from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, KeyMissing, NotAuthentic
+from appservice.encryption.outbound_sessions import retire_sessions
+from appservice.encryption.sync import waits_for_key
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
+from appservice.inbound.message import InboundMessages
+from appservice.names import Names
+from appservice.room_map import Room, room_by_id
+from bridge.delivery.dispatcher import Fail, Retry
+from bridge.delivery.inbox import Inbox
+from bridge.delivery.queue import Item
+from bridge.storage.database import Database, Transaction
+
+ENDS_SESSIONS = ("m.room.encryption", "m.room.history_visibility")
+
+log = structlog.get_logger(__name__)
+
+
+class InboundEvents:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        inbox: Inbox,
+        homeserver: Homeserver,
+        names: Names,
+        inbound: InboundSessions,
+        messages: InboundMessages,
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._homeserver = homeserver
+        self._names = names
+        self._inbound = inbound
+        self._messages = messages
+
+    async def apply(self, item: Item) -> None:
+        """Handle an inbox item of the topic "matrix.event"."""
+        event = json.loads(item.body)
+        room = await room_by_id(self._database, event["room_id"])
+        if room is None:
+            await self._in_unknown_room(event)
+        async with self._database.transaction() as tx:
+            if room is not None and not await self._in_room(tx, room, event, item):
+                return
+            await self._inbox.finish(tx, item)
+
+    async def _in_room(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
+        """Return False where the item is not dealt with but set aside."""
+        event_type = event["type"]
+        if event_type == "m.room.encrypted" and "state_key" not in event:
+            return await self._encrypted(tx, room, event, item)
+        if event_type in ENDS_SESSIONS and "state_key" in event:
+            await retire_sessions(tx, room.room_id)
+        elif event_type == "m.room.message":
+            # Anybody's homeserver could have written it: flagged, never trusted.
+            log.warning("plaintext_in_encrypted_room", room=room.room_id, event=event["event_id"])
+        return True
+
+    async def _encrypted(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
+        try:
+            session_id = event["content"].get("session_id")
+            if isinstance(session_id, str):
+                await tx.lock(waits_for_key(session_id))
+            decrypted: Decrypted = await self._inbound.decrypt(tx, event)
+        except KeyMissing as missing:
+            log.info(
+                "waits_for_room_key", room=room.room_id, event=event["event_id"], session=missing.session_id
+            )
+            await self._inbox.park(tx, item.id, until=waits_for_key(missing.session_id))
+            return False
+        except NotAuthentic as reason:
+            raise Fail(f"not authentic: {reason}") from reason
+        if decrypted.type == "m.room.message":
+            await self._messages.receive(tx, room, event, decrypted.content)
+        return True
+
+    async def _in_unknown_room(self, event: dict[str, Any]) -> None:
+        """Strangers' invites are declined, for the bot and for ghosts."""
+        invited = event.get("state_key")
+        is_invite = event["type"] == "m.room.member" and event["content"].get("membership") == "invite"
+        if not is_invite or not isinstance(invited, str) or not self._names.is_ours(invited):
+            return
+        if self._names.is_ours(event["sender"]):
+            return
+        log.warning("invite_declined", user=invited, sender=event["sender"], room=event["room_id"])
+        try:
+            await self._homeserver.leave(invited, event["room_id"])
+        except HomeserverRefused as refusal:
+            log.info("invite_gone", user=invited, room=event["room_id"], errcode=refusal.errcode)
+        except HomeserverUnavailable as trouble:
+            raise Retry(str(trouble), delay=trouble.retry_after) from trouble

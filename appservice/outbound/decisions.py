@@ -1,0 +1,17 @@
+"""What a failed call to the homeserver means for the delivery that made it: retry or fail."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from appservice.homeserver import HomeserverRefused, HomeserverUnavailable
+from bridge.delivery.dispatcher import Fail, Retry
+
+
+@asynccontextmanager
+async def decided() -> AsyncIterator[None]:
+    try:
+        yield
+    except HomeserverUnavailable as trouble:
+        raise Retry(str(trouble), delay=trouble.retry_after) from trouble
+    except HomeserverRefused as refusal:
+        raise Fail(f"the homeserver refused: {refusal}") from refusal

@@ -1,0 +1,190 @@
+"""Rooms for conversations, and people into them. Every step can be repeated after a kill at any moment.
+
+The alias is the conversation's random id, so a room that was made but not noted is found again. Synapse stores the
+alias before the state: a room found that way is adopted only if it is whole, and nobody is invited before that.
+"""
+
+import json
+from typing import Any
+
+import structlog
+
+from appservice.ghosts import Ghosts
+from appservice.homeserver import Homeserver, HomeserverRefused
+from appservice.members import IN_ROOM, Members
+from appservice.names import Names
+from appservice.outbound.decisions import decided
+from appservice.room_map import Room, remember_room, room_of
+from bridge.conversations.model import Conversation
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId, ParticipantId
+from bridge.delivery.dispatcher import Fail
+from bridge.delivery.outbox import Outbox
+from bridge.delivery.queue import Item
+from bridge.participants.model import Participant
+from bridge.participants.store import ParticipantStore
+from bridge.storage.database import Database
+
+ROOM_VERSION = "12"
+"""Ids without a domain; the creator stands above all power levels and must not be listed in them."""
+TOPIC = "Encrypted conversation, brought to you by Festimo"
+ENCRYPTION = {
+    "algorithm": "m.megolm.v1.aes-sha2",
+    "rotation_period_msgs": 100,
+    "rotation_period_ms": 7 * 24 * 3600 * 1000,
+}
+HISTORY = {"history_visibility": "invited"}
+OWNER, STAFF = 50, 100
+POWER_LEVELS = {
+    "users_default": 0,
+    "events_default": 0,
+    "state_default": STAFF,
+    "invite": STAFF,
+    "kick": STAFF,
+    "ban": STAFF,
+    "redact": STAFF,
+    "events": {},
+    "notifications": {"room": OWNER},
+}
+MOST_ATTEMPTS = 3
+"""Half-made rooms put aside in one go before something else must be wrong."""
+
+log = structlog.get_logger(__name__)
+
+
+class Rooms:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        homeserver: Homeserver,
+        names: Names,
+        ghosts: Ghosts,
+        members: Members,
+        conversations: ConversationStore,
+        participants: ParticipantStore,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._names = names
+        self._ghosts = ghosts
+        self._members = members
+        self._conversations = conversations
+        self._participants = participants
+        self._outbox = outbox
+        self._clock = clock
+
+    async def opened(self, item: Item) -> None:
+        """Deliver a `ConversationOpened`: make the room, or find the one that an earlier attempt made."""
+        conversation = await self._conversation(item)
+        async with decided():
+            room_id = await self._make(conversation)
+        async with self._database.transaction() as tx:
+            await remember_room(
+                tx, Room(room_id, conversation.tenant_id, conversation.conversation_id), self._clock
+            )
+            await self._outbox.finish(tx, item)
+        log.info("room_made", conversation=conversation.conversation_id, room=room_id)
+
+    async def added(self, item: Item) -> None:
+        """Deliver a `ParticipantAdded`: invite the person, or bring their ghost in."""
+        conversation = await self._conversation(item)
+        participant_id = ParticipantId(json.loads(item.body)["participant_id"])
+        person = await self._participants.get(self._database, item.tenant_id, participant_id)
+        room = await room_of(self._database, conversation.conversation_id)
+        if person is None or room is None:
+            raise Fail("the conversation has no room")
+        async with decided():
+            if person.mxid is not None:
+                await self._invite(room.room_id, person.mxid)
+            else:
+                ghost = await self._ghosts.ensure(person)
+                await self._invite(room.room_id, ghost)
+                await self._homeserver.join(ghost, room.room_id)
+        async with self._database.transaction() as tx:
+            await self._members.mark_stale(tx, room.room_id)
+            await self._outbox.finish(tx, item)
+
+    async def _conversation(self, item: Item) -> Conversation:
+        conversation_id = ConversationId(json.loads(item.body)["conversation_id"])
+        conversation = await self._conversations.get(self._database, conversation_id)
+        assert conversation is not None, "conversations are not deleted"
+        return conversation
+
+    async def _make(self, conversation: Conversation) -> str:
+        people = await self._participants.of_conversation(self._database, conversation.conversation_id)
+        body = self.creation(conversation, people)
+        alias = self._names.alias(conversation.conversation_id)
+        for _ in range(MOST_ATTEMPTS):
+            found = await self._homeserver.resolve_alias(self._names.bot, alias)
+            if found is None:
+                try:
+                    found = await self._homeserver.create_room(self._names.bot, body)
+                except HomeserverRefused as refusal:
+                    if refusal.errcode != "M_ROOM_IN_USE":
+                        raise
+                    continue
+            if await self._is_whole(found):
+                return found
+            log.warning("room_half_made", conversation=conversation.conversation_id, room=found)
+            await self._homeserver.delete_alias(self._names.bot, alias)
+        raise Fail("the homeserver makes rooms without the state that was asked for")
+
+    def creation(self, conversation: Conversation, people: list[Participant]) -> dict[str, Any]:
+        """The body of `POST /createRoom`. Names and topic are readable by servers: people only, no details."""
+        owners = [person for person in people if person.role == "host"]
+        return {
+            "room_version": ROOM_VERSION,
+            "visibility": "private",
+            "preset": "private_chat",
+            "room_alias_name": self._names.alias_localpart(conversation.conversation_id),
+            "name": conversation.title,
+            "topic": TOPIC,
+            "power_level_content_override": POWER_LEVELS
+            | {"users": {self._address(owner): OWNER for owner in owners}},
+            "initial_state": [
+                {"type": "m.room.encryption", "state_key": "", "content": ENCRYPTION},
+                {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
+                {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+            ],
+        }
+
+    def _address(self, person: Participant) -> str:
+        return person.mxid or self._names.ghost(person.tenant_id, person.participant_id)
+
+    async def _is_whole(self, room_id: str) -> bool:
+        try:
+            events = await self._homeserver.state(self._names.bot, room_id)
+        except HomeserverRefused:
+            return False  # not even the bot is in it
+        state = {(event["type"], event["state_key"]): event for event in events}
+
+        def content(event_type: str, state_key: str = "") -> dict[str, Any]:
+            found: dict[str, Any] = state.get((event_type, state_key), {}).get("content", {})
+            return found
+
+        levels = content("m.room.power_levels")
+        return (
+            state.get(("m.room.create", ""), {}).get("sender") == self._names.bot
+            and content("m.room.member", self._names.bot).get("membership") == "join"
+            and content("m.room.encryption").get("algorithm") == ENCRYPTION["algorithm"]
+            and content("m.room.history_visibility") == HISTORY
+            and content("m.room.join_rules").get("join_rule") == "invite"
+            and all(
+                levels.get(key) == POWER_LEVELS[key] for key in ("state_default", "invite", "kick", "ban")
+            )
+        )
+
+    async def _invite(self, room_id: str, user_id: str) -> None:
+        try:
+            await self._homeserver.invite(self._names.bot, room_id, user_id)
+        except HomeserverRefused as refusal:
+            # Invited or joined already is what we want; the homeserver says 403 to a repeated invite of a member.
+            if refusal.status == 403:
+                members = await self._homeserver.members(self._names.bot, room_id)
+                if members.get(user_id) in IN_ROOM:
+                    return
+            raise

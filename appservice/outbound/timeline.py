@@ -1,0 +1,151 @@
+"""Messages into the room: in the right voice, encrypted, exactly once."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from appservice.encryption.attachment import encrypt_attachment
+from appservice.encryption.outbound_sessions import Encryptor
+from appservice.encryption.own_devices import OwnDevices
+from appservice.homeserver import Homeserver
+from appservice.names import Names
+from appservice.outbound.decisions import decided
+from appservice.room_map import room_of
+from bridge.core.clock import Clock
+from bridge.core.ids import MessageId
+from bridge.delivery.dispatcher import Fail
+from bridge.delivery.outbox import Outbox
+from bridge.delivery.queue import Item
+from bridge.messages.model import Message
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.participants.store import ParticipantStore
+from bridge.storage.database import Database, Transaction
+
+LARGEST_PLAINTEXT = 32_000
+"""Bytes of content. Encryption grows it by a third, and an event holds 65,536; longer text goes as a file."""
+PREVIEW = 500
+"""Characters of a text that goes as a file."""
+REMEMBERED_FOR = timedelta(hours=23)
+"""The homeserver forgets transaction ids after 24 h: later, look whether the event is there before sending again."""
+
+log = structlog.get_logger(__name__)
+
+
+class Timeline:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        homeserver: Homeserver,
+        names: Names,
+        own_devices: OwnDevices,
+        encryptor: Encryptor,
+        messages: Messages,
+        message_store: MessageStore,
+        participants: ParticipantStore,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._names = names
+        self._own_devices = own_devices
+        self._encryptor = encryptor
+        self._messages = messages
+        self._message_store = message_store
+        self._participants = participants
+        self._outbox = outbox
+        self._clock = clock
+
+    async def posted(self, item: Item) -> None:
+        """Deliver a `MessagePosted`."""
+        message = await self._message_store.get(self._database, _message_id(item))
+        assert message is not None, "the message and this item are one commit"
+        room = await room_of(self._database, message.conversation_id)
+        if room is None:
+            raise Fail("the conversation has no room")
+        speaker, prefix = await self._voice(message)
+        async with decided():
+            event_id = await self._send(item, room.room_id, speaker, message, prefix)
+        async with self._database.transaction() as tx:
+            await self._encryptor.landed(tx, room.room_id, speaker)
+            await self._messages.sent(tx, message.message_id, origin_id=event_id)
+            await self._outbox.finish(tx, item)
+        log.info(
+            "message_sent", conversation=message.conversation_id, message=message.message_id, event=event_id
+        )
+
+    async def given_up(self, tx: Transaction, item: Item, reason: str) -> None:
+        await self._messages.failed(tx, _message_id(item), reason=reason)
+
+    async def _voice(self, message: Message) -> tuple[str, str]:
+        """Who says it in the room, and what stands before it: account holders are spoken for by Festimo."""
+        if message.sender_id is None:
+            return self._names.bot, ""
+        person = await self._participants.get(self._database, message.tenant_id, message.sender_id)
+        assert person is not None, "participants are not deleted"
+        if person.mxid is not None:
+            return self._names.bot, f"{person.name}: "
+        return self._names.ghost(person.tenant_id, person.participant_id), ""
+
+    async def _send(self, item: Item, room_id: str, speaker: str, message: Message, prefix: str) -> str:
+        device = await self._own_devices.ensure(speaker)
+        if item.prepared is not None:
+            encrypted = json.loads(item.prepared)
+            if self._may_be_forgotten(item):
+                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
+                if event_id is not None:
+                    return event_id
+            await self._encryptor.share_in_flight(room_id, speaker)
+        else:
+
+            async def keep(tx: Transaction, content: dict[str, Any]) -> None:
+                await self._outbox.prepare(tx, item, json.dumps(content, separators=(",", ":")).encode())
+
+            content = await self._content(speaker, message, prefix)
+            encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
+        return await self._homeserver.send_encrypted(speaker, device, room_id, item.id, encrypted)
+
+    async def _content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
+        text = prefix + message.text
+        msgtype = "m.notice" if message.kind == "system" else "m.text"
+        content: dict[str, Any] = {"msgtype": msgtype, "body": text, "m.mentions": {}}
+        if len(json.dumps(content, ensure_ascii=False).encode()) <= LARGEST_PLAINTEXT:
+            return content
+        data = text.encode()
+        ciphertext, file = encrypt_attachment(data)
+        file["url"] = await self._homeserver.upload(speaker, ciphertext, "application/octet-stream")
+        return {
+            "msgtype": "m.file",
+            "body": text[:PREVIEW] + " …",
+            "filename": "message.txt",
+            "file": file,
+            "info": {"mimetype": "text/plain", "size": len(data)},
+            "m.mentions": {},
+        }
+
+    def _may_be_forgotten(self, item: Item) -> bool:
+        age = timedelta(milliseconds=self._clock.now() - (item.prepared_at or 0))
+        return age >= REMEMBERED_FOR
+
+    async def _find(self, room_id: str, encrypted: dict[str, Any], *, since: int) -> str | None:
+        """Look for our ciphertext in the room's timeline, back to when it was made: no two are ever alike."""
+        before: str | None = None
+        while True:
+            page = await self._homeserver.messages(self._names.bot, room_id, before=before)
+            for event in page["chunk"]:
+                content = event.get("content", {})
+                if content.get("ciphertext") == encrypted["ciphertext"]:
+                    return str(event["event_id"])
+            before = page.get("end")
+            oldest = page["chunk"][-1]["origin_server_ts"] if page["chunk"] else 0
+            # An hour of grace: the homeserver's clock is not ours.
+            if before is None or oldest < since - 3_600_000:
+                return None
+
+
+def _message_id(item: Item) -> MessageId:
+    return MessageId(json.loads(item.body)["message_id"])

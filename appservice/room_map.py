@@ -1,0 +1,39 @@
+"""Which room is which conversation."""
+
+from dataclasses import dataclass
+
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId, TenantId
+from bridge.storage.database import Reader, Row, Transaction
+
+SELECT_BY_CONVERSATION = "SELECT room_id, tenant_id, conversation_id FROM rooms WHERE conversation_id = $1"
+SELECT_BY_ROOM = "SELECT room_id, tenant_id, conversation_id FROM rooms WHERE room_id = $1"
+INSERT = """
+INSERT INTO rooms (room_id, tenant_id, conversation_id, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (conversation_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    room_id: str
+    tenant_id: TenantId
+    conversation_id: ConversationId
+
+
+async def room_of(reader: Reader, conversation_id: ConversationId) -> Room | None:
+    return _room(await reader.fetch_one(SELECT_BY_CONVERSATION, conversation_id))
+
+
+async def room_by_id(reader: Reader, room_id: str) -> Room | None:
+    return _room(await reader.fetch_one(SELECT_BY_ROOM, room_id))
+
+
+async def remember_room(tx: Transaction, room: Room, clock: Clock) -> None:
+    await tx.execute(INSERT, room.room_id, room.tenant_id, room.conversation_id, clock.now())
+
+
+def _room(row: Row | None) -> Room | None:
+    if row is None:
+        return None
+    return Room(row["room_id"], TenantId(row["tenant_id"]), ConversationId(row["conversation_id"]))

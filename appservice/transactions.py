@@ -1,0 +1,180 @@
+"""Where the homeserver delivers: what it sends is on disk before it hears 200. Applies nothing itself.
+
+Spec: application service API, "Homeserver -> Application Service API". A lasting answer other than 200 stops all
+traffic for ever, so there are two only: a wrong token, and a database that cannot be written.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from appservice.members import Members
+from appservice.names import Names
+from appservice.room_map import room_by_id
+from bridge.core.ids import TenantId
+from bridge.delivery.inbox import Inbox
+from bridge.storage.database import Database, DatabaseError, Transaction
+
+TOPIC = "matrix.event"
+LARGEST_BODY = 64 * 1024 * 1024
+PARSE_IN_THREAD_FROM = 256 * 1024
+"""Bytes. Parsing more takes long enough to be felt by everybody else."""
+NOBODY = TenantId("")
+"""The tenant of what belongs to none: events of rooms we do not know."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A transaction body, taken apart: events that have what every event has, and whatever has not."""
+
+    events: tuple[dict[str, Any], ...]
+    unparsable: tuple[bytes, ...]
+
+
+def parse(body: bytes) -> Parsed:
+    """Never raises: what is not as it should be comes back as `unparsable`, byte for byte where possible."""
+    try:
+        transaction = json.loads(body)
+        events = transaction["events"]
+        if not isinstance(events, list):
+            raise TypeError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Parsed((), (body,))
+    good = tuple(event for event in events if _is_event(event))
+    bad = tuple(json.dumps(event).encode() for event in events if not _is_event(event))
+    return Parsed(good, bad)
+
+
+def _is_event(event: Any) -> bool:
+    return (
+        isinstance(event, dict)
+        and all(
+            isinstance(event.get(key), str) and 0 < len(event[key]) <= 255 and "\0" not in event[key]
+            for key in ("event_id", "room_id", "sender", "type")
+        )
+        and isinstance(event.get("content"), dict)
+    )
+
+
+class HomeserverSide:
+    """The endpoints that the homeserver calls."""
+
+    def __init__(
+        self, *, database: Database, inbox: Inbox, members: Members, names: Names, hs_token: str
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._members = members
+        self._names = names
+        self._hs_token = hs_token.encode()
+
+    def app(self) -> web.Application:
+        """To be mounted at /_matrix/."""
+        app = web.Application(middlewares=[_spec_errors], client_max_size=LARGEST_BODY)
+        app.add_routes(
+            [
+                web.put("/app/v1/transactions/{txn_id}", self._authorized(self.transaction)),
+                web.post("/app/v1/ping", self._authorized(self.ping)),
+                web.get("/app/v1/users/{user_id}", self._authorized(self.user)),
+                web.get("/app/v1/rooms/{alias}", self._authorized(self.nothing)),
+                web.get("/app/v1/thirdparty/{rest:.*}", self._authorized(self.nothing)),
+            ]
+        )
+        return app
+
+    async def transaction(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if len(body) >= PARSE_IN_THREAD_FROM:
+            parsed = await asyncio.to_thread(parse, body)
+        else:
+            parsed = parse(body)
+        try:
+            async with self._database.transaction() as tx:
+                await self._keep(tx, parsed)
+        except DatabaseError as error:
+            log.error("transaction_not_kept", error=type(error).__qualname__)
+            return _error(503, "M_UNKNOWN", "The database cannot be written. The transaction was not taken.")
+        return web.json_response({})
+
+    async def ping(self, request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def user(self, request: web.Request) -> web.Response:
+        """Whether a user of our namespace exists. They are all made before anybody can ask."""
+        if request.match_info["user_id"] == self._names.bot:
+            return web.json_response({})
+        return await self.nothing(request)
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        return _error(404, "M_NOT_FOUND", "There is no such thing here.")
+
+    async def _keep(self, tx: Transaction, parsed: Parsed) -> None:
+        for event in parsed.events:
+            # What we sent ourselves is known already, once per message: not worth a row.
+            if event["type"] == "m.room.encrypted" and self._names.is_ours(event["sender"]):
+                continue
+            await self._keep_event(tx, event)
+        for raw in parsed.unparsable:
+            digest = hashlib.sha256(raw).hexdigest()
+            log.warning("unparsable_event", sha256=digest)
+            await self._inbox.add_dead(
+                tx,
+                item_id=f"matrix-unparsable:{digest}",
+                tenant_id=NOBODY,
+                lane="matrix-unparsable",
+                topic=TOPIC,
+                body=raw,
+                failure="not an event as the specification describes it",
+            )
+
+    async def _keep_event(self, tx: Transaction, event: dict[str, Any]) -> None:
+        room = await room_by_id(tx, event["room_id"])
+        await self._inbox.add(
+            tx,
+            item_id=f"matrix:{event['event_id']}",
+            tenant_id=room.tenant_id if room else NOBODY,
+            lane=f"room:{event['room_id']}",
+            topic=TOPIC,
+            body=json.dumps(event).encode(),
+        )
+        if room is not None and event["type"] == "m.room.member":
+            # In this very commit, so that nothing is encrypted for those who were members before it.
+            await self._members.mark_stale(tx, room.room_id)
+
+    def _authorized(self, handler: Handler) -> Handler:
+        async def authorized(request: web.Request) -> web.StreamResponse:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                return _error(401, "M_MISSING_TOKEN", "Send the hs_token: Authorization: Bearer <hs_token>.")
+            if not hmac.compare_digest(token.encode(), self._hs_token):
+                return _error(403, "M_FORBIDDEN", "This is not the hs_token of the registration.")
+            return await handler(request)
+
+        return authorized
+
+
+@web.middleware
+async def _spec_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return _error(404, "M_UNRECOGNIZED", "There is no such endpoint.")
+    except web.HTTPMethodNotAllowed:
+        return _error(405, "M_UNRECOGNIZED", "This endpoint does not take that method.")
+    except web.HTTPRequestEntityTooLarge:
+        return _error(413, "M_TOO_LARGE", f"A transaction may have {LARGEST_BODY} bytes.")
+
+
+def _error(status: int, errcode: str, message: str) -> web.Response:
+    return web.json_response({"errcode": errcode, "error": message}, status=status)

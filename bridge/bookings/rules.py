@@ -1,0 +1,29 @@
+"""How a booking reads to people."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency, get_currency_precision
+
+from bridge.bookings.model import Booking, Total
+
+LOCALE = "en"
+
+
+def confirmation_notice(booking: Booking) -> str:
+    lines = [f"Booking confirmed: {booking.service}", f"Starts: {_time(booking.starts_at)}"]
+    if booking.ends_at is not None:
+        lines.append(f"Ends: {_time(booking.ends_at)}")
+    if booking.total is not None:
+        lines.append(f"Total: {_money(booking.total)}")
+    return "\n".join(lines)
+
+
+def _time(time: datetime) -> str:
+    return str(format_datetime(time, "EEEE d MMMM y, HH:mm ZZZZ", tzinfo=time.tzinfo, locale=LOCALE))
+
+
+def _money(total: Total) -> str:
+    amount = Decimal(total.amount).scaleb(-get_currency_precision(total.currency))
+    return str(format_currency(amount, total.currency, locale=LOCALE))

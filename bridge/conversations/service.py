@@ -1,0 +1,66 @@
+"""Open a conversation: get it or create it, and see that everybody is in it."""
+
+from collections.abc import Sequence
+
+from bridge.conversations import rules
+from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.model import Conversation
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId, new_id
+from bridge.delivery.outbox import Outbox
+from bridge.participants.model import Participant
+from bridge.participants.store import ParticipantStore
+from bridge.storage.database import Transaction
+
+
+class Conversations:
+    def __init__(
+        self, store: ConversationStore, participants: ParticipantStore, outbox: Outbox, clock: Clock
+    ) -> None:
+        self._store = store
+        self._participants = participants
+        self._outbox = outbox
+        self._clock = clock
+
+    async def open(
+        self,
+        tx: Transaction,
+        *,
+        tenant_id: TenantId,
+        party_id: PartyId,
+        party_title: str,
+        hosts: Sequence[Participant],
+        vendor: Participant,
+    ) -> Conversation:
+        """Return the party's conversation with the vendor; made if there is none. Missing people are added."""
+        vendor_id = VendorId(vendor.participant_id)
+        conversation = Conversation(
+            tenant_id=tenant_id,
+            conversation_id=ConversationId(new_id()),
+            party_id=party_id,
+            vendor_id=vendor_id,
+            title=rules.title(party_title, vendor.name),
+            status="active",
+            created_at=self._clock.now(),
+        )
+        if await self._store.insert(tx, conversation):
+            opened = ConversationOpened(tenant_id=tenant_id, conversation_id=conversation.conversation_id)
+            await self._outbox.record(tx, opened)
+        else:
+            known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id)
+            assert known is not None
+            conversation = known
+        for participant in (*hosts, vendor):
+            await self._add(tx, conversation, participant)
+        return conversation
+
+    async def _add(self, tx: Transaction, conversation: Conversation, participant: Participant) -> None:
+        await self._participants.put(tx, participant)
+        if await self._store.add_member(tx, conversation, participant.participant_id, participant.role):
+            added = ParticipantAdded(
+                tenant_id=conversation.tenant_id,
+                conversation_id=conversation.conversation_id,
+                participant_id=participant.participant_id,
+            )
+            await self._outbox.record(tx, added)

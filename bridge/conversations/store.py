@@ -1,0 +1,75 @@
+"""Conversations and their members in the database."""
+
+from bridge.conversations.model import Conversation
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
+from bridge.participants.model import Role
+from bridge.storage.database import Reader, Row, Transaction
+
+_COLUMNS = "tenant_id, conversation_id, party_id, vendor_id, title, status, created_at"
+INSERT = f"""
+INSERT INTO conversations ({_COLUMNS}, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+ON CONFLICT (tenant_id, party_id, vendor_id) DO NOTHING
+"""
+SELECT = f"SELECT {_COLUMNS} FROM conversations WHERE conversation_id = $1"
+SELECT_OF_PAIR = f"""
+SELECT {_COLUMNS} FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND vendor_id = $3
+"""
+INSERT_MEMBER = """
+INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, joined_at)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conversation_id, participant_id) DO NOTHING
+"""
+
+
+class ConversationStore:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def insert(self, tx: Transaction, conversation: Conversation) -> bool:
+        """Return False, changing nothing, where the party and the vendor have a conversation already."""
+        added = await tx.execute(
+            INSERT,
+            conversation.tenant_id,
+            conversation.conversation_id,
+            conversation.party_id,
+            conversation.vendor_id,
+            conversation.title,
+            conversation.status,
+            conversation.created_at,
+        )
+        return bool(added)
+
+    async def get(self, reader: Reader, conversation_id: ConversationId) -> Conversation | None:
+        return _conversation(await reader.fetch_one(SELECT, conversation_id))
+
+    async def of_pair(
+        self, reader: Reader, tenant_id: TenantId, party_id: PartyId, vendor_id: VendorId
+    ) -> Conversation | None:
+        return _conversation(await reader.fetch_one(SELECT_OF_PAIR, tenant_id, party_id, vendor_id))
+
+    async def add_member(
+        self, tx: Transaction, conversation: Conversation, participant_id: ParticipantId, role: Role
+    ) -> bool:
+        added = await tx.execute(
+            INSERT_MEMBER,
+            conversation.tenant_id,
+            conversation.conversation_id,
+            participant_id,
+            role,
+            self._clock.now(),
+        )
+        return bool(added)
+
+
+def _conversation(row: Row | None) -> Conversation | None:
+    if row is None:
+        return None
+    return Conversation(
+        tenant_id=TenantId(row["tenant_id"]),
+        conversation_id=ConversationId(row["conversation_id"]),
+        party_id=PartyId(row["party_id"]),
+        vendor_id=VendorId(row["vendor_id"]),
+        title=row["title"],
+        status=row["status"],
+        created_at=row["created_at"],
+    )

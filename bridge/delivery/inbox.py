@@ -1,0 +1,84 @@
+"""What came in: kept before it is acknowledged, applied once, its id remembered for ever."""
+
+import enum
+import hashlib
+
+from bridge.core.ids import TenantId
+from bridge.delivery.queue import Queue
+from bridge.storage.database import Transaction
+
+INSERT = """
+INSERT INTO inbox (id, tenant_id, lane, topic, body, body_hash, state, failure, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
+"""
+SELECT_HASH = "SELECT body_hash FROM inbox WHERE id = $1"
+PARK = "UPDATE inbox SET state = 'parked', parked_for = $2 WHERE id = $1"
+UNPARK = """
+UPDATE inbox SET state = 'waiting', parked_for = NULL WHERE parked_for = $1 AND state = 'parked' RETURNING lane
+"""
+
+
+class Accepted(enum.Enum):
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    """The id was accepted before, with another body."""
+
+
+class Inbox(Queue):
+    table = "inbox"
+
+    async def add(
+        self, tx: Transaction, *, item_id: str, tenant_id: TenantId, lane: str, topic: str, body: bytes
+    ) -> Accepted:
+        """Keep what came in. It is durable once the transaction has committed; only then acknowledge it."""
+        return await self._insert(tx, item_id, tenant_id, lane, topic, body, state="waiting", failure=None)
+
+    async def add_dead(
+        self,
+        tx: Transaction,
+        *,
+        item_id: str,
+        tenant_id: TenantId,
+        lane: str,
+        topic: str,
+        body: bytes,
+        failure: str,
+    ) -> Accepted:
+        """Keep what nothing can be done with, for a person to see."""
+        return await self._insert(tx, item_id, tenant_id, lane, topic, body, state="dead", failure=failure)
+
+    async def park(self, tx: Transaction, item_id: str, *, until: str) -> None:
+        """Set the item aside until `unpark` is called with the same word; its lane goes on without it.
+
+        Call `tx.lock(until)` before looking for what the item waits for, else it could come unseen in between.
+        """
+        await tx.execute(PARK, item_id, until)
+
+    async def unpark(self, tx: Transaction, until: str) -> None:
+        for row in await tx.fetch(UNPARK, until):
+            self._work_waits(tx, row["lane"])
+
+    async def _insert(
+        self,
+        tx: Transaction,
+        item_id: str,
+        tenant_id: TenantId,
+        lane: str,
+        topic: str,
+        body: bytes,
+        *,
+        state: str,
+        failure: str | None,
+    ) -> Accepted:
+        digest = hashlib.sha256(body).digest()
+        sealed = await self._sealer.seal(tx, tenant_id, "inbox", body, place=self._place(item_id))
+        added = await tx.execute(
+            INSERT, item_id, tenant_id, lane, topic, sealed, digest, state, failure, self._clock.now()
+        )
+        if added:
+            self._work_waits(tx, lane)
+            return Accepted.NEW
+        return (
+            Accepted.DUPLICATE if await tx.fetch_value(SELECT_HASH, item_id) == digest else Accepted.CONFLICT
+        )

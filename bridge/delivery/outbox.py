@@ -1,0 +1,54 @@
+"""What must go out: written in the transaction of the fact it tells, delivered after it."""
+
+import dataclasses
+import json
+from collections import defaultdict
+
+from bridge.core.clock import Clock
+from bridge.core.events import Event
+from bridge.core.ids import new_id
+from bridge.delivery.queue import Item, Queue
+from bridge.storage.database import Database, Row, Transaction
+from bridge.storage.sealing import Sealer
+
+INSERT = """
+INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+PREPARE = "UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1"
+
+
+class Outbox(Queue):
+    """Domain events on their way to their consumers; one lane per consumer and conversation."""
+
+    table = "outbox"
+    extra_columns = ", prepared, prepared_at"
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        super().__init__(database, sealer, clock)
+        self._consumers: dict[str, list[str]] = defaultdict(list)
+
+    def subscribe(self, consumer: str, event: type[Event]) -> None:
+        """Have each `event` recorded from now on delivered under the topic "consumer.EventName"."""
+        self._consumers[event.__name__].append(consumer)
+
+    async def record(self, tx: Transaction, event: Event) -> None:
+        """Record that `event` happened, once for each of its consumers."""
+        name = type(event).__name__
+        body = json.dumps(dataclasses.asdict(event)).encode()
+        for consumer in self._consumers[name]:
+            item_id = new_id()
+            lane = f"{consumer}:{event.conversation_id}"
+            sealed = await self._sealer.seal(
+                tx, event.tenant_id, f"conversation:{event.conversation_id}", body, place=self._place(item_id)
+            )
+            topic = f"{consumer}.{name}"
+            await tx.execute(INSERT, item_id, event.tenant_id, lane, topic, sealed, self._clock.now())
+            self._work_waits(tx, lane)
+
+    async def prepare(self, tx: Transaction, item: Item, prepared: bytes) -> None:
+        """Fix what exactly will be sent, so that a later attempt sends the same. Not sealed: pass no plaintext."""
+        await tx.execute(PREPARE, item.id, prepared, self._clock.now())
+
+    async def _item(self, row: Row) -> Item:
+        item = await super()._item(row)
+        return dataclasses.replace(item, prepared=row["prepared"], prepared_at=row["prepared_at"])

@@ -1,0 +1,20 @@
+"""What happened to messages."""
+
+from dataclasses import dataclass
+
+from bridge.core.events import Event
+from bridge.core.ids import MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePosted(Event):
+    """Somebody said something on our side (API, platform, Festimo): it has yet to be delivered."""
+
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(Event):
+    """Somebody said something in the conversation's room: everybody there has it already."""
+
+    message_id: MessageId

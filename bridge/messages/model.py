@@ -1,0 +1,28 @@
+"""A message of a conversation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+
+Kind = Literal["text", "system"]
+SenderType = Literal["user", "vendor", "system"]
+Status = Literal["pending", "sent", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """`position` orders the messages of a conversation; `origin_id` is the outside's id of it, once it has one."""
+
+    tenant_id: TenantId
+    message_id: MessageId
+    conversation_id: ConversationId
+    position: int
+    sender_id: ParticipantId | None
+    sender_type: SenderType
+    kind: Kind
+    text: str
+    status: Status
+    failure_reason: str | None
+    origin_id: str | None
+    created_at: int

@@ -1,0 +1,106 @@
+"""Messages in the database; the text is sealed."""
+
+import json
+
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.model import Kind, Message, SenderType, Status
+from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.sealing import Sealer
+
+_COLUMNS = """tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
+    failure_reason, origin_id, created_at"""
+INSERT = """
+INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_type, kind, content, status, origin_id,
+    created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+"""
+SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
+SELECT_HISTORY = f"""
+SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
+"""
+SET_SENT = "UPDATE messages SET status = 'sent', origin_id = $2, failure_reason = NULL WHERE message_id = $1"
+SET_FAILED = "UPDATE messages SET status = 'failed', failure_reason = $2 WHERE message_id = $1"
+
+
+class MessageStore:
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    async def insert(
+        self,
+        tx: Transaction,
+        *,
+        tenant_id: TenantId,
+        message_id: MessageId,
+        conversation_id: ConversationId,
+        sender_id: ParticipantId | None,
+        sender_type: SenderType,
+        kind: Kind,
+        text: str,
+        status: Status,
+        origin_id: str | None,
+        created_at: int,
+    ) -> bool:
+        """Return False, changing nothing, where this id or origin id is stored already."""
+        # Positions are given out in commit order within a conversation: nobody else inserts until we have committed.
+        await tx.lock(f"messages:{conversation_id}")
+        content = await self._sealer.seal(
+            tx,
+            tenant_id,
+            f"conversation:{conversation_id}",
+            json.dumps({"text": text}).encode(),
+            place=_place(message_id),
+        )
+        added = await tx.execute(
+            INSERT,
+            tenant_id,
+            message_id,
+            conversation_id,
+            sender_id,
+            sender_type,
+            kind,
+            content,
+            status,
+            origin_id,
+            created_at,
+        )
+        return bool(added)
+
+    async def get(self, reader: Reader, message_id: MessageId) -> Message | None:
+        row = await reader.fetch_one(SELECT, message_id)
+        return None if row is None else await self._message(reader, row)
+
+    async def history(
+        self, reader: Reader, conversation_id: ConversationId, *, after: int = 0, limit: int = 50
+    ) -> list[Message]:
+        """Oldest first; `after`: the position of the last one seen."""
+        rows = await reader.fetch(SELECT_HISTORY, conversation_id, after, limit)
+        return [await self._message(reader, row) for row in rows]
+
+    async def set_sent(self, tx: Transaction, message_id: MessageId, *, origin_id: str) -> None:
+        await tx.execute(SET_SENT, message_id, origin_id)
+
+    async def set_failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> None:
+        await tx.execute(SET_FAILED, message_id, reason)
+
+    async def _message(self, reader: Reader, row: Row) -> Message:
+        message_id = MessageId(row["message_id"])
+        content = json.loads(await self._sealer.open(reader, row["content"], place=_place(message_id)))
+        sender_id = row["sender_id"]
+        return Message(
+            tenant_id=TenantId(row["tenant_id"]),
+            message_id=message_id,
+            conversation_id=ConversationId(row["conversation_id"]),
+            position=row["position"],
+            sender_id=None if sender_id is None else ParticipantId(sender_id),
+            sender_type=row["sender_type"],
+            kind=row["kind"],
+            text=content["text"],
+            status=row["status"],
+            failure_reason=row["failure_reason"],
+            origin_id=row["origin_id"],
+            created_at=row["created_at"],
+        )
+
+
+def _place(message_id: MessageId) -> str:
+    return f"messages.content:{message_id}"

@@ -1,0 +1,132 @@
+"""Applies stored platform events: one transaction each, so that an event has its whole effect once or none."""
+
+from bridge.bookings.model import Booking, Total
+from bridge.bookings.service import Bookings
+from bridge.conversations.model import Conversation
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.core.errors import Refusal
+from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
+from bridge.delivery.dispatcher import Fail
+from bridge.delivery.inbox import Accepted, Inbox
+from bridge.delivery.queue import Item
+from bridge.messages.errors import ConversationMissing
+from bridge.messages.service import Messages
+from bridge.participants.model import Participant
+from bridge.platform import events
+from bridge.platform.parse import parse
+from bridge.storage.database import Database, Transaction
+
+TOPIC = "platform.event"
+
+
+class InboxIntake:
+    """Keeps what the edge accepted in the inbox; the edge's `Intake`."""
+
+    def __init__(self, database: Database, inbox: Inbox) -> None:
+        self._database = database
+        self._inbox = inbox
+
+    async def accept(
+        self, *, tenant_id: TenantId, source: str, event_id: str, event_type: str, lane: str, body: bytes
+    ) -> Accepted:
+        async with self._database.transaction() as tx:
+            return await self._inbox.add(
+                tx,
+                item_id=f"platform:{tenant_id}:{source}:{event_id}",
+                tenant_id=tenant_id,
+                lane=lane,
+                topic=TOPIC,
+                body=body,
+            )
+
+
+class PlatformEvents:
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        conversations: Conversations,
+        conversation_store: ConversationStore,
+        messages: Messages,
+        bookings: Bookings,
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._conversations = conversations
+        self._conversation_store = conversation_store
+        self._messages = messages
+        self._bookings = bookings
+
+    async def apply(self, item: Item) -> None:
+        """Handle an inbox item of `TOPIC`."""
+        event = parse(item.body)
+        try:
+            async with self._database.transaction() as tx:
+                await self._apply(tx, item.tenant_id, event)
+                await self._inbox.finish(tx, item)
+        except Refusal as refusal:
+            raise Fail(f"{refusal.code}: {refusal.detail}") from refusal
+
+    async def _apply(self, tx: Transaction, tenant_id: TenantId, event: events.PlatformEvent) -> None:
+        match event:
+            case events.PartyPlanCompleted(data=plan):
+                for vendor in plan.vendors:
+                    await self._open(tx, tenant_id, plan.party, vendor)
+            case events.VendorSelected(data=selection):
+                await self._open(tx, tenant_id, selection.party, selection.vendor)
+            case events.BookingConfirmed(data=confirmation):
+                conversation = await self._open(tx, tenant_id, confirmation.party, confirmation.vendor)
+                await self._bookings.confirmed(tx, conversation, _booking(confirmation.booking))
+            case events.MessageSend(data=message):
+                await self._send(tx, tenant_id, message)
+            case events.Unknown():
+                raise Fail(f"unknown event type {event.type}")
+
+    async def _open(
+        self, tx: Transaction, tenant_id: TenantId, party: events.Party, vendor: events.Vendor
+    ) -> Conversation:
+        return await self._conversations.open(
+            tx,
+            tenant_id=tenant_id,
+            party_id=PartyId(party.id),
+            party_title=party.title,
+            hosts=[_participant(tenant_id, host, role="host") for host in party.hosts],
+            vendor=_participant(tenant_id, vendor, role="vendor"),
+        )
+
+    async def _send(self, tx: Transaction, tenant_id: TenantId, message: events.NewMessage) -> None:
+        conversation = await self._conversation_store.of_pair(
+            tx, tenant_id, PartyId(message.party_id), VendorId(message.vendor_id)
+        )
+        if conversation is None:
+            raise ConversationMissing(
+                f"Party {message.party_id} and vendor {message.vendor_id} have no conversation. Send"
+                " vendor.selected for them first.",
+                field="vendor_id",
+            )
+        await self._messages.post(
+            tx, conversation, sender_id=ParticipantId(message.sender_id), text=message.text
+        )
+
+
+def _participant(tenant_id: TenantId, person: events.Person, *, role: str) -> Participant:
+    return Participant(
+        tenant_id=tenant_id,
+        participant_id=ParticipantId(person.id),
+        role="vendor" if role == "vendor" else "host",
+        name=person.name,
+        mxid=person.mxid,
+        avatar_url=person.avatar_url,
+    )
+
+
+def _booking(booking: events.Booking) -> Booking:
+    return Booking(
+        booking_id=BookingId(booking.id),
+        status="confirmed",
+        service=booking.service,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+        total=Total(amount=booking.total.amount, currency=booking.total.currency) if booking.total else None,
+    )

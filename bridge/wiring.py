@@ -1,0 +1,251 @@
+"""The only place where objects meet: from a configuration to a running bridge."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from appservice.bot import Bot
+from appservice.encryption.device_lists import DeviceLists
+from appservice.encryption.inbound_sessions import InboundSessions
+from appservice.encryption.olm import Olm
+from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
+from appservice.encryption.own_devices import OwnDevices
+from appservice.encryption.sync import BotSync
+from appservice.encryption.to_device import ToDevice
+from appservice.ghosts import Ghosts
+from appservice.homeserver import TIMEOUT, Homeserver
+from appservice.inbound.events import InboundEvents
+from appservice.inbound.message import InboundMessages
+from appservice.members import Members
+from appservice.names import Names
+from appservice.outbound.rooms import Rooms
+from appservice.outbound.timeline import Timeline
+from appservice.transactions import TOPIC as MATRIX_EVENT
+from appservice.transactions import HomeserverSide
+from bridge.bookings.service import Bookings
+from bridge.bookings.store import BookingStore
+from bridge.config import Config
+from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import Clock, SystemClock
+from bridge.delivery.dispatcher import Dispatcher
+from bridge.delivery.inbox import Inbox
+from bridge.delivery.outbox import Outbox
+from bridge.messages.events import MessagePosted
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.participants.store import ParticipantStore
+from bridge.platform.api import EventsApi
+from bridge.platform.apply import TOPIC as PLATFORM_EVENT
+from bridge.platform.apply import InboxIntake, PlatformEvents
+from bridge.platform.signature import Signatures
+from bridge.storage.database import Database, open_database
+from bridge.storage.sealing import Sealer
+from bridge.web.problems import problems
+from bridge.web.server import serve
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """What is running, for those who look on (the command line, the demo, tests)."""
+
+    port: int
+    database: Database
+    names: Names
+    conversations: ConversationStore
+    messages: MessageStore
+    device_lists: DeviceLists
+    work: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    open_: Callable[[str], Awaitable[Database]] = open_database,
+) -> AsyncIterator[Bridge]:
+    """Run the bridge until the block is left; `Bridge.work` ends only by an error."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        database = await open_(config.database.url.get_secret_value())
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+        parts = _Parts(config, database, session, clock)
+        server = await serve(
+            parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
+        )
+        stack.push_async_callback(server.stop)
+        work = asyncio.create_task(parts.work(), name="bridge")
+        try:
+            yield Bridge(
+                port=server.port,
+                database=database,
+                names=parts.names,
+                conversations=parts.conversation_store,
+                messages=parts.message_store,
+                device_lists=parts.device_lists,
+                work=work,
+            )
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+
+
+class _Parts:
+    """All objects of one bridge, in the order in which they need each other."""
+
+    def __init__(
+        self, config: Config, database: Database, session: aiohttp.ClientSession, clock: Clock
+    ) -> None:
+        self._config = config
+        ours, keys = config.appservice, config.encryption
+        pickle_key = keys.pickle_key.get_secret_value()
+        sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+        inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
+
+        # Conversations and the platform
+        participants = ParticipantStore(clock)
+        self.conversation_store = ConversationStore(clock)
+        self.message_store = MessageStore(sealer)
+        conversations = Conversations(self.conversation_store, participants, outbox, clock)
+        messages = Messages(
+            self.message_store, participants, outbox, clock, max_text_length=config.messages.max_text_length
+        )
+        bookings = Bookings(BookingStore(sealer, clock), messages)
+        platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
+        self._events_api = EventsApi(
+            InboxIntake(database, inbox),
+            signatures=Signatures(config.platform.tenants),
+            max_text_length=config.messages.max_text_length,
+        )
+
+        # Matrix
+        self.names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
+        homeserver = Homeserver(config.homeserver.url, ours.as_token.get_secret_value(), session=session)
+        own_devices = OwnDevices(
+            database,
+            homeserver,
+            clock,
+            identity_secret=keys.identity_secret.get_secret_value(),
+            pickle_key=pickle_key,
+        )
+        self.device_lists = DeviceLists(database, homeserver)
+        members = Members(
+            database,
+            homeserver,
+            self.names,
+            on_arrived=self.device_lists.arrived,
+            on_left=retire_sessions,
+        )
+        olm = Olm(own_devices, clock, pickle_key=pickle_key)
+        inbound = InboundSessions(clock, pickle_key=pickle_key)
+        encryptor = Encryptor(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            members=members,
+            own_devices=own_devices,
+            device_lists=self.device_lists,
+            olm=olm,
+            inbound=inbound,
+            to_device=ToDevice(database, homeserver, own_devices),
+            clock=clock,
+            pickle_key=pickle_key,
+            share_with=keys.share_with,
+        )
+        rooms = Rooms(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            ghosts=Ghosts(database, homeserver, self.names, clock),
+            members=members,
+            conversations=self.conversation_store,
+            participants=participants,
+            outbox=outbox,
+            clock=clock,
+        )
+        timeline = Timeline(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            own_devices=own_devices,
+            encryptor=encryptor,
+            messages=messages,
+            message_store=self.message_store,
+            participants=participants,
+            outbox=outbox,
+            clock=clock,
+        )
+        events = InboundEvents(
+            database=database,
+            inbox=inbox,
+            homeserver=homeserver,
+            names=self.names,
+            inbound=inbound,
+            messages=InboundMessages(
+                names=self.names,
+                messages=messages,
+                conversations=self.conversation_store,
+                participants=participants,
+            ),
+        )
+        self._homeserver_side = HomeserverSide(
+            database=database,
+            inbox=inbox,
+            members=members,
+            names=self.names,
+            hs_token=ours.hs_token.get_secret_value(),
+        )
+        self._bot = Bot(homeserver, self.names, own_devices, appservice_id=ours.id)
+        self._sync = BotSync(
+            database=database,
+            homeserver=homeserver,
+            own_devices=own_devices,
+            device_lists=self.device_lists,
+            olm=olm,
+            inbound=inbound,
+            inbox=inbox,
+            bot=self.names.bot,
+        )
+
+        # Who is told what
+        for event in (ConversationOpened, ParticipantAdded, MessagePosted):
+            outbox.subscribe("matrix", event)
+        self._inbox_dispatcher = Dispatcher(
+            database, inbox, {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply}, clock
+        )
+        self._outbox_dispatcher = Dispatcher(
+            database,
+            outbox,
+            {
+                "matrix.ConversationOpened": rooms.opened,
+                "matrix.ParticipantAdded": rooms.added,
+                "matrix.MessagePosted": timeline.posted,
+            },
+            clock,
+            on_dead={"matrix.MessagePosted": timeline.given_up},
+        )
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[problems])
+        app.add_routes(self._events_api.routes())
+        app.add_subapp("/_matrix/", self._homeserver_side.app())
+        return app
+
+    async def work(self) -> None:
+        """Everything that runs beside the web server; what an earlier process left is taken up first."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._inbox_dispatcher.run())
+            await self._bot.introduce()
+            tasks.create_task(self._sync.run())
+            tasks.create_task(self._outbox_dispatcher.run())
+            log.info("running", bot=self.names.bot)

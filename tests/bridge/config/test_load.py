@@ -1,0 +1,352 @@
+import base64
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from bridge.config import Config, ConfigError, load
+
+EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
+
+ABSENT = object()
+
+
+def key(letter: str) -> str:
+    return base64.b64encode(letter.encode() * 32).decode()
+
+
+VALID: dict[str, Any] = {
+    "homeserver": {"url": "https://matrix.example.org/", "server_name": "example.org"},
+    "appservice": {"as_token": "a" * 64, "hs_token": "h" * 64, "sender_localpart": "festimo_as_x7"},
+    "storage": {"master_key": key("m")},
+    "encryption": {"identity_secret": key("i"), "pickle_key": key("p")},
+    "platform": {
+        "tenants": [
+            {"id": "festipin", "webhook_secrets": ["whsec_" + key("1"), "whsec_" + key("2")]},
+            {"id": "other", "webhook_secrets": ["whsec_" + key("3")]},
+        ]
+    },
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+def loaded(path: Path, config: object) -> Config:
+    path.write_text(yaml.safe_dump(config))
+    return load(path)
+
+
+def problems(path: Path, config: object) -> dict[str, str]:
+    with pytest.raises(ConfigError) as error:
+        loaded(path, config)
+    found = {problem.key: problem.detail for problem in error.value.problems}
+    assert len(found) == len(error.value.problems), "a key is reported twice"
+    return found
+
+
+def changed(place: str, value: object) -> dict[str, Any]:
+    config = copy.deepcopy(VALID)
+    *parents, last = place.split("/")
+    target: Any = config
+    for part in parents:
+        target = target[int(part)] if part.isdigit() else target.setdefault(part, {})
+    if value is ABSENT:
+        del target[last]
+    else:
+        target[int(last) if last.isdigit() else last] = value
+    return config
+
+
+def test_what_is_left_out_has_its_default(path: Path) -> None:
+    config = loaded(path, VALID)
+    assert config.homeserver.url == "https://matrix.example.org"
+    assert config.appservice.id == "festimo"
+    assert (config.appservice.listen_host, config.appservice.listen_port) == ("127.0.0.1", 29400)
+    assert config.appservice.url == "http://127.0.0.1:29400"
+    assert (config.appservice.bot_localpart, config.appservice.ghost_prefix) == ("festimo_bot", "festimo_")
+    assert config.database.url.get_secret_value() == "sqlite:///festimo.db"
+    assert config.storage.master_key.get_secret_value() == b"m" * 32
+    assert config.encryption.share_with == "identity_aware"
+    assert config.messages.max_text_length == 10_000
+    assert [tenant.id for tenant in config.platform.tenants] == ["festipin", "other"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("127.0.0.1:1", "http://127.0.0.1:1"),
+        ("bridge:29400", "http://bridge:29400"),
+        ("[::1]:29400", "http://[::1]:29400"),
+        ("0.0.0.0:29400", "http://127.0.0.1:29400"),  # everywhere is no place to be reached at
+        ("[::]:29400", "http://[::1]:29400"),
+    ],
+)
+def test_the_homeserver_reaches_us_where_we_listen(path: Path, listen: str, url: str) -> None:
+    assert loaded(path, changed("appservice/listen", listen)).appservice.url == url
+
+
+def test_nothing_can_be_changed_afterwards(path: Path) -> None:
+    config = loaded(path, VALID)
+    with pytest.raises(ValueError, match="frozen"):
+        config.messages.max_text_length = 5
+
+
+def test_no_secret_shows(path: Path) -> None:
+    config = loaded(path, changed("database/url", "postgresql://festimo:hunter2@db/festimo"))
+    shown = repr(config) + str(config) + config.model_dump_json()
+    for secret in ("a" * 64, "h" * 64, key("m"), key("i"), key("p"), key("1"), "mmmm", "hunter2"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem", "says"),
+    [
+        ("homeserver/ulr", "x", "homeserver.ulr", "Did you mean `url`?"),
+        ("mesages", {}, "mesages", "Did you mean `messages`?"),
+        ("homeserver/zzz", 1, "homeserver.zzz", "known here: server_name, url"),
+        ("platform/tenants/1/nick", 1, "platform.tenants[1].nick", "unknown key"),
+        ("homeserver/url", ABSENT, "homeserver.url", "missing. Add it: where we reach"),
+        ("homeserver/url", "matrix.example.org", "homeserver.url", "must be like https://"),
+        ("homeserver/url", "http://[::1", "homeserver.url", "must be like https://"),
+        ("homeserver/url", "http://x:99999", "homeserver.url", "must be like https://"),
+        ("homeserver/url", "ftp://example.org", "homeserver.url", "must be like https://"),
+        ("homeserver/url", "https://u:hunter2@example.org", "homeserver.url", "password"),
+        ("homeserver/url", "https://example.org/_matrix", "homeserver.url", "path"),
+        ("homeserver/url", "https://exa mple.org", "homeserver.url", "spaces"),
+        ("homeserver/server_name", "https://example.org", "homeserver.server_name", "leave out `https://`"),
+        ("homeserver/server_name", "@anna:example.org", "homeserver.server_name", "localhost:8448"),
+        ("appservice/id", "a b", "appservice.id", "letters"),
+        ("appservice/listen", "29400", "appservice.listen", "host:port"),
+        ("appservice/listen", "127.0.0.1:0", "appservice.listen", "from 1 to 65535"),
+        ("appservice/listen", "127.0.0.1:65536", "appservice.listen", "from 1 to 65535"),
+        ("appservice/listen", 29400, "appservice.listen", "in quotes"),
+        ("appservice/as_token", "hunter2", "appservice.as_token", "shorter than 32"),
+        ("appservice/as_token", "x y" * 20, "appservice.as_token", "without spaces"),
+        ("appservice/as_token", 10**40, "appservice.as_token", "in quotes"),
+        ("appservice/as_token", "CHANGE_ME" * 10, "appservice.as_token", "openssl rand -hex 32"),
+        ("appservice/hs_token", "a" * 64, "appservice.hs_token", "same as `as_token`"),
+        ("appservice/sender_localpart", ABSENT, "appservice.sender_localpart", "missing"),
+        ("appservice/sender_localpart", "festimo_bot", "appservice.sender_localpart", "must not be the bot"),
+        ("appservice/sender_localpart", "change-me", "appservice.sender_localpart", "placeholder"),
+        ("appservice/bot_localpart", "@Bot:x", "appservice.bot_localpart", "without `@`"),
+        ("appservice/ghost_prefix", "", "appservice.ghost_prefix", "a-z"),
+        ("database/url", "mysql://x", "database.url", "postgresql://"),
+        ("database/url", "sqlite:///", "database.url", "sqlite:///festimo.db"),
+        ("storage/master_key", "CHANGE_ME", "storage.master_key", "openssl rand -base64 32"),
+        ("storage/master_key", key("m")[:-4], "storage.master_key", "exactly 32 bytes"),
+        ("storage/master_key", "ä" * 43, "storage.master_key", "base64"),
+        ("storage/master_key", 5, "storage.master_key", "must be text"),
+        ("encryption/pickle_key", key("i"), "encryption.pickle_key", "same as `identity_secret`"),
+        ("encryption/pickle_key", key("m"), "encryption", "same key as `storage.master_key`"),
+        ("encryption/share_with", "all", "encryption.share_with", "`everyone`"),
+        ("messages/max_text_length", 0, "messages.max_text_length", "greater than or equal to 1"),
+        ("messages/max_text_length", 20_001, "messages.max_text_length", "less than or equal to 20000"),
+        ("messages/max_text_length", "10", "messages.max_text_length", "whole number"),
+        ("messages/max_text_length", True, "messages.max_text_length", "whole number"),
+        ("platform/tenants", [], "platform.tenants", "at least one"),
+        ("platform/tenants", {}, "platform.tenants", "must be a list"),
+        ("platform/tenants/1", "other", "platform.tenants[1]", "keys and values"),
+        ("platform/tenants/1/id", "a:b", "platform.tenants[1].id", "letters"),
+        ("platform/tenants/1/id", "festipin", "platform.tenants[1].id", "platform.tenants[0]"),
+        ("platform/tenants/1/webhook_secrets", [], "platform.tenants[1].webhook_secrets", "at least one"),
+        (
+            "platform/tenants/1/webhook_secrets/0",
+            key("3"),
+            "platform.tenants[1].webhook_secrets[0]",
+            "whsec_",
+        ),
+        (
+            "platform/tenants/1/webhook_secrets/0",
+            "whsec_x",
+            "platform.tenants[1].webhook_secrets[0]",
+            "24-64",
+        ),
+        ("homeserver", [], "homeserver", "keys and values"),
+    ],
+)
+def test_a_fault_is_told_by_its_key_with_the_fix(
+    path: Path, place: str, value: object, problem: str, says: str
+) -> None:
+    found = problems(path, changed(place, value))
+    assert list(found) == [problem]
+    assert says in found[problem]
+    assert "hunter2" not in found[problem]
+
+
+@pytest.mark.parametrize("spelling", ["whsec_" + key("2"), "whsec_" + key("2").rstrip("=")])
+def test_two_tenants_never_share_a_secret_however_it_is_spelled(path: Path, spelling: str) -> None:
+    config = changed("platform/tenants/1/webhook_secrets/0", spelling)
+    (found,) = problems(path, config).items()
+    assert found[0] == "platform.tenants[1].webhook_secrets[0]"
+    assert "platform.tenants[0].webhook_secrets[1]" in found[1]
+
+
+def test_every_problem_is_reported_at_once_and_no_value(path: Path) -> None:
+    path.write_text(
+        """
+homeserver: {ulr: hunter2}
+appservice: {as_token: hunter2, listen: hunter2}
+storage: {master_key: hunter2, master_key: hunter2}
+platform:
+  tenants:
+    - {id: hunter2!, webhook_secrets: [hunter2]}
+    - {id: same, webhook_secrets: [whsec_SHARED]}
+    - {id: same, webhook_secrets: [whsec_SHARED, 5]}
+5: hunter2
+""".replace("SHARED", key("k"))
+    )
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert sorted(problem.key for problem in error.value.problems) == [
+        "[5]",
+        "appservice.as_token",
+        "appservice.hs_token",
+        "appservice.listen",
+        "appservice.sender_localpart",
+        "encryption.identity_secret",
+        "encryption.pickle_key",
+        "homeserver.server_name",
+        "homeserver.ulr",
+        "homeserver.url",
+        "master_key",
+        "platform.tenants[0].id",
+        "platform.tenants[0].webhook_secrets[0]",
+        "platform.tenants[2].id",
+        "platform.tenants[2].webhook_secrets[0]",
+        "platform.tenants[2].webhook_secrets[1]",
+        "storage.master_key",
+    ]
+    message = str(error.value)
+    assert message.startswith(f"{path} has 17 problems:\n")
+    assert "hunter2" not in message
+    assert key("k") not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",  # nothing
+        "# only a comment",
+        "homeserver:\nplatform:\n",  # sections whose keys are all commented out
+    ],
+)
+def test_an_empty_file_lists_all_that_is_missing(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert {problem.key for problem in error.value.problems} == {
+        "homeserver.url",
+        "homeserver.server_name",
+        "appservice.as_token",
+        "appservice.hs_token",
+        "appservice.sender_localpart",
+        "storage.master_key",
+        "encryption.identity_secret",
+        "encryption.pickle_key",
+        "platform.tenants",
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a: [hunter2",  # cut off
+        b"as_token: *hunter2",  # read as an alias
+        b"as_token: !hunter2 x",  # read as a tag
+        b"as_token: @hunter2",  # may not begin a value
+        b"as_token: hunter2: x",  # a colon too many
+        b"\tas_token: hunter2",  # tab
+        b"as_token: hunter2\x00",  # control character
+        b"as_token: 2027-99-99 hunter2\n? [hunter2]\n: {}",  # a key that is no text
+        b"as_token: \xff hunter2",  # not UTF-8
+        b"since: 2027-99-99",  # no such day
+        b"[" * 5000,  # deeper than any parser
+        b"- hunter2",  # a list
+        b"hunter2",  # a text
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_without_repeating_it(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.example\.yaml"):
+        load(tmp_path / "absent.yaml")
+    with pytest.raises(ConfigError):
+        load(tmp_path)  # a folder
+
+
+# The example file
+
+
+def keys_of(model: type[BaseModel]) -> set[str]:
+    keys: set[str] = set()
+    for name, field in model.model_fields.items():
+        keys.add(name)
+        for inner in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                keys |= keys_of(inner)
+    return keys
+
+
+def test_the_example_is_refused_until_every_placeholder_is_filled() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(EXAMPLE)
+    assert len(error.value.problems) == EXAMPLE.read_text().count(" CHANGE_ME ")
+    assert all("placeholder" in problem.detail for problem in error.value.problems)
+
+
+FILLED = {
+    "as_token: CHANGE_ME": "as_token: " + "a" * 64,
+    "hs_token: CHANGE_ME": "hs_token: " + "h" * 64,
+    "sender_localpart: CHANGE_ME": "sender_localpart: festimo_as_x7",
+    "master_key: CHANGE_ME": "master_key: " + key("m"),
+    "identity_secret: CHANGE_ME": "identity_secret: " + key("i"),
+    "pickle_key: CHANGE_ME": "pickle_key: " + key("p"),
+    "- CHANGE_ME": "- whsec_" + key("w"),
+}
+
+
+def filled_example() -> str:
+    text = EXAMPLE.read_text()
+    for placeholder, value in FILLED.items():
+        assert text.count(placeholder) == 1
+        text = text.replace(placeholder, value)
+    return text
+
+
+def test_the_filled_example_is_a_configuration(path: Path) -> None:
+    path.write_text(filled_example())
+    assert load(path).platform.tenants[0].id == "festipin"
+
+
+def test_what_the_example_leaves_as_a_comment_is_the_default(path: Path) -> None:
+    path.write_text(filled_example())
+    left_out = load(path)
+    path.write_text(re.sub(r"^  # (?=[a-z_]+: )", "  ", filled_example(), flags=re.MULTILINE))
+    assert load(path) == left_out
+
+
+def test_the_example_names_every_key_and_says_what_it_is() -> None:
+    lines = [line for line in EXAMPLE.read_text().splitlines() if re.match(r"  +(- |# )?[a-z_]+:", line)]
+    named = {key for line in lines if (key := line.strip(" -#").partition(":")[0])}
+    assert named == keys_of(Config) - set(Config.model_fields)
+    assert all("  # " in line.strip(" #") for line in lines)
+
+
+def test_every_key_has_a_description() -> None:
+    for name, field in Config.model_fields.items():
+        assert field.description, name
+        assert isinstance(field.annotation, type)
+        assert issubclass(field.annotation, BaseModel)
+        assert all(inner.description for inner in field.annotation.model_fields.values()), name

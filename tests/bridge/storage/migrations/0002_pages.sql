@@ -1,0 +1,1 @@
+CREATE TABLE pages (note TEXT NOT NULL REFERENCES notes (name), number BIGINT NOT NULL, PRIMARY KEY (note, number));

@@ -1,0 +1,1 @@
+"""Real servers, private to one run, for tests and benchmarks."""
