@@ -1,1 +1,1 @@
-"""A private Synapse and an independent encrypted client, for the demo and the tests; the bridge needs neither."""
+"""For the demo and the tests: a private Synapse and an independent encrypted client."""
