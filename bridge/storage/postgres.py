@@ -6,6 +6,7 @@ waiting for one more.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -30,6 +31,8 @@ from bridge.storage.database import (
 WRITERS = 10
 READERS = 5
 CONNECT_SECONDS = 10
+
+_GONE = r"is clos(ed|ing)|released back to the pool"
 
 _CONFLICTS = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 _UNAVAILABLE = (
@@ -121,7 +124,7 @@ class PostgresDatabase(Database):
     def _pool(url: str, size: int, **settings: str) -> Any:
         return asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=0,
             max_size=size,
             timeout=CONNECT_SECONDS,
             reset=_nothing_to_reset,
@@ -153,10 +156,10 @@ class PostgresDatabase(Database):
     async def give_up(self, connection: Any) -> None:
         """Out of any transaction: by ROLLBACK, which waits for a cancelled statement to end, else by hanging up."""
         try:
-            if not connection.is_closed():
-                await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK")
         except Exception:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # gone already
+                connection.terminate()
         finally:
             await self.release(connection)
 
@@ -180,5 +183,5 @@ async def _nothing_to_reset(_connection: Any) -> None:
 
 
 def _connection_is_gone(error: Exception) -> bool:
-    """asyncpg tells misuse and a closed connection by the same class."""
-    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+    """asyncpg has one class for this and for misuse. A connection that breaks leaves its pool at once."""
+    return isinstance(error, asyncpg.InterfaceError) and re.search(_GONE, str(error)) is not None

@@ -32,6 +32,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._account = UNPRIVILEGED if os.geteuid() == 0 else None
+        self._no_groups: list[str] | None = None if self._account is None else []
 
     def __enter__(self) -> Self:
         self.start()
@@ -63,7 +64,7 @@ class PostgresServer:
         settings += ["max_connections=200", "shared_buffers=32MB", "autovacuum=off"]
         if not self._durable:
             settings += ["fsync=off", "full_page_writes=off"]
-        command = [self._programs / "postgres", "-D", self.folder / "data"]
+        command: list[str | Path] = [self._programs / "postgres", "-D", self.folder / "data"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *(part for setting in settings for part in ("-c", setting))],
@@ -72,7 +73,8 @@ class PostgresServer:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,  # the terminal's Ctrl-C is for us, not for it
-                **self._identity(),
+                user=self._account,
+                extra_groups=self._no_groups,
             )
         self._wait_until_ready()
 
@@ -118,7 +120,16 @@ class PostgresServer:
 
     def sql(self, statement: str, *, database: str = "postgres") -> str:
         """For setting up; blocks."""
-        command = [self._programs / "psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]
+        command: list[str | Path] = [
+            self._programs / "psql",
+            "-X",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            statement,
+        ]
         result = subprocess.run([*command, self.url(database)], capture_output=True, text=True)
         if result.returncode != 0:
             raise RuntimeError(f"{statement}: {result.stderr}")
@@ -129,23 +140,28 @@ class PostgresServer:
         if self._account is not None:
             shutil.chown(folder, self._account)
 
-    def _identity(self) -> dict[str, str | list[str]]:
-        return {} if self._account is None else {"user": self._account, "extra_groups": []}
-
     def _create_cluster(self) -> None:
         secret = self.folder / "password"
         secret.touch(mode=0o600)
         secret.write_text(self._password)
         for path in (self.folder, secret):
             self.own(path)
-        command = [self._programs / "initdb", "-D", self.folder / "data", "-U", USER, f"--pwfile={secret}"]
+        command: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            self.folder / "data",
+            "-U",
+            USER,
+            f"--pwfile={secret}",
+        ]
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         result = subprocess.run(
             [*command, *options, "-c", "scram_iterations=1"],
             cwd=self.folder,
             capture_output=True,
             text=True,
-            **self._identity(),
+            user=self._account,
+            extra_groups=self._no_groups,
         )
         secret.unlink()
         if result.returncode != 0:

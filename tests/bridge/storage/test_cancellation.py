@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from itertools import count
 from types import coroutine
 from typing import Any
@@ -77,7 +78,7 @@ async def test_cancelled_at_any_await_a_transaction_is_stored_whole_or_not_at_al
     stored: set[str] = set()
     for step in count():
         told: list[int] = []
-        work = add_note(notes, f"{step}", told=lambda told=told: told.append(1))  # type: ignore[misc]
+        work = add_note(notes, f"{step}", told=partial(told.append, 1))
         async with asyncio.TaskGroup() as tasks:
             for number in range(rivals // 2):
                 tasks.create_task(add_note(notes, f"before {step}.{number}"))

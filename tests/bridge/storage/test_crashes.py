@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from itertools import count
 
 import pytest
@@ -29,7 +30,7 @@ def printed_until_killed(url: str, prefix: str) -> set[str]:
     program = [sys.executable, "-m", "tests.bridge.storage.insert_forever", url, prefix]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(random.randint(10, 400))]  # noqa: S311
+        lines = [process.stdout.readline() for _ in range(random.randint(10, 400))]
         process.kill()
         lines += process.stdout.readlines()
     return {line.strip() for line in lines if line.endswith("\n")}
@@ -59,13 +60,13 @@ async def test_what_a_killed_server_told_is_there_after_it_and_the_same_database
 
     async def insert_until_it_fails(limit: int) -> None:
         for number in numbers:
-            await add_note(database, f"{number}", told=lambda number=number: told.add(f"{number}"))  # type: ignore[misc]
+            await add_note(database, f"{number}", told=partial(told.add, f"{number}"))
             if len(told) >= limit:
                 enough.set()
 
     for number in range(ROUNDS):
         enough.clear()
-        limit = len(told) + random.randint(20, 200)  # noqa: S311
+        limit = len(told) + random.randint(20, 200)
         tasks = [asyncio.create_task(insert_until_it_fails(limit)) for _ in range(10)]
         await enough.wait()
         await asyncio.to_thread(durable_server.kill)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -56,13 +57,8 @@ async def fill(database: Database, *, at_once: int) -> tuple[set[str], int]:
         assert step < 1000, "the disk does not get full"
         attempt = [f"{step}.{number}" for number in range(at_once)]
         told: list[str] = []
-        results = await asyncio.gather(
-            *(
-                add_note(database, name, body=PAGE, told=lambda name=name: told.append(name))
-                for name in attempt
-            ),  # type: ignore[misc]
-            return_exceptions=True,
-        )
+        work = (add_note(database, name, body=PAGE, told=partial(told.append, name)) for name in attempt)
+        results = await asyncio.gather(*work, return_exceptions=True)
         assert {type(result) for result in results} <= {type(None), StorageFull}
         succeeded = [name for name, result in zip(attempt, results, strict=True) if result is None]
         assert sorted(told) == sorted(succeeded)
