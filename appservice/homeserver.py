@@ -100,14 +100,14 @@ class Homeserver:
         if device is not None:
             params["device_id"] = device
         body = content if content is None or isinstance(content, bytes) else _json(content)
-        # `sensitive`: mautrix writes request bodies to the debug log otherwise.
+        # `sensitive`: mautrix writes request bodies to the debug log otherwise (and trips over one that is absent).
         return await self._api.request(
             method,
             path,
             body,
             headers={"Content-Type": "application/json", **(headers or {})},
             query_params=params,
-            sensitive=True,
+            sensitive=body is not None,
         )
 
     # The bridge itself

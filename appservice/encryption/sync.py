@@ -16,7 +16,7 @@ from appservice.encryption.olm import CannotDecrypt, Olm
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from bridge.delivery.inbox import Inbox
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, DatabaseError, Transaction
 
 FILTER: dict[str, Any] = {
     "room": {"rooms": []},
@@ -69,6 +69,9 @@ class BotSync:
                 await self.step()
             except (HomeserverUnavailable, HomeserverRefused) as trouble:
                 log.warning("sync_failed", reason=str(trouble))
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+            except DatabaseError as trouble:
+                log.error("sync_not_kept", error=type(trouble).__qualname__)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
 
     async def step(self, *, wait: int | None = None) -> None:

@@ -1,5 +1,9 @@
 """Applies stored platform events: one transaction each, so that an event has its whole effect once or none."""
 
+import json
+
+from pydantic import ValidationError
+
 from bridge.bookings.model import Booking, Total
 from bridge.bookings.service import Bookings
 from bridge.conversations.model import Conversation
@@ -33,7 +37,8 @@ class InboxIntake:
         async with self._database.transaction() as tx:
             return await self._inbox.add(
                 tx,
-                item_id=f"platform:{tenant_id}:{source}:{event_id}",
+                # As JSON: sources and ids may hold any separator.
+                item_id=f"platform:{json.dumps([tenant_id, source, event_id])}",
                 tenant_id=tenant_id,
                 lane=lane,
                 topic=TOPIC,
@@ -60,13 +65,15 @@ class PlatformEvents:
 
     async def apply(self, item: Item) -> None:
         """Handle an inbox item of `TOPIC`."""
-        event = parse(item.body)
         try:
+            event = parse(item.body)
             async with self._database.transaction() as tx:
                 await self._apply(tx, item.tenant_id, event)
                 await self._inbox.finish(tx, item)
         except Refusal as refusal:
             raise Fail(f"{refusal.code}: {refusal.detail}") from refusal
+        except ValidationError:
+            raise Fail("no longer valid: accepted by an earlier version with other rules") from None
 
     async def _apply(self, tx: Transaction, tenant_id: TenantId, event: events.PlatformEvent) -> None:
         match event:
