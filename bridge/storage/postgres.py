@@ -38,6 +38,7 @@ _CONFLICTS = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 _UNAVAILABLE = (
     OSError,  # TimeoutError is one
     asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # between the server's last words and the end of the connection
     asyncpg.InsufficientResourcesError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

@@ -17,6 +17,7 @@ from tests.bridge.storage.notes import add_note, names, open_notes
 from tests.servers.postgres import PostgresServer
 
 ROUNDS = 3
+SERVER_ROUNDS = 2  # PostgreSQL syncs all its files before it recovers
 
 
 @pytest.fixture
@@ -64,14 +65,14 @@ async def test_what_a_killed_server_told_is_there_after_it_and_the_same_database
             if len(told) >= limit:
                 enough.set()
 
-    for number in range(ROUNDS):
+    for number in range(SERVER_ROUNDS):
         enough.clear()
         limit = len(told) + random.randint(20, 200)
         tasks = [asyncio.create_task(insert_until_it_fails(limit)) for _ in range(10)]
         await enough.wait()
         await asyncio.to_thread(durable_server.kill)
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(result) for result in results] == [DatabaseUnavailable] * 10
+        assert [result for result in results if not isinstance(result, DatabaseUnavailable)] == []
         with pytest.raises(DatabaseUnavailable):
             await add_note(database, "while it is down")
         await asyncio.to_thread(durable_server.start)
