@@ -21,7 +21,9 @@ SELECT_USER_TO_CHANGE = SELECT_USER + " FOR UPDATE"
 SET_FRESH = """
 UPDATE tracked_users SET stale = 0, pinned_master_key = $2, current_master_key = $3 WHERE user_id = $1
 """
-ACCEPT_IDENTITY = "UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = $1"
+ACCEPT_IDENTITY = """
+UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = $1 AND current_master_key IS NOT NULL
+"""
 SELECT_DEVICES = """
 SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices WHERE user_id = $1 ORDER BY device_id
 """
@@ -36,6 +38,12 @@ UPDATE outbound_sessions SET retired = 1 WHERE session_id IN
 """
 
 log = structlog.get_logger(__name__)
+
+
+async def accept_identity(database: Database, user_id: str) -> bool:
+    """A person has made sure that the user's new identity is really theirs: pin it. False if there is none."""
+    async with database.transaction() as tx:
+        return bool(await tx.execute(ACCEPT_IDENTITY, user_id))
 
 
 class DeviceLists:
@@ -90,11 +98,6 @@ class DeviceLists:
 
     async def devices(self, reader: Reader, user_id: str) -> list[Device]:
         return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
-
-    async def accept_identity(self, user_id: str) -> None:
-        """A person has made sure that the user's new identity is really theirs: pin it."""
-        async with self._database.transaction() as tx:
-            await tx.execute(ACCEPT_IDENTITY, user_id)
 
     async def _version(self, user_id: str) -> int | None:
         row = await self._database.fetch_one(SELECT_USER, user_id)

@@ -60,7 +60,7 @@ class InboundEvents:
             await retire_sessions(tx, room.room_id)
         elif event_type == "m.room.message":
             # Anybody's homeserver could have written it: flagged, never trusted.
-            log.warning("plaintext_in_encrypted_room", room=room.room_id, event=event["event_id"])
+            log.warning("plaintext_in_encrypted_room", room=room.room_id, event_id=event["event_id"])
         return True
 
     async def _encrypted(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
@@ -71,7 +71,7 @@ class InboundEvents:
             decrypted: Decrypted = await self._inbound.decrypt(tx, event)
         except KeyMissing as missing:
             log.info(
-                "waits_for_room_key", room=room.room_id, event=event["event_id"], session=missing.session_id
+                "waits_for_room_key", room=room.room_id, event_id=event["event_id"], session=missing.session_id
             )
             await self._inbox.park(tx, item.id, until=waits_for_key(missing.session_id))
             return False

@@ -75,7 +75,7 @@ class Timeline:
             await self._messages.sent(tx, message.message_id, origin_id=event_id)
             await self._outbox.finish(tx, item)
         log.info(
-            "message_sent", conversation=message.conversation_id, message=message.message_id, event=event_id
+            "message_sent", conversation=message.conversation_id, message=message.message_id, event_id=event_id
         )
 
     async def given_up(self, tx: Transaction, item: Item, reason: str) -> None:

@@ -1,1 +1,1 @@
-"""The product on one machine in a minute: a private homeserver, real encrypted clients, a platform that sends events."""
+"""The product on one machine in a minute: a private homeserver, real encrypted clients, a platform."""

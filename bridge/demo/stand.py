@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 
+from appservice.embedded.settings import LOOPBACK, write_private
 from appservice.embedded.synapse import Synapse, free_port
 from appservice.registration import registration
 from bridge.config import Config
@@ -18,12 +18,13 @@ from bridge.demo.platform import Platform
 from bridge.storage.database import Database, open_database
 from bridge.wiring import Bridge, running
 
+SERVER_NAME = "festimo.localhost"
 TENANT = "festipin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """A homeserver that knows the bridge; `settings` is the bridge's configuration as written to `config_path`."""
+    """A running homeserver that knows the bridge; the bridge's configuration is written to `config_path`."""
 
     synapse: Synapse
     config: Config
@@ -43,6 +44,13 @@ class Stand:
             yield bridge
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    config: Config
+    config_path: Path
+    registration_path: Path
+
+
 @asynccontextmanager
 async def stand(
     folder: Path,
@@ -52,45 +60,50 @@ async def stand(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     synapse_settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Stand]:
-    """Set everything up and start the homeserver. `settings` overrides keys of the bridge's sections."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port, synapse_port = free_port(), free_port()
-    server_name = "festimo.localhost"
-    raw = fresh_settings(
-        server_name=server_name,
-        homeserver_url=f"http://127.0.0.1:{synapse_port}",
-        listen=f"127.0.0.1:{port}",
-        database_url=database_url or f"sqlite:///{folder.resolve() / 'bridge.db'}",
-        tenant=TENANT,
-    )
-    for section, keys in (settings or {}).items():
-        raw[section] |= keys
-    config = Config.model_validate(raw)
-    config_path = _write_private(folder / "config.yaml", raw)
-    registration_path = _write_private(folder / "registration.yaml", registration(config))
+    """Set everything up in `folder` and start the homeserver.
+
+    `settings` overrides keys of the bridge's sections, `synapse_settings` those of homeserver.yaml. The databases
+    are SQLite files in the folder unless a postgresql:// URL is given.
+    """
+    synapse_port = free_port()
+    files = _write(folder, synapse_port, database_url, settings or {})
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         synapse = await stack.enter_async_context(
             Synapse(
                 folder / "synapse",
-                server_name=server_name,
+                server_name=SERVER_NAME,
                 port=synapse_port,
-                registrations=[registration_path],
+                registrations=[files.registration_path],
                 database_url=synapse_database_url,
                 settings=synapse_settings,
             )
         )
-        secret = config.platform.tenants[0].webhook_secrets[0].get_secret_value()
+        secret = files.config.platform.tenants[0].webhook_secrets[0].get_secret_value()
         yield Stand(
             synapse=synapse,
-            config=config,
-            config_path=config_path,
-            platform=Platform(config.appservice.url, secret, session),
+            config=files.config,
+            config_path=files.config_path,
+            platform=Platform(files.config.appservice.url, secret, session),
             session=session,
         )
 
 
-def _write_private(path: Path, content: dict[str, Any]) -> Path:
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-    return path
+def _write(
+    folder: Path, synapse_port: int, database_url: str | None, settings: Mapping[str, Mapping[str, Any]]
+) -> _Files:
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = fresh_settings(
+        server_name=SERVER_NAME,
+        homeserver_url=f"http://{LOOPBACK}:{synapse_port}",
+        listen=f"{LOOPBACK}:{free_port()}",
+        database_url=database_url or f"sqlite:///{folder.resolve() / 'bridge.db'}",
+        tenant=TENANT,
+    )
+    for section, keys in settings.items():
+        raw.setdefault(section, {}).update(keys)
+    config = Config.model_validate(raw)
+    files = _Files(config, folder / "config.yaml", folder / "registration.yaml")
+    write_private(files.config_path, raw)
+    write_private(files.registration_path, registration(config))
+    return files

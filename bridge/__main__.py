@@ -1,0 +1,123 @@
+"""The command line: `festimo --help`. Translates errors into a message, a fix and an exit code."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+import yaml
+
+from bridge import logs
+from bridge.config import Config, ConfigError, load
+from bridge.storage.database import DatabaseError
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+EXIT_DATABASE = 74  # EX_IOERR
+
+app = typer.Typer(
+    name="festimo",
+    help="Festimo Bridge: one end-to-end encrypted Matrix room per party-vendor conversation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, secrets included
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration; see config.example.yaml.", dir_okay=False)
+]
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+@app.command()
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run the bridge until it is told to stop (Ctrl-C or SIGTERM)."""
+    if log_level not in ("debug", "info", "warning", "error"):
+        raise typer.BadParameter("one of debug, info, warning, error", param_hint="--log-level")
+    logs.set_up(log_level)  # type: ignore[arg-type] # checked above
+    try:
+        asyncio.run(_run(_load(config)))
+    except DatabaseError as error:
+        _exit(str(error), EXIT_DATABASE)
+
+
+@app.command()
+def registration(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print the registration file for the homeserver. It holds secrets: write it where only Synapse can read it."""
+    from appservice.registration import registration as made
+
+    typer.echo(yaml.safe_dump(made(_load(config)), sort_keys=False), nl=False)
+
+
+@app.command()
+def accept_identity(
+    user: Annotated[str, typer.Argument(help="The user's Matrix id, such as @vendor:example.org.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Share room keys again with a user who has reset their identity. Make sure first that it was really they."""
+    if not asyncio.run(_accept_identity(_load(config), user)):
+        _exit(f"{user} is not known here, or has no identity: nothing was changed.", EXIT_FAILED)
+    typer.echo(f"The present identity of {user} is accepted from now on.")
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End by itself after the story.")] = False,
+) -> None:
+    """See it work: a private homeserver, real encrypted clients, a platform that sends events."""
+    from bridge.demo.story import run as play
+
+    logs.set_up("error")
+    logging.getLogger("nio").setLevel(logging.ERROR)  # tells of each key that has yet to come
+    try:
+        complete = asyncio.run(play(once=once))
+    except KeyboardInterrupt:
+        typer.echo("\nThe demo has ended; nothing is left behind.")
+        return
+    if not complete:
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _run(config: Config) -> None:
+    from bridge.wiring import running
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(config) as bridge:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([bridge.work, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if bridge.work.done():
+            bridge.work.result()  # raises: the work ends only by an error
+
+
+async def _accept_identity(config: Config, user: str) -> bool:
+    from appservice.encryption.device_lists import accept_identity as accept
+    from bridge.storage.database import open_database
+
+    database = await open_database(config.database.url.get_secret_value())
+    try:
+        return await accept(database, user)
+    finally:
+        await database.close()
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        _exit(str(error), EXIT_CONFIG)
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

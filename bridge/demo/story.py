@@ -1,0 +1,296 @@
+"""The demo's story: a party, two vendors, one of them without Matrix, and everybody reads everybody."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from appservice.embedded.client import Client
+from appservice.embedded.timeline import Entry
+from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
+from bridge.demo.screen import Screen
+from bridge.demo.stand import TENANT, Stand, stand
+from bridge.messages.model import Message
+from bridge.wiring import Bridge
+
+PATIENCE = 30.0
+"""Seconds until something that has not arrived counts as missing."""
+PARTY = "party-2027-06-12"
+
+
+class Missing(Exception):
+    """Something that should have arrived did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with Matrix; the password is for the person at the screen, on this machine only."""
+
+    name: str
+    user_id: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    sent: int
+    host_read: int
+    vendor_read: int
+    undecryptable: int
+    warnings: int
+
+    def __str__(self) -> str:
+        return (
+            f"demo: {self.sent} sent, {self.host_read} read by the host, {self.vendor_read} read by the vendor, "
+            f"{self.undecryptable} undecryptable, {self.warnings} warnings"
+        )
+
+
+class Story:
+    """Everybody on stage: `host` and `vendor` are independent encrypted clients."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        ground: Stand,
+        bridge: Bridge,
+        *,
+        host: tuple[Account, Client],
+        vendor: tuple[Account, Client],
+        guest: Account,
+    ) -> None:
+        self._screen = screen
+        self._ground = ground
+        self._bridge = bridge
+        self._anna, self._host = host
+        self._chef, self._vendor = vendor
+        self._guest = guest
+        self._rooms: dict[str, str] = {}  # vendor id -> room id
+        self._names: dict[str, str] = {
+            bridge.names.bot: "Festimo",
+            self._anna.user_id: self._anna.name,
+            self._chef.user_id: self._chef.name,
+            guest.user_id: guest.name,
+        }
+        self._shown: set[str] = set()
+        self._said: list[tuple[str, str]] = []  # (vendor id, text)
+
+    async def play(self) -> Summary:
+        """Tell the story; every line on the screen is what a client decrypted. Raise `Missing` if one is missing."""
+        await self._plan()
+        await self._say(self._host, "catering", "Hi! We are 80 guests on 12 June. Do you cook vegan?")
+        await self._say(self._vendor, "catering", "With pleasure: a vegan menu for 80. Tasting next week?")
+        await self._book()
+        await self._ghost_says("Hello Anna! Would ivory and gold balloons suit your hall?")
+        await self._say(self._host, "balloons", "Ivory and gold, please. You made my day!")
+        await self._bridge_has_read()
+        return self._summary()
+
+    async def watch(self) -> None:
+        """Show what is said from now on, until cancelled."""
+        while True:
+            self._show_new()
+            await asyncio.sleep(0.2)
+
+    async def _plan(self) -> None:
+        vendors = [_person("catering", self._chef.name, self._chef), _person("balloons", "Balloon Bliss")]
+        await self._ground.platform.send("party.plan.completed", {"party": self._party(), "vendors": vendors})
+        self._screen.platform("party.plan.completed", "Anna & Ben, 2 vendors recommended")
+        await self._until(self._host, lambda: len(self._host.invites()) == 2, "two invitations for the host")
+        for room in self._host.invites():
+            await self._host.join(room)
+        await self._until(self._vendor, lambda: bool(self._vendor.invites()), "an invitation for the vendor")
+        catering = self._vendor.invites()[0]
+        await self._vendor.join(catering)
+        other = next(room for room in self._host.rooms() if room != catering)
+        self._rooms = {"catering": catering, "balloons": other}
+        ghost = self._bridge.names.ghost(TenantId(TENANT), ParticipantId("balloons"))
+        self._names[ghost] = "Balloon Bliss"
+        await self._sees(self._vendor, catering, self._anna.user_id)
+        await self._sees(self._host, catering, self._chef.user_id)
+        await self._sees(self._host, other, ghost)
+
+    async def _sees(self, client: Client, room: str, user_id: str) -> None:
+        await self._until(
+            client, lambda: user_id in client.members(room), f"{self._names[user_id]} in the room"
+        )
+
+    async def _book(self) -> None:
+        booking = {
+            "id": "booking-1",
+            "service": "Vegan menu for 80 guests",
+            "starts_at": "2027-06-12T17:00:00+02:00",
+            "total": {"amount": 384000, "currency": "EUR"},
+        }
+        data = {
+            "booking": booking,
+            "party": self._party(),
+            "vendor": _person("catering", self._chef.name, self._chef),
+        }
+        await self._ground.platform.send("booking.confirmed", data)
+        self._screen.platform("booking.confirmed", "Vegan menu for 80 guests")
+        notice = await self._posted("catering", "system")
+        await self._arrived("catering", notice.text)
+
+    async def _ghost_says(self, text: str) -> None:
+        await self._ground.platform.send(
+            "message.send",
+            {"party_id": PARTY, "vendor_id": "balloons", "sender_id": "balloons", "text": text},
+        )
+        self._screen.platform("message.send", "Balloon Bliss, who has no Matrix, writes by API")
+        await self._arrived("balloons", text)
+
+    async def _say(self, client: Client, vendor: str, text: str) -> None:
+        await client.send_text(self._rooms[vendor], text)
+        await self._arrived(vendor, text)
+
+    async def _arrived(self, vendor: str, text: str) -> None:
+        """Wait until every client in the room has decrypted the text; then show it."""
+        self._said.append((vendor, text))
+        room = self._rooms[vendor]
+        readers = [self._host, self._vendor] if vendor == "catering" else [self._host]
+        for client in readers:
+            try:
+                await client.wait_for_text(room, text, PATIENCE)
+            except TimeoutError:
+                raise Missing(f"{self._names[client.user_id]} did not get: {text}") from None
+        self._show_new()
+
+    def _show_new(self) -> None:
+        for vendor, room in self._rooms.items():
+            for entry in self._host.timeline(room):
+                if entry.event_id not in self._shown and not entry.undecryptable and entry.body:
+                    self._shown.add(entry.event_id)
+                    who = self._names.get(entry.sender, entry.sender)
+                    self._screen.message(who, entry.body, encrypted=entry.encrypted, room=vendor)
+
+    async def _bridge_has_read(self) -> None:
+        for vendor in self._rooms:
+            expected = Counter(text for said_to, text in self._said if said_to == vendor)
+
+            def all_read(messages: list[Message], expected: Counter[str] = expected) -> bool:
+                return Counter(message.text for message in messages) == expected
+
+            await self._until_history(vendor, all_read, "everything that was said")
+
+    async def _posted(self, vendor: str, kind: str) -> Message:
+        def of_kind(messages: list[Message]) -> Message | None:
+            return next((message for message in messages if message.kind == kind), None)
+
+        found = of_kind(await self._until_history(vendor, of_kind, "the booking"))
+        assert found is not None
+        return found
+
+    async def _until_history(
+        self, vendor: str, wanted: Callable[[list[Message]], object], what: str
+    ) -> list[Message]:
+        """The bridge's own record of the conversation, once it is as wanted."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not wanted(messages := await self._history(vendor)):  # noqa: ASYNC110 - looks at a database
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise Missing(f"the bridge has not read {what} ({vendor})") from None
+        return messages
+
+    async def _history(self, vendor: str) -> list[Message]:
+        conversation = await self._bridge.conversations.of_pair(
+            self._bridge.database, TenantId(TENANT), PartyId(PARTY), VendorId(vendor)
+        )
+        if conversation is None:
+            return []
+        return await self._bridge.messages.history(self._bridge.database, conversation.conversation_id)
+
+    async def _until(self, client: Client, predicate: Callable[[], bool], what: str) -> None:
+        try:
+            await client.sync_until(predicate, PATIENCE)
+        except TimeoutError:
+            raise Missing(what) from None
+
+    def _summary(self) -> Summary:
+        host = [entry for room in self._rooms.values() for entry in self._host.timeline(room)]
+        vendor = self._vendor.timeline(self._rooms["catering"])
+        seen = [*host, *vendor]
+        return Summary(
+            sent=len(self._said),
+            host_read=_read(host),
+            vendor_read=_read(vendor),
+            undecryptable=sum(entry.undecryptable for entry in seen),
+            warnings=sum(entry.warning is not None or not entry.encrypted for entry in seen),
+        )
+
+    def _party(self) -> dict[str, Any]:
+        hosts = [_person("anna", self._anna.name, self._anna), _person("ben", self._guest.name, self._guest)]
+        return {"id": PARTY, "title": "Anna & Ben", "hosts": hosts}
+
+
+def _read(entries: list[Entry]) -> int:
+    return sum(bool(entry.body) and not entry.undecryptable for entry in entries)
+
+
+def _person(person_id: str, name: str, account: Account | None = None) -> dict[str, Any]:
+    return {"id": person_id, "name": name} | ({"mxid": account.user_id} if account else {})
+
+
+@asynccontextmanager
+async def _client(ground: Stand, account: Account, folder: Path) -> AsyncIterator[Client]:
+    client = await Client.login(
+        ground.synapse.url,
+        account.user_id,
+        account.password,
+        folder / account.name,
+        f"{account.name}'s phone",
+    )
+    async with client:
+        yield client
+
+
+async def _account(ground: Stand, name: str) -> Account:
+    password = secrets.token_urlsafe(9)
+    access = await ground.synapse.register_user(name.lower().replace(" ", "-"), password, name)
+    return Account(name, access.user_id, password)
+
+
+async def run(*, once: bool, screen: Screen | None = None) -> bool:
+    """Play the demo; with `once` return at its end, else stay up until cancelled. Return whether all arrived."""
+    screen = screen or Screen()
+    screen.title("Festimo Bridge: one encrypted room per party and vendor")
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-demo-")))
+        with screen.step("Starting a private Synapse homeserver"):
+            ground = await stack.enter_async_context(stand(folder))
+        with screen.step("Starting the bridge"):
+            bridge = await stack.enter_async_context(ground.bridge())
+        with screen.step("Signing in Anna (host) and Sweet Bites (vendor)"):
+            anna, chef, ben = [await _account(ground, name) for name in ("Anna", "Sweet Bites", "Ben")]
+            host = await stack.enter_async_context(_client(ground, anna, folder))
+            vendor = await stack.enter_async_context(_client(ground, chef, folder))
+        screen.note()
+        story = Story(screen, ground, bridge, host=(anna, host), vendor=(chef, vendor), guest=ben)
+        try:
+            summary = await story.play()
+        except Missing as missing:
+            screen.note(f"\nMissing: {missing}")
+            return False
+        complete = summary.undecryptable == summary.warnings == 0
+        if once:
+            screen.note()
+            screen.last_line(str(summary))
+            return complete
+        _invite(screen, ground, ben)
+        screen.last_line(str(summary))
+        await story.watch()
+        return complete
+
+
+def _invite(screen: Screen, ground: Stand, ben: Account) -> None:
+    screen.note("\nTake part as Ben, the second host, with Element or any Matrix client on this machine:")
+    screen.note(f"  homeserver  {ground.synapse.url}")
+    screen.note(f"  user        {ben.user_id}")
+    screen.note(f"  password    {ben.password}")
+    screen.note("Accept the invitations and write: what you say appears below. Ctrl-C ends the demo.\n")
