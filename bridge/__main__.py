@@ -46,6 +46,13 @@ def run(
 
 
 @app.command()
+def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Say everything that is wrong with the configuration, with the key and the fix."""
+    _load(config)
+    typer.echo(f"{config} is complete.")
+
+
+@app.command()
 def registration(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print the registration file for the homeserver. It holds secrets: write it where only Synapse can read it."""
     from appservice.registration import registration as made

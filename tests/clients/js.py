@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
 
-from tests.clients.npm import js_modules
+from tests.clients.npm import js_modules, program
 
 ANSWER_LIMIT = 60.0  # seconds; commands that wait have shorter limits of their own
 STOP_LIMIT = 5.0
@@ -107,7 +107,7 @@ class JsClient:
         """Start the process. It ends when its stdin does, so also when this process is killed."""
         folder = await asyncio.to_thread(js_modules)
         self._process = await asyncio.create_subprocess_exec(
-            "node",
+            program("node"),
             "client.mjs",
             cwd=folder,
             stdin=asyncio.subprocess.PIPE,

@@ -1,8 +1,10 @@
 """The npm packages of the JavaScript client: installed once, beside it."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,21 +14,33 @@ INSTALL_LIMIT = 300.0  # seconds
 
 
 def js_modules() -> Path:
-    """Folder of the JavaScript client, its packages installed. Skips only where there is no Node at all."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(
-                f"2026-11-21: no {program} here; it runs matrix-js-sdk, the SDK of Element (needs Node 20)"
-            )
+    """Folder of the JavaScript client, its packages installed."""
     if _installed() != _wanted():
-        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
+        command = [program("npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
         try:
             subprocess.run(
-                command, cwd=JS_FOLDER, check=True, timeout=INSTALL_LIMIT, capture_output=True, text=True
+                command,
+                cwd=JS_FOLDER,
+                env=environment(),
+                check=True,
+                timeout=INSTALL_LIMIT,
+                capture_output=True,
+                text=True,
             )
         except subprocess.CalledProcessError as error:
             pytest.fail(f"{' '.join(command)} failed in {JS_FOLDER}:\n{error.stderr}", pytrace=False)
     return JS_FOLDER
+
+
+def program(name: str) -> str:
+    """The path of `node` or `npm`: those of the virtual environment before those of the machine."""
+    found = shutil.which(name, path=environment()["PATH"])
+    assert found is not None, f"{name} is missing: `make test` installs it with the other packages"
+    return found
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def _wanted() -> str:

@@ -1,0 +1,29 @@
+# Two commands do everything, on a fresh machine too: `make demo` and `make test`.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check update clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: ## See it work, live; ONCE=1 ends by itself
+	@scripts/setup demo
+	@$(PYTHON) -m bridge demo $(if $(ONCE),--once)
+
+test: ## Install all that is needed and run all tests; TESTS="tests/bridge -k name" narrows it
+	@scripts/setup dev
+	@$(PYTHON) -m pytest $(TESTS)
+
+check: ## Format, lint, types, import contracts, fast tests: before every commit
+	@scripts/setup dev
+	@scripts/check
+
+update: ## Regenerate derived files
+	@scripts/setup dev
+	@scripts/update
+
+clean: ## Remove everything that was installed or generated here
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/js/node_modules
