@@ -99,7 +99,9 @@ class Dispatcher:
                         return
                     continue
                 if item.seq == last:
-                    await self._decide(item, self._bury(item, "its handler neither finished nor refused it"))
+                    # Or it was parked, and unparked before we looked: then the next attempt has what it needs.
+                    await self._fault(item, "its handler neither finished nor refused it")
+                    last = None
                     continue
                 await self._wait_until(item.not_before)
                 async with self._slots:
@@ -129,13 +131,14 @@ class Dispatcher:
             name = type(error).__qualname__
             log.error("handler_failed", topic=item.topic, id=item.id, error=name, attempt=item.attempts + 1)
             log.debug("handler_failed", exc_info=True)
-            if item.attempts + 1 < ATTEMPTS_AT_A_FAULT:
-                again = self._queue.retry(item, delay=_delay(item, None), failure=name)
-                await self._decide(item, again)
-            else:
-                await self._decide(item, self._bury(item, f"gave up after {name}"))
-
+            await self._fault(item, name)
         return False
+
+    async def _fault(self, item: Item, name: str) -> None:
+        if item.attempts + 1 < ATTEMPTS_AT_A_FAULT:
+            await self._decide(item, self._queue.retry(item, delay=_delay(item, None), failure=name))
+        else:
+            await self._decide(item, self._bury(item, f"gave up after {name}"))
 
     async def _bury(self, item: Item, reason: str) -> None:
         async with self._database.transaction() as tx:
