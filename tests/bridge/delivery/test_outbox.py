@@ -1,0 +1,91 @@
+"""What must go out is one commit with the fact it tells, once per consumer, and the same at each attempt."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+
+from bridge.core.clock import FrozenClock
+from bridge.core.events import Event
+from bridge.core.ids import ConversationId
+from bridge.delivery.outbox import Outbox
+from bridge.storage.database import Database
+from bridge.storage.sealing import Sealer
+from tests.bridge.delivery.desk import MASTER_KEY, TENANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened(Event):
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyCares(Event):
+    pass
+
+
+def happened(conversation: str = "c1", text: str = "x") -> Happened:
+    return Happened(tenant_id=TENANT, conversation_id=ConversationId(conversation), text=text)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    clock = FrozenClock()
+    outbox = Outbox(database, Sealer(MASTER_KEY, clock), clock)
+    outbox.subscribe("matrix", Happened)
+    outbox.subscribe("webhooks", Happened)
+    return outbox
+
+
+async def test_each_consumer_has_a_lane_per_conversation(database: Database, outbox: Outbox) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened("c1"))
+        await outbox.record(tx, happened("c2"))
+    lanes = ["matrix:c1", "matrix:c2", "webhooks:c1", "webhooks:c2"]
+    assert sorted(await outbox.lanes()) == lanes
+    heads = [await outbox.head(lane) for lane in lanes]
+    assert [head.topic for head in heads if head] == ["matrix.Happened"] * 2 + ["webhooks.Happened"] * 2
+
+
+async def test_what_nobody_subscribed_to_is_not_kept(database: Database, outbox: Outbox) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, NobodyCares(tenant_id=TENANT, conversation_id=ConversationId("c1")))
+    assert await outbox.lanes() == []
+
+
+async def test_a_fact_that_is_rolled_back_is_not_told(database: Database, outbox: Outbox) -> None:
+    woken: list[str] = []
+    outbox.on_work(woken.append)
+    with suppress(LookupError):
+        async with database.transaction() as tx:
+            await outbox.record(tx, happened())
+            raise LookupError
+    assert (await outbox.lanes(), woken) == ([], [])
+
+
+async def test_what_was_prepared_is_there_at_the_next_attempt(database: Database, outbox: Outbox) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened())
+    item = await outbox.head("matrix:c1")
+    assert item is not None
+    assert (item.prepared, item.prepared_at) == (None, None)
+    async with database.transaction() as tx:
+        await outbox.prepare(tx, item, b"ciphertext")
+    await outbox.retry(item, delay=0, failure="away")
+    again = await outbox.head("matrix:c1")
+    assert again is not None
+    assert (again.prepared, again.prepared_at, again.attempts) == (b"ciphertext", item.created_at, 1)
+    assert again.body == item.body
+
+
+async def test_a_body_is_sealed_and_gone_once_delivered(database: Database, outbox: Outbox) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened(text="canary"))
+    item = await outbox.head("matrix:c1")
+    assert item is not None
+    assert b"canary" in item.body
+    assert b"canary" not in await database.fetch_value("SELECT body FROM outbox WHERE id = $1", item.id)
+    async with database.transaction() as tx:
+        await outbox.finish(tx, item)
+    assert await database.fetch_value("SELECT body FROM outbox WHERE id = $1", item.id) is None
+    assert await outbox.head("matrix:c1") is None
