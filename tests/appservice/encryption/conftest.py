@@ -1,0 +1,64 @@
+"""The engine on a fresh database of each kind, and a migrated SQLite file for properties to copy."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bridge.core.clock import FrozenClock
+from bridge.storage.database import Database, open_database
+from tests.appservice.encryption.engine import BOT, ROOM, Engine
+from tests.appservice.encryption.party import Identity, Party
+from tests.fakes.homeserver import FakeHomeserver
+
+MakeParty = Callable[..., Awaitable[Party]]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def homeserver() -> FakeHomeserver:
+    return FakeHomeserver()
+
+
+@pytest.fixture
+async def engine(database: Database, homeserver: FakeHomeserver, clock: FrozenClock) -> Engine:
+    """With one room in which only the bot is."""
+    engine = Engine(database, homeserver, clock)
+    homeserver.add_room(ROOM, {BOT: "join"})
+    await engine.add_room()
+    return engine
+
+
+@pytest.fixture
+def join(homeserver: FakeHomeserver, engine: Engine) -> MakeParty:
+    """Have somebody with a device join the room, cross-signed unless told otherwise."""
+
+    async def party(
+        name: str, device: str = "PHONE", *, signed: bool = True, one_time_keys: int = 20
+    ) -> Party:
+        user = f"@{name}:people.test"
+        party = Party(homeserver, user, device, Identity(user) if signed else None)
+        await party.publish(one_time_keys=one_time_keys)
+        homeserver.set_membership(ROOM, user, "join")
+        await engine.members_changed()
+        return party
+
+    return party
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "bridge.db"
+
+    async def migrate() -> None:
+        await (await open_database(f"sqlite:///{path}")).close()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, migrate()).result()
+    return path
