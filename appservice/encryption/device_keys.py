@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vodozemac import Curve25519PublicKey, Ed25519PublicKey
+
 from appservice.encryption.own_devices import OLM
 from appservice.encryption.signing import is_signed_by
 
@@ -53,8 +55,9 @@ def _cross_signing_key(
         or len(keys) != 1
     ):
         return None
-    key_id, key = next(iter(keys.items()))
-    if not isinstance(key, str) or key_id != f"ed25519:{key}":
+    key_id, value = next(iter(keys.items()))
+    key = _key(value, Ed25519PublicKey)
+    if key is None or key_id != f"ed25519:{key}":
         return None
     if signed_by is not None and not is_signed_by(entry, user_id, signed_by):
         return None
@@ -64,16 +67,14 @@ def _cross_signing_key(
 def _device(user_id: str, device_id: str, keys: Any, self_signing_key: str | None) -> Device | None:
     keys = _mapping(keys)
     by_algorithm = _mapping(keys.get("keys"))
-    identity_key = by_algorithm.get(f"curve25519:{device_id}")
-    signing_key = by_algorithm.get(f"ed25519:{device_id}")
+    identity_key = _key(by_algorithm.get(f"curve25519:{device_id}"), Curve25519PublicKey)
+    signing_key = _key(by_algorithm.get(f"ed25519:{device_id}"), Ed25519PublicKey)
     algorithms = keys.get("algorithms")
     if keys.get("user_id") != user_id or keys.get("device_id") != device_id:
         return None
-    if (
-        not isinstance(identity_key, str)
-        or not isinstance(signing_key, str)
-        or not isinstance(algorithms, list)
-    ):
+    if identity_key is None or signing_key is None or not isinstance(algorithms, list):
+        return None
+    if "\0" in device_id:  # which PostgreSQL does not store
         return None
     if not is_signed_by(keys, user_id, signing_key, key_id=f"ed25519:{device_id}"):
         return None
@@ -85,6 +86,13 @@ def _device(user_id: str, device_id: str, keys: Any, self_signing_key: str | Non
         olm=OLM in algorithms,
         signed=self_signing_key is not None and is_signed_by(keys, user_id, self_signing_key),
     )
+
+
+def _key(value: Any, kind: type[Curve25519PublicKey] | type[Ed25519PublicKey]) -> str | None:
+    try:
+        return value if kind.from_base64(value).to_base64() == value else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
