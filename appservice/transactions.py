@@ -26,6 +26,9 @@ TOPIC = "matrix.event"
 LARGEST_BODY = 64 * 1024 * 1024
 PARSE_IN_THREAD_FROM = 256 * 1024
 """Bytes. Parsing more takes long enough to be felt by everybody else."""
+LONGEST_ID = 255
+"""Bytes. Spec: client-server API, "Size limits"."""
+KEPT_KEYS = ("event_id", "room_id", "sender", "type")
 NOBODY = TenantId("")
 """The tenant of what belongs to none: events of rooms we do not know."""
 
@@ -38,8 +41,17 @@ log = structlog.get_logger(__name__)
 class Parsed:
     """A transaction body, taken apart: events that have what every event has, and whatever has not."""
 
-    events: tuple[dict[str, Any], ...]
+    events: tuple["Event", ...]
     unparsable: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    event_id: str
+    room_id: str
+    sender: str
+    type: str
+    raw: bytes
 
 
 def parse(body: bytes) -> Parsed:
@@ -51,20 +63,37 @@ def parse(body: bytes) -> Parsed:
             raise TypeError
     except (ValueError, TypeError, KeyError, RecursionError):
         return Parsed((), (body,))
-    good = tuple(event for event in events if _is_event(event))
-    bad = tuple(json.dumps(event).encode() for event in events if not _is_event(event))
-    return Parsed(good, bad)
+    good: list[Event] = []
+    bad: list[bytes] = []
+    for event in events:
+        try:
+            raw = json.dumps(event).encode()
+        except RecursionError:  # writing takes more of the stack than reading: the body as a whole keeps it
+            bad.append(body)
+            continue
+        if _is_event(event):
+            good.append(Event(*(event[key] for key in KEPT_KEYS), raw))
+        else:
+            bad.append(raw)
+    return Parsed(tuple(good), tuple(bad))
 
 
 def _is_event(event: Any) -> bool:
     return (
         isinstance(event, dict)
-        and all(
-            isinstance(event.get(key), str) and 0 < len(event[key]) <= 255 and "\0" not in event[key]
-            for key in ("event_id", "room_id", "sender", "type")
-        )
+        and all(_is_storable(event.get(key)) for key in KEPT_KEYS)
         and isinstance(event.get("content"), dict)
     )
+
+
+def _is_storable(value: Any) -> bool:
+    """JSON may hold NULs and half surrogate pairs; a text in the database cannot."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        return 0 < len(value.encode()) <= LONGEST_ID
+    except UnicodeEncodeError:
+        return False
 
 
 class HomeserverSide:
@@ -123,7 +152,7 @@ class HomeserverSide:
     async def _keep(self, tx: Transaction, parsed: Parsed) -> None:
         for event in parsed.events:
             # What we sent ourselves is known already, once per message: not worth a row.
-            if event["type"] == "m.room.encrypted" and self._names.is_ours(event["sender"]):
+            if event.type == "m.room.encrypted" and self._names.is_ours(event.sender):
                 continue
             await self._keep_event(tx, event)
         for raw in parsed.unparsable:
@@ -139,17 +168,17 @@ class HomeserverSide:
                 failure="not an event as the specification describes it",
             )
 
-    async def _keep_event(self, tx: Transaction, event: dict[str, Any]) -> None:
-        room = await room_by_id(tx, event["room_id"])
+    async def _keep_event(self, tx: Transaction, event: Event) -> None:
+        room = await room_by_id(tx, event.room_id)
         await self._inbox.add(
             tx,
-            item_id=f"matrix:{event['event_id']}",
+            item_id=f"matrix:{event.event_id}",
             tenant_id=room.tenant_id if room else NOBODY,
-            lane=f"room:{event['room_id']}",
+            lane=f"room:{event.room_id}",
             topic=TOPIC,
-            body=json.dumps(event).encode(),
+            body=event.raw,
         )
-        if room is not None and event["type"] == "m.room.member":
+        if room is not None and event.type == "m.room.member":
             # In this very commit, so that nothing is encrypted for those who were members before it.
             await self._members.mark_stale(tx, room.room_id)
 
