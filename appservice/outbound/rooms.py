@@ -4,6 +4,7 @@ The alias is the conversation's random id, so a room that was made but not noted
 alias before the state: a room found that way is adopted only if it is whole, and nobody is invited before that.
 """
 
+import asyncio
 import json
 from typing import Any
 
@@ -49,6 +50,9 @@ POWER_LEVELS = {
 }
 MOST_ATTEMPTS = 3
 """Half-made rooms put aside in one go before something else must be wrong."""
+WHOLE_LOOKS, WHOLE_PAUSE = 20, 0.25
+"""How often, and how many seconds apart, to look whether a room is whole: when we were killed in mid-`createRoom`, the
+homeserver is still making it."""
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +131,7 @@ class Rooms:
                     if refusal.errcode != "M_ROOM_IN_USE":
                         raise
                     continue
-            if await self._is_whole(found):
+            if await self._becomes_whole(found):
                 return found
             log.warning("room_half_made", conversation=conversation.conversation_id, room=found)
             await self._homeserver.delete_alias(self._names.bot, alias)
@@ -154,6 +158,13 @@ class Rooms:
 
     def _address(self, person: Participant) -> str:
         return person.mxid or self._names.ghost(person.tenant_id, person.participant_id)
+
+    async def _becomes_whole(self, room_id: str) -> bool:
+        for _ in range(WHOLE_LOOKS - 1):
+            if await self._is_whole(room_id):
+                return True
+            await asyncio.sleep(WHOLE_PAUSE)
+        return await self._is_whole(room_id)
 
     async def _is_whole(self, room_id: str) -> bool:
         try:
