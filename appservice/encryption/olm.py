@@ -168,7 +168,8 @@ def _addressed_to(device: OwnDevice, event: Mapping[str, Any]) -> tuple[str, str
             raise CannotDecrypt("an algorithm that is not Olm")
         part = content["ciphertext"][device.identity_key]
         message = AnyOlmMessage.from_parts(part["type"], decode_base64(part["body"]))
-        return str(event["sender"]), str(content["sender_key"]), message
+        sender_key = Curve25519PublicKey.from_base64(content["sender_key"]).to_base64()
+        return str(event["sender"]), sender_key, message
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CannotDecrypt(f"not an Olm message for this device ({type(error).__name__})") from None
 
