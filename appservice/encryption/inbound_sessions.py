@@ -109,7 +109,7 @@ class InboundSessions:
             decrypted = session.decrypt(message)
         except ValueError as error:
             raise NotAuthentic(f"does not decrypt ({type(error).__name__})") from None
-        await self._refuse_replay(tx, session_id, decrypted.message_index, event_id)
+        await self._refuse_replay(tx, f"{session_id} {sender}", decrypted.message_index, event_id)
         return _read(decrypted.plaintext, room_id)
 
     async def _keep(
@@ -141,10 +141,11 @@ class InboundSessions:
             self._clock.now(),
         )
 
-    async def _refuse_replay(self, tx: Transaction, session_id: str, index: int, event_id: str) -> None:
-        if await tx.execute(NOTE_INDEX, session_id, index, event_id):
+    async def _refuse_replay(self, tx: Transaction, session: str, index: int, event_id: str) -> None:
+        """`session`: its id and the event's sender, else a copy in somebody else's name would be the original."""
+        if await tx.execute(NOTE_INDEX, session, index, event_id):
             return
-        if await tx.fetch_value(SELECT_INDEX, session_id, index) != event_id:
+        if await tx.fetch_value(SELECT_INDEX, session, index) != event_id:
             raise NotAuthentic("a replay of another event")
 
 
