@@ -1,9 +1,10 @@
 """Room keys we hold, and decrypting with them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import structlog
 from vodozemac import InboundGroupSession, MegolmMessage, SessionKey
@@ -29,6 +30,9 @@ INSERT INTO message_indexes (session_id, message_index, event_id) VALUES ($1, $2
 ON CONFLICT (session_id, message_index) DO NOTHING
 """
 SELECT_INDEX = "SELECT event_id FROM message_indexes WHERE session_id = $1 AND message_index = $2"
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9+/]{43}")
+"""An unpadded base64 Ed25519 key."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +66,7 @@ class InboundSessions:
         """Keep the key of an `m.room_key` payload; return its session id, or None where it is not usable."""
         content = payload.content
         room_id, key = content.get("room_id"), content.get("session_key")
-        if content.get("algorithm") != MEGOLM or not isinstance(room_id, str) or not isinstance(key, str):
+        if content.get("algorithm") != MEGOLM or not _is_room_id(room_id) or not isinstance(key, str):
             return None
         try:
             session = InboundGroupSession(SessionKey(key))
@@ -93,7 +97,7 @@ class InboundSessions:
         if not isinstance(content, dict) or content.get("algorithm") != MEGOLM:
             raise NotAuthentic("an algorithm that is not Megolm v1")
         session_id = content.get("session_id")
-        if not isinstance(session_id, str):
+        if not is_session_id(session_id):
             raise NotAuthentic("no session id")
         try:
             message = MegolmMessage.from_base64(str(content.get("ciphertext")))
@@ -147,6 +151,15 @@ class InboundSessions:
             return
         if await tx.fetch_value(SELECT_INDEX, session, index) != event_id:
             raise NotAuthentic("a replay of another event")
+
+
+def is_session_id(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
+
+
+def _is_room_id(value: Any) -> TypeGuard[str]:
+    """Not more than that databases can store it: no NUL, no half characters."""
+    return isinstance(value, str) and value.startswith("!") and value.isprintable() and len(value) <= 255
 
 
 def _same_ratchet(earlier: InboundGroupSession, later: InboundGroupSession) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from appservice.encryption.device_lists import DeviceLists
-from appservice.encryption.inbound_sessions import InboundSessions
+from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
 from appservice.encryption.olm import CannotDecrypt, Olm
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -109,11 +109,13 @@ class BotSync:
             log.debug("to_device_ignored", type=payload.type, sender=payload.sender)
             return
         session_id = payload.content.get("session_id")
-        if isinstance(session_id, str):
-            await tx.lock(waits_for_key(session_id))
+        if not is_session_id(session_id):
+            log.warning("room_key_refused", sender=payload.sender)
+            return
+        await tx.lock(waits_for_key(session_id))
         if await self._inbound.receive(tx, payload) is None:
             log.warning("room_key_refused", sender=payload.sender)
-        elif isinstance(session_id, str):
+        else:
             await self._inbox.unpark(tx, waits_for_key(session_id))
 
 
