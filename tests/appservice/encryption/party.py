@@ -273,7 +273,7 @@ class Party:
         return known[0]
 
     def seal(
-        self, session: Session, user: str, event_type: str, content: Json, **changed: Any
+        self, session: Session, user: str, event_type: str, content: Json, /, **changed: Any
     ) -> tuple[str, Json]:
         """(device, to-device content) for the user's only device; `changed` replaces parts of the payload."""
         [(device, keys)] = self._devices_of(user).items()
@@ -294,7 +294,7 @@ class Party:
         }
 
     async def send_olm(
-        self, user: str, event_type: str, content: Json, *, fresh: bool = False, **changed: Any
+        self, user: str, event_type: str, content: Json, /, *, fresh: bool = False, **changed: Any
     ) -> Json:
         """Send an Olm message to the user's only device; return the to-device content."""
         session = await self.session_with(user, fresh=fresh)
