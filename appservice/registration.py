@@ -11,7 +11,8 @@ def registration(config: Config) -> dict[str, Any]:
     ours = config.appservice
     server = re.escape(config.homeserver.server_name)
     bot, ghosts = re.escape(ours.bot_localpart), re.escape(ours.ghost_prefix)
-    users = [rf"@{ghosts}[a-z0-9._=/-]+:{server}"]
+    # All of what `Names.is_ours` takes for ours: a name left free would be a stranger's to register.
+    users = [rf"@{ghosts}[^:]*:{server}"]
     if not ours.bot_localpart.startswith(ours.ghost_prefix):
         users.append(f"@{bot}:{server}")
     return {
