@@ -72,7 +72,7 @@ def parse(body: bytes) -> Parsed:
             bad.append(body)
             continue
         if _is_event(event):
-            good.append(Event(*(event[key] for key in KEPT_KEYS), raw))
+            good.append(Event(**{key: event[key] for key in KEPT_KEYS}, raw=raw))
         else:
             bad.append(raw)
     return Parsed(tuple(good), tuple(bad))
@@ -113,10 +113,10 @@ class HomeserverSide:
         app = web.Application(middlewares=[_spec_errors])
         app.add_routes(
             [
-                web.put("/app/v1/transactions/{txn_id}", self._authorized(self.transaction)),
+                web.put("/app/v1/transactions/{txn_id:[^/]+}", self._authorized(self.transaction)),
                 web.post("/app/v1/ping", self._authorized(self.ping)),
-                web.get("/app/v1/users/{user_id}", self._authorized(self.user)),
-                web.get("/app/v1/rooms/{alias}", self._authorized(self.nothing)),
+                web.get("/app/v1/users/{user_id:[^/]+}", self._authorized(self.user)),
+                web.get("/app/v1/rooms/{alias:[^/]+}", self._authorized(self.nothing)),
                 web.get("/app/v1/thirdparty/{rest:.*}", self._authorized(self.nothing)),
             ]
         )
@@ -187,7 +187,7 @@ class HomeserverSide:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not token:
                 return _error(401, "M_MISSING_TOKEN", "Send the hs_token: Authorization: Bearer <hs_token>.")
-            if not hmac.compare_digest(token.encode(), self._hs_token):
+            if not hmac.compare_digest(token.encode(errors="surrogateescape"), self._hs_token):
                 return _error(403, "M_FORBIDDEN", "This is not the hs_token of the registration.")
             return await handler(request)
 
@@ -204,6 +204,10 @@ async def _spec_errors(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(405, "M_UNRECOGNIZED", "This endpoint does not take that method.")
     except web.HTTPRequestEntityTooLarge:
         return _error(413, "M_TOO_LARGE", f"A transaction may have {LARGEST_BODY} bytes.")
+    except Exception as error:
+        # Never its message: it may quote content.
+        log.error("request_failed", method=request.method, error=type(error).__qualname__)
+        return _error(500, "M_UNKNOWN", "This is a fault of ours.")
 
 
 def _error(status: int, errcode: str, message: str) -> web.Response:
