@@ -1,0 +1,177 @@
+"""Whatever comes with the right token is answered 200: any other answer would stop all traffic for ever."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.appservice.delivering import Delivering, event
+
+# One server serves all examples of a test.
+fuzz = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# Where the database only ever sees sealed bytes.
+sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+NOT_A_TRANSACTION = {
+    "nothing": b"",
+    "an array": b"[]",
+    "null": b"null",
+    "a number": b"1e999",
+    "a string": b'"events"',
+    "an object without events": b'{"ephemeral": []}',
+    "events that are an object": b'{"events": {"0": {}}}',
+    "events that are null": b'{"events": null}',
+    "cut off": b'{"events": [{"event_id": "$1"',
+    "not UTF-8": b'{"events": [], "x": "\xff\xfe"}',
+    "a lone byte order mark": b"\xef\xbb\xbf",
+    "UTF-16 of odd length": '{"events": []}'.encode("utf-16")[:-1],
+    "an array in 100,000 arrays": b"[" * 100_000 + b"]" * 100_000,
+    "an object in 100,000 objects": b'{"events":' * 100_000 + b"1" + b"}" * 100_000,
+    "an integer of 5,000 digits": b'{"events": ' + b"9" * 5_000 + b"}",
+    "two values": b'{"events": []} {}',
+}
+
+
+@sqlite_only
+@pytest.mark.parametrize("body", NOT_A_TRANSACTION.values(), ids=NOT_A_TRANSACTION)
+async def test_what_is_no_transaction_is_a_dead_letter_byte_for_byte(
+    homeserver: Delivering, body: bytes
+) -> None:
+    for _ in range(2):
+        assert await homeserver.put(body) == 200
+    assert await homeserver.dead_bodies() == [body]
+    assert await homeserver.waiting() == []
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in event("$bad").items() if name != key}
+
+
+NOT_AN_EVENT: dict[str, object] = {
+    "a string": "event",
+    "null": None,
+    "an array": [event("$bad")],
+    "no event id": without("event_id"),
+    "no room": without("room_id"),
+    "no sender": without("sender"),
+    "no type": without("type"),
+    "no content": without("content"),
+    "an empty event id": event(""),
+    "an event id that is a number": event("$bad", event_id=5),
+    "a room that is null": event("$bad", room_id=None),
+    "a sender that is a list": event("$bad", sender=["@anna:example.org"]),
+    "a type that is an object": event("$bad", type={}),
+    "content that is a string": event("$bad", content="text"),
+    "content that is null": event("$bad", content=None),
+    "content that is a list": event("$bad", content=[]),
+    "an event id of 256 characters": event("$" + "x" * 255),
+    "a room id of 256 characters": event("$bad", room_id="!" + "x" * 255),
+    "a sender of a million characters": event("$bad", sender="@" + "x" * 1_000_000),
+    # PostgreSQL has no such character in a text.
+    "a NUL in the event id": event("$b\0d"),
+    "a NUL in the room id": event("$bad", room_id="!r\0"),
+    # JSON may hold half a surrogate pair; UTF-8, and so either database, cannot.
+    "half a surrogate pair in the event id": event("$\ud800"),
+    "half a surrogate pair in the room id": event("$bad", room_id="!\udfff"),
+    "half a surrogate pair in the sender": event("$bad", sender="@\ud800:example.org"),
+    "half a surrogate pair in the type": event("$bad", type="m.\ud800"),
+}
+
+
+@pytest.mark.parametrize("bad", NOT_AN_EVENT.values(), ids=NOT_AN_EVENT)
+async def test_what_is_no_event_is_a_dead_letter_and_the_rest_is_taken(
+    homeserver: Delivering, bad: object
+) -> None:
+    assert await homeserver.deliver(event("$before"), bad, event("$after")) == 200
+    assert [json.loads(body) for body in await homeserver.dead_bodies()] == [bad]
+    assert await homeserver.waiting() == ["matrix:$before", "matrix:$after"]
+
+
+UNUSUAL_EVENTS: dict[str, bytes] = {
+    "NaN and Infinity in the content": json.dumps(
+        event(content={"x": [float("nan"), float("-inf")]})
+    ).encode(),
+    "the content twice": json.dumps(event()).encode()[:-1] + b', "content": {}}',
+    "half a surrogate pair in the content": json.dumps(event(content={"body": "\ud800"})).encode(),
+    "a NUL in the content": json.dumps(event(content={"body": "\0", "\0": 1})).encode(),
+    "an integer beyond 64 bits": json.dumps(event(origin_server_ts=2**70)).encode(),
+    "a state key of another type": json.dumps(event(state_key=7)).encode(),
+    "unsigned of another type": json.dumps(event(unsigned=[])).encode(),
+    "an event id of 255 characters": json.dumps(event("$" + "x" * 254)).encode(),
+    "four-byte characters in an id": json.dumps(event("$🎂")).encode(),
+}
+
+
+@pytest.mark.parametrize("raw", UNUSUAL_EVENTS.values(), ids=UNUSUAL_EVENTS)
+async def test_an_unusual_event_is_kept_for_its_handler_to_judge(homeserver: Delivering, raw: bytes) -> None:
+    assert await homeserver.put(b'{"events": [' + raw + b"]}") == 200
+    assert await homeserver.waiting() == [f"matrix:{json.loads(raw)['event_id']}"]
+
+
+async def test_a_body_of_two_mebibytes_is_taken(homeserver: Delivering) -> None:
+    large = event("$large", content={"body": "x" * 2**21})
+    assert await homeserver.deliver(large, "no event") == 200
+    assert await homeserver.waiting() == ["matrix:$large"]
+    assert await homeserver.dead_bodies() == [b'"no event"']
+
+
+@sqlite_only
+@pytest.mark.parametrize("size", [0, 300_000], ids=["parsed here", "parsed in a thread"])
+async def test_no_depth_of_nesting_is_too_much(homeserver: Delivering, size: int) -> None:
+    """Around the interpreter's limit, where reading still succeeds and writing, deeper in the stack, may not."""
+    filler = "x" * size
+    for depth in (100, *range(850, 1050, 7), 5_000):
+        nested = "[" * depth + "]" * depth
+        deep = json.dumps(event(f"${depth}", content={"filler": filler, "deep": 0}))
+        bodies = [f'{{"events": [{event_json}]}}' for event_json in (deep[:-3] + nested + "}}", nested)]
+        for body in bodies:
+            assert await homeserver.put(body.encode()) == 200, depth
+    kept = await homeserver.rows()
+    assert len(kept) >= len(range(850, 1050, 7)) + 2
+
+
+texts = st.text(st.characters(exclude_categories=[]), max_size=20)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+bent_events = st.builds(
+    lambda keys, extra: event() | keys | extra,
+    st.dictionaries(st.sampled_from(sorted(event())), values | texts, max_size=3),
+    st.dictionaries(texts, values, max_size=2),
+)
+
+
+@fuzz
+@given(body=st.binary(max_size=300))
+async def test_any_bytes_are_answered_200(homeserver: Delivering, body: bytes) -> None:
+    assert await homeserver.put(body) == 200
+
+
+@fuzz
+@given(value=values)
+async def test_any_json_is_answered_200(homeserver: Delivering, value: object) -> None:
+    assert await homeserver.put(json.dumps(value).encode()) == 200
+
+
+@fuzz
+@given(events=st.lists(bent_events | values, max_size=4))
+async def test_any_events_are_answered_200_and_a_good_one_among_them_is_taken(
+    homeserver: Delivering, events: list[object]
+) -> None:
+    await homeserver.forget()
+    assert await homeserver.deliver(*events, event("$good")) == 200
+    assert "matrix:$good" in await homeserver.waiting()
+
+
+@sqlite_only
+@fuzz
+@given(txn_id=texts.filter(lambda text: text.isprintable() and text.strip("./") != ""))
+async def test_any_transaction_id_is_taken(homeserver: Delivering, txn_id: str) -> None:
+    assert await homeserver.put(b'{"events": []}', txn_id=quote(txn_id, safe="")) == 200
