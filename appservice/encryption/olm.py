@@ -68,15 +68,18 @@ class Olm:
         one_time_key: str | None,
         keep: bool,
     ) -> dict[str, Any] | None:
-        """Encrypt for one device; return the event content, or None where there is no session and no key was given.
+        """Encrypt for one device; return the event content, or None where no session can be had.
 
         `one_time_key` begins a new session; `keep` stores it for later messages.
         """
         identity_key = Curve25519PublicKey.from_base64(recipient.identity_key)
         if one_time_key is not None:
-            session = sender.account.create_outbound_session(
-                identity_key, Curve25519PublicKey.from_base64(one_time_key)
-            )
+            try:
+                session = sender.account.create_outbound_session(
+                    identity_key, Curve25519PublicKey.from_base64(one_time_key)
+                )
+            except ValueError:  # a key that gives no secret
+                return None
         else:
             rows = await tx.fetch(SELECT_SESSIONS, sender.user_id, recipient.identity_key)
             if not rows:
