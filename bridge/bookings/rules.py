@@ -21,7 +21,10 @@ def confirmation_notice(booking: Booking) -> str:
 
 
 def _time(time: datetime) -> str:
-    return str(format_datetime(time, "EEEE d MMMM y, HH:mm ZZZZ", tzinfo=time.tzinfo, locale=LOCALE))
+    day = format_datetime(time, "EEEE d MMMM y, HH:mm", tzinfo=time.tzinfo, locale=LOCALE)
+    # Not Babel's `ZZZZ`: it writes -03:30 as -04:30.
+    zone = time.strftime("%z")
+    return f"{day} GMT{zone[:3]}:{zone[3:]}"
 
 
 def _money(total: Total) -> str:
