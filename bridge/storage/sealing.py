@@ -18,6 +18,7 @@ _VERSION = b"\x01"
 _NONCE = 12
 _KEY_ID = slice(1, 17)
 _BODY = 17
+_SHORTEST = _BODY + _NONCE + 16  # the tag of an empty text
 
 SELECT_BY_SCOPE = "SELECT key_id, wrapped FROM content_keys WHERE tenant_id = $1 AND scope = $2"
 SELECT_BY_ID = "SELECT wrapped FROM content_keys WHERE key_id = $1"
@@ -51,6 +52,8 @@ class Sealer:
 
     async def open(self, reader: Reader, sealed: bytes, *, place: str) -> bytes:
         """Raise `CannotOpen` when the value was not sealed for this place with a key of ours."""
+        if sealed[:1] != _VERSION or len(sealed) < _SHORTEST:
+            raise CannotOpen(f"{place}: altered, or sealed by a newer version")
         key_id, rest = sealed[_KEY_ID], sealed[_BODY:]
         key = self._by_id.get(key_id)
         if key is None:
