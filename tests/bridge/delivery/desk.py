@@ -80,10 +80,14 @@ class Desk:
 
     @asynccontextmanager
     async def worked_off(
-        self, handler: Handler | None = None, *, queue: Queue | None = None
+        self,
+        handler: Handler | None = None,
+        *,
+        queue: Queue | None = None,
+        more: Mapping[str, Handler] | None = None,
     ) -> AsyncIterator[Dispatcher]:
-        """A dispatcher of this inbox runs until the block is left."""
-        handlers: Mapping[str, Handler] = {TOPIC: handler or self.finish}
+        """A dispatcher of this inbox runs until the block is left. `more`: handlers of other topics."""
+        handlers: Mapping[str, Handler] = {TOPIC: handler or self.finish, **(more or {})}
         on_dead: Mapping[str, OnDead] = {TOPIC: self.on_dead, "unknown": self.on_dead}
         dispatcher = Dispatcher(self.database, queue or self.inbox, handlers, self.clock, on_dead=on_dead)
         running = asyncio.create_task(dispatcher.run())

@@ -1,0 +1,117 @@
+"""The features on a database, without Matrix: what a conversation, its people and its messages become in the tables."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.bookings.service import Bookings
+from bridge.bookings.store import BookingStore
+from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.model import Conversation
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import FrozenClock
+from bridge.core.ids import MessageId, ParticipantId, PartyId, TenantId
+from bridge.delivery.inbox import Inbox
+from bridge.delivery.outbox import Outbox
+from bridge.messages.events import MessagePosted, MessageReceived
+from bridge.messages.model import Message
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.participants.model import Participant, Role
+from bridge.participants.store import ParticipantStore
+from bridge.platform.apply import PlatformEvents
+from bridge.storage.database import Database
+from bridge.storage.sealing import Sealer
+
+TENANT = TenantId("festipin")
+MASTER_KEY = bytes(range(32))
+MAX_TEXT_LENGTH = 50
+TABLES = ("participants", "conversations", "conversation_members", "messages", "bookings", "outbox")
+
+
+class Features:
+    """All services, wired as in the bridge; a listener that hears every event stands for the rest."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = FrozenClock()
+        self.sealer = Sealer(MASTER_KEY, self.clock)
+        self.inbox = Inbox(database, self.sealer, self.clock)
+        self.outbox = Outbox(database, self.sealer, self.clock)
+        self.participants = ParticipantStore(self.clock)
+        self.conversation_store = ConversationStore(self.clock)
+        self.message_store = MessageStore(self.sealer)
+        self.conversations = Conversations(
+            self.conversation_store, self.participants, self.outbox, self.clock
+        )
+        self.messages = Messages(
+            self.message_store, self.participants, self.outbox, self.clock, max_text_length=MAX_TEXT_LENGTH
+        )
+        self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
+        self.platform = PlatformEvents(
+            database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
+        )
+        for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived):
+            self.outbox.subscribe("listener", event)
+
+    async def open(
+        self,
+        *,
+        party: str = "p1",
+        title: str = "Anna & Ben",
+        hosts: Sequence[Participant] = (),
+        vendor: Participant | None = None,
+        tenant: TenantId = TENANT,
+    ) -> Conversation:
+        async with self.database.transaction() as tx:
+            return await self.conversations.open(
+                tx,
+                tenant_id=tenant,
+                party_id=PartyId(party),
+                party_title=title,
+                hosts=hosts or [person("anna", "Anna", tenant=tenant)],
+                vendor=vendor or person("chef", "Sweet Bites", role="vendor", tenant=tenant),
+            )
+
+    async def post(self, conversation: Conversation, *, text: str, sender: str = "anna") -> MessageId:
+        async with self.database.transaction() as tx:
+            return await self.messages.post(tx, conversation, sender_id=ParticipantId(sender), text=text)
+
+    async def history(self, conversation: Conversation) -> list[Message]:
+        return await self.message_store.history(self.database, conversation.conversation_id, limit=1000)
+
+    async def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """Name and fields of every event recorded, in order."""
+        told: list[tuple[str, dict[str, Any]]] = []
+        for row in await self.database.fetch("SELECT id, topic, body FROM outbox ORDER BY seq"):
+            body = await self.sealer.open(self.database, row["body"], place=f"outbox.body:{row['id']}")
+            told.append((row["topic"].removeprefix("listener."), json.loads(body)))
+        return told
+
+    async def everything(self) -> dict[str, list[tuple[object, ...]]]:
+        """All rows of all tables: equal before and after means that nothing was changed."""
+        found = {}
+        for table in TABLES:
+            rows: Any = await self.database.fetch(f"SELECT * FROM {table}")
+            found[table] = sorted((tuple(row) for row in rows), key=repr)
+        return found
+
+
+def person(
+    participant_id: str,
+    name: str,
+    *,
+    role: Role = "host",
+    mxid: str | None = None,
+    avatar_url: str | None = None,
+    tenant: TenantId = TENANT,
+) -> Participant:
+    return Participant(
+        tenant_id=tenant,
+        participant_id=ParticipantId(participant_id),
+        role=role,
+        name=name,
+        mxid=mxid,
+        avatar_url=avatar_url,
+    )
