@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bridge.core.errors import Refusal
+from bridge.storage.database import DatabaseUnavailable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -23,6 +24,7 @@ CONTENT_TYPE = "application/problem+json"
 
 INVALID_INPUT = "invalid_input"
 INTERNAL_ERROR = "internal_error"
+UNAVAILABLE = "unavailable"
 
 # A refusal whose code is not listed is a conflict with the state of things.
 STATUS_BY_CODE = {
@@ -51,6 +53,7 @@ _CODE_BY_HTTP_STATUS = {
 _MOST_ERRORS = 100
 _LONGEST_FIELD = 200
 _NO_ROUTE = "unmatched"
+_RETRY_AFTER_OUTAGE = "5"  # seconds
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -104,6 +107,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_refusal(refusal).response()
     except ValidationError as error:
         return _from_validation(error).response()
+    except DatabaseUnavailable as error:
+        return _from_outage(error).response()
     except Exception as error:
         return _from_failure(request, error).response()
 
@@ -145,6 +150,16 @@ def _from_http(request: web.Request, error: web.HTTPException) -> Problem:
         case _:
             detail = f"The request was refused: {error.reason}."
     return Problem(code=code, status=error.status, detail=detail, headers=headers)
+
+
+def _from_outage(error: DatabaseUnavailable) -> Problem:
+    _log.error("request not kept", error=type(error).__qualname__)
+    return Problem(
+        code=UNAVAILABLE,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        detail="The database cannot be used at the moment. Nothing was changed. Send the same again later.",
+        headers={"Retry-After": _RETRY_AFTER_OUTAGE},
+    )
 
 
 def _from_failure(request: web.Request, error: Exception) -> Problem:
