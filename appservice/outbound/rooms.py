@@ -50,7 +50,7 @@ POWER_LEVELS = {
 }
 MOST_ATTEMPTS = 3
 """Half-made rooms put aside in one go before something else must be wrong."""
-WHOLE_LOOKS, WHOLE_PAUSE = 20, 0.25
+WHOLE_LOOKS, WHOLE_PAUSE = 12, 0.25
 """How often, and how many seconds apart, to look whether a room is whole: when we were killed in mid-`createRoom`, the
 homeserver is still making it."""
 
