@@ -108,15 +108,13 @@ class DeviceLists:
         if row is None or row["version"] != asked:
             return  # something changed after we asked: this answer may be older than that; it is asked again
         pinned = row["pinned_master_key"] or keys.master_key
-        identity_changed = keys.master_key != row["current_master_key"]
         if keys.master_key != pinned:
             log.warning("identity_changed", user=user_id)
         known = {device.device_id: device for device in await self.devices(tx, user_id)}
         told = {device.device_id: device for device in keys.devices}
         for device_id, old in known.items():
             new = told.get(device_id)
-            lost = new is None or _keys(new) != _keys(old) or (old.signed and not new.signed)
-            if lost or identity_changed:
+            if new is None or _keys(new) != _keys(old):
                 await tx.execute(RETIRE_SESSIONS_SHARED_WITH, user_id, device_id)
             if new is None:
                 await tx.execute(DELETE_DEVICE, user_id, device_id)

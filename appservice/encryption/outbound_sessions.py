@@ -189,28 +189,43 @@ class Encryptor:
             (row["user_id"], row["device_id"], row["identity_key"]): row
             for row in await tx.fetch(SELECT_SHARES, session["session_id"])
         }
+        devices = await self._devices(tx, room_id)
+        entitled = {_id(device) for device, code in devices if code is None}
+        if not in_flight and any(
+            row["outcome"] == SHARED and holder not in entitled for holder, row in shares.items()
+        ):
+            return lambda: self._retire(
+                room_id
+            )  # it has lost its right since, or while the key was on its way
         missing: list[Device] = []
-        for user_id in await self._members.others(tx, room_id):
-            identity = await self._device_lists.identity(tx, user_id)
-            for device in await self._device_lists.devices(tx, user_id):
-                if not device.olm:
-                    continue
-                share = shares.get((user_id, device.device_id, device.identity_key))
-                code = withheld_code(self._share_with, identity, device)
-                if code is not None:
-                    if share is None:
-                        await self._withhold(tx, room_id, sender, session["session_id"], device, code)
-                        await self._note(tx, session["session_id"], device, ratchet.message_index, code)
-                elif share is None or (
-                    share["outcome"] != SHARED
-                    # A device without a one-time key is asked again before each message, but once per message.
-                    and (share["outcome"] != NO_OLM or share["message_index"] < ratchet.message_index)
-                ):
-                    missing.append(device)
+        for device, code in devices:
+            share = shares.get(_id(device))
+            if code is not None:
+                if share is None:
+                    await self._withhold(tx, room_id, sender, session["session_id"], device, code)
+                    await self._note(tx, session["session_id"], device, ratchet.message_index, code)
+            elif share is None or (
+                share["outcome"] != SHARED
+                # A device without a one-time key is asked again before each message, but once per message.
+                and (share["outcome"] != NO_OLM or share["message_index"] < ratchet.message_index)
+            ):
+                missing.append(device)
         if not missing:
             return None
         share_now = _Share(session["session_id"], tuple(missing))
         return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
+
+    async def _devices(self, tx: Transaction, room_id: str) -> list[tuple[Device, str | None]]:
+        """The others' devices in the room, each with the reason for which it gets no key (None: it gets keys)."""
+        found: list[tuple[Device, str | None]] = []
+        for user_id in await self._members.others(tx, room_id):
+            identity = await self._device_lists.identity(tx, user_id)
+            found += [
+                (device, withheld_code(self._share_with, identity, device))
+                for device in await self._device_lists.devices(tx, user_id)
+                if device.olm
+            ]
+        return found
 
     async def _deliveries_missing(self, tx: Transaction, session: Row) -> Mend | None:
         session_id = session["session_id"]
@@ -238,6 +253,10 @@ class Encryptor:
             signing_key=device.signing_key,
         )
         return await tx.fetch_one(SELECT, room_id, sender)
+
+    async def _retire(self, room_id: str) -> None:
+        async with self._database.transaction() as tx:
+            await retire_sessions(tx, room_id)
 
     def _is_over(self, session: Row) -> bool:
         age = timedelta(milliseconds=self._clock.now() - session["created_at"])
@@ -340,3 +359,7 @@ class Encryptor:
         await tx.execute(
             PUT_SHARE, session_id, device.user_id, device.device_id, device.identity_key, index, outcome
         )
+
+
+def _id(device: Device) -> tuple[str, str, str]:
+    return device.user_id, device.device_id, device.identity_key
