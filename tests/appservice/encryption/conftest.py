@@ -32,6 +32,7 @@ async def engine(database: Database, homeserver: FakeHomeserver, clock: FrozenCl
     engine = Engine(database, homeserver, clock)
     homeserver.add_room(ROOM, {BOT: "join"})
     await engine.add_room()
+    await engine.step()
     return engine
 
 
