@@ -27,15 +27,22 @@ class HomeserverRefused(Exception):
 
 
 class HomeserverUnavailable(Exception):
-    """No answer, or one that says to come later. `retry_after`: ms the homeserver asked for, if it did."""
+    """No answer, or one that says to come later.
 
-    def __init__(self, reason: str, *, retry_after: int | None = None) -> None:
+    `retry_after`: ms the homeserver asked for, if it did; `errcode`: its code for what is wrong, if it gave one.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int | None = None, errcode: str | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.errcode = errcode
 
 
 class _Api(HTTPAPI):
     """mautrix' request sender, with errors that keep the status, the code and the `Retry-After`."""
+
+    date: str | None = None
+    """The `Date` header of the last answer."""
 
     async def _send(
         self,
@@ -58,8 +65,11 @@ class _Api(HTTPAPI):
             answer = None
         if response.status == 429 or response.status >= 500 or not isinstance(answer, dict | list):
             raise HomeserverUnavailable(
-                f"the homeserver answered {response.status}", retry_after=_retry_after(response, answer)
+                f"the homeserver answered {response.status}",
+                retry_after=_retry_after(response, answer),
+                errcode=str(answer["errcode"]) if isinstance(answer, dict) and "errcode" in answer else None,
             )
+        self.date = response.headers.get("Date")
         if response.status >= 400:
             told = answer if isinstance(answer, dict) else {}
             raise HomeserverRefused(
@@ -112,6 +122,15 @@ class Homeserver:
 
     # The bridge itself
 
+    async def date(self) -> str | None:
+        """The homeserver's idea of now (an HTTP date), if it tells."""
+        await self.request(Method.GET, Path.versions)
+        return self._api.date
+
+    async def whoami(self) -> str:
+        """The MXID to which our `as_token` belongs: the registration's `sender_localpart`."""
+        return str((await self.request(Method.GET, Path.v3.account.whoami))["user_id"])
+
     async def ping(self, appservice_id: str, transaction_id: str) -> None:
         """Have the homeserver reach us and deliver what it holds back. Spec: application service API, ping."""
         await self.request(
@@ -128,6 +147,11 @@ class Homeserver:
             Method.GET, Path.v3.sync, as_user=user, device=device, query=query
         )
         return answer
+
+    async def ask_for_alias(self, alias: str) -> None:
+        """Look an alias up as anybody may, without our token; for what the homeserver does on the way."""
+        anybody = _Api(self._api.base_url, client_session=self._api.session)
+        await anybody.request(Method.GET, Path.v3.directory.room[alias], query_params={})
 
     # Users, profiles, media
 

@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,16 @@ class HomeserverSide:
         self._members = members
         self._names = names
         self._hs_token = hs_token.encode()
+        self._watched: dict[str, bool] = {}
+
+    @contextmanager
+    def watch_for(self, alias: str) -> Iterator[Callable[[], bool]]:
+        """Tell whether the homeserver asks for `alias` meanwhile, with whatever token."""
+        self._watched[alias] = False
+        try:
+            yield lambda: self._watched[alias]
+        finally:
+            del self._watched[alias]
 
     def app(self) -> web.Application:
         """To be mounted at /_matrix/."""
@@ -116,7 +127,7 @@ class HomeserverSide:
                 web.put("/app/v1/transactions/{txn_id:[^/]+}", self._authorized(self.transaction)),
                 web.post("/app/v1/ping", self._authorized(self.ping)),
                 web.get("/app/v1/users/{user_id:[^/]+}", self._authorized(self.user)),
-                web.get("/app/v1/rooms/{alias:[^/]+}", self._authorized(self.nothing)),
+                web.get("/app/v1/rooms/{alias:[^/]+}", self.alias),
                 web.get("/app/v1/thirdparty/{rest:.*}", self._authorized(self.nothing)),
             ]
         )
@@ -145,6 +156,12 @@ class HomeserverSide:
         if request.match_info["user_id"] == self._names.bot:
             return web.json_response({})
         return await self.nothing(request)
+
+    async def alias(self, request: web.Request) -> web.StreamResponse:
+        """Aliases are made with their rooms: there is never one to be made when somebody asks."""
+        if request.match_info["alias"] in self._watched:
+            self._watched[request.match_info["alias"]] = True
+        return await self._authorized(self.nothing)(request)
 
     async def nothing(self, request: web.Request) -> web.Response:
         return _error(404, "M_NOT_FOUND", "There is no such thing here.")

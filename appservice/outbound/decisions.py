@@ -14,4 +14,7 @@ async def decided() -> AsyncIterator[None]:
     except HomeserverUnavailable as trouble:
         raise Retry(str(trouble), delay=trouble.retry_after) from trouble
     except HomeserverRefused as refusal:
+        if refusal.status == 401:
+            # A token that is not known (any more) is the operator's to mend: no message is lost for it.
+            raise Retry(f"the homeserver does not accept our token: {refusal}") from refusal
         raise Fail(f"the homeserver refused: {refusal}") from refusal
