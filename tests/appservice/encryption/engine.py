@@ -14,7 +14,7 @@ from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
 from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.sharing import ShareWith
-from appservice.encryption.sync import BotSync, waits_for_key
+from appservice.encryption.sync import BotSync
 from appservice.encryption.to_device import ToDevice
 from appservice.homeserver import Homeserver
 from appservice.members import Members
@@ -23,7 +23,6 @@ from appservice.room_map import Room, remember_room
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
-from bridge.delivery.queue import Item
 from bridge.storage.database import Database, Row, Transaction, Value, open_database
 from bridge.storage.sealing import Sealer
 from tests.appservice.encryption.party import text_message
@@ -163,11 +162,6 @@ class Engine:
     async def read(self, event: Mapping[str, Any]) -> Decrypted:
         async with self.database.transaction() as tx:
             return await self.inbound.decrypt(tx, event)
-
-    async def parks(self, item: Item, session_id: str) -> None:
-        async with self.database.transaction() as tx:
-            await tx.lock(waits_for_key(session_id))
-            await self.inbox.park(tx, item.id, until=waits_for_key(session_id))
 
     # Looking inside
 
