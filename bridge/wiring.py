@@ -118,7 +118,11 @@ class _Parts:
         self.message_store = MessageStore(sealer)
         conversations = Conversations(self.conversation_store, participants, outbox, clock)
         messages = Messages(
-            self.message_store, participants, outbox, clock, max_text_length=config.messages.max_text_length
+            self.message_store,
+            self.conversation_store,
+            outbox,
+            clock,
+            max_text_length=config.messages.max_text_length,
         )
         bookings = Bookings(BookingStore(sealer, clock), messages)
         platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
@@ -195,7 +199,6 @@ class _Parts:
                 names=self.names,
                 messages=messages,
                 conversations=self.conversation_store,
-                participants=participants,
             ),
         )
         self._homeserver_side = HomeserverSide(

@@ -71,7 +71,10 @@ class InboundEvents:
             decrypted: Decrypted = await self._inbound.decrypt(tx, event)
         except KeyMissing as missing:
             log.info(
-                "waits_for_room_key", room=room.room_id, event_id=event["event_id"], session=missing.session_id
+                "waits_for_room_key",
+                room=room.room_id,
+                event_id=event["event_id"],
+                session=missing.session_id,
             )
             await self._inbox.park(tx, item.id, until=waits_for_key(missing.session_id))
             return False

@@ -8,7 +8,6 @@ from appservice.room_map import Room
 from bridge.conversations.store import ConversationStore
 from bridge.delivery.dispatcher import Fail
 from bridge.messages.service import Messages
-from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
 
 TEXT_TYPES = ("m.text", "m.notice", "m.emote")
@@ -21,12 +20,10 @@ class InboundMessages:
         names: Names,
         messages: Messages,
         conversations: ConversationStore,
-        participants: ParticipantStore,
     ) -> None:
         self._names = names
         self._messages = messages
         self._conversations = conversations
-        self._participants = participants
 
     async def receive(
         self, tx: Transaction, room: Room, event: Mapping[str, Any], content: Mapping[str, Any]
@@ -40,16 +37,25 @@ class InboundMessages:
             raise Fail("an edit, which is not taken in")
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
-        people = await self._participants.of_conversation(tx, room.conversation_id)
+        people = await self._conversations.members(tx, room.conversation_id)
         sent_at = event.get("origin_server_ts")
         await self._messages.receive(
             tx,
             conversation,
-            sender=next((person for person in people if person.mxid == event["sender"]), None),
+            sender=next((person for person in people if person.participant.mxid == event["sender"]), None),
             text=body,
             origin_id=event["event_id"],
+            mentions_festimo=_mentions(content, self._names.bot),
+            automated=msgtype == "m.notice",
             sent_at=sent_at if isinstance(sent_at, int) and 0 <= sent_at < 2**53 else 0,
         )
+
+
+def _mentions(content: Mapping[str, Any], user_id: str) -> bool:
+    """Spec: client-server API, "User and room mentions"."""
+    mentions = content.get("m.mentions")
+    users = mentions.get("user_ids") if isinstance(mentions, dict) else None
+    return isinstance(users, list) and user_id in users
 
 
 def _replaces(content: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.room_map import Room, remember_room, room_of
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Conversation, Member
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId
@@ -119,7 +119,7 @@ class Rooms:
         return conversation
 
     async def _make(self, conversation: Conversation) -> str:
-        people = await self._participants.of_conversation(self._database, conversation.conversation_id)
+        people = await self._conversations.members(self._database, conversation.conversation_id)
         body = self.creation(conversation, people)
         alias = self._names.alias(conversation.conversation_id)
         for _ in range(MOST_ATTEMPTS):
@@ -137,9 +137,9 @@ class Rooms:
             await self._homeserver.delete_alias(self._names.bot, alias)
         raise Fail("the homeserver makes rooms without the state that was asked for")
 
-    def creation(self, conversation: Conversation, people: list[Participant]) -> dict[str, Any]:
+    def creation(self, conversation: Conversation, people: list[Member]) -> dict[str, Any]:
         """The body of `POST /createRoom`. Names and topic are readable by servers: people only, no details."""
-        owners = [person for person in people if person.role == "host"]
+        owners = [person.participant for person in people if person.role == "host"]
         return {
             "room_version": ROOM_VERSION,
             "visibility": "private",

@@ -75,7 +75,10 @@ class Timeline:
             await self._messages.sent(tx, message.message_id, origin_id=event_id)
             await self._outbox.finish(tx, item)
         log.info(
-            "message_sent", conversation=message.conversation_id, message=message.message_id, event_id=event_id
+            "message_sent",
+            conversation=message.conversation_id,
+            message=message.message_id,
+            event_id=event_id,
         )
 
     async def given_up(self, tx: Transaction, item: Item, reason: str) -> None:
@@ -111,7 +114,8 @@ class Timeline:
 
     async def _content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
         text = prefix + message.text
-        msgtype = "m.notice" if message.kind == "system" else "m.text"
+        # A notice is never answered by another program, nor pushed to phones.
+        msgtype = "m.text" if message.sender_type in ("user", "vendor") else "m.notice"
         content: dict[str, Any] = {"msgtype": msgtype, "body": text, "m.mentions": {}}
         if len(json.dumps(content, ensure_ascii=False).encode()) <= LARGEST_PLAINTEXT:
             return content

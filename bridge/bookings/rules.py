@@ -12,21 +12,21 @@ LOCALE = "en"
 
 
 def confirmation_notice(booking: Booking) -> str:
-    lines = [f"Booking confirmed: {booking.service}", f"Starts: {_time(booking.starts_at)}"]
+    lines = [f"Booking confirmed: {booking.service}", f"Starts: {time(booking.starts_at)}"]
     if booking.ends_at is not None:
-        lines.append(f"Ends: {_time(booking.ends_at)}")
+        lines.append(f"Ends: {time(booking.ends_at)}")
     if booking.total is not None:
-        lines.append(f"Total: {_money(booking.total)}")
+        lines.append(f"Total: {money(booking.total)}")
     return "\n".join(lines)
 
 
-def _time(time: datetime) -> str:
-    day = format_datetime(time, "EEEE d MMMM y, HH:mm", tzinfo=time.tzinfo, locale=LOCALE)
+def time(when: datetime) -> str:
+    day = format_datetime(when, "EEEE d MMMM y, HH:mm", tzinfo=when.tzinfo, locale=LOCALE)
     # Not Babel's `ZZZZ`: it writes -03:30 as -04:30.
-    zone = time.strftime("%z")
+    zone = when.strftime("%z")
     return f"{day} GMT{zone[:3]}:{zone[3:]}"
 
 
-def _money(total: Total) -> str:
+def money(total: Total) -> str:
     amount = Decimal(total.amount).scaleb(-get_currency_precision(total.currency))
     return str(format_currency(amount, total.currency, locale=LOCALE))

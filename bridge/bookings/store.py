@@ -1,11 +1,13 @@
 """Bookings in the database; what was booked, when and for how much is sealed."""
 
 import json
+from datetime import datetime
 
-from bridge.bookings.model import Booking
+from bridge.bookings.model import Booking, Total
 from bridge.conversations.model import Conversation
 from bridge.core.clock import Clock
-from bridge.storage.database import Transaction
+from bridge.core.ids import BookingId
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 PUT = """
@@ -13,6 +15,9 @@ INSERT INTO bookings (tenant_id, booking_id, conversation_id, status, details, u
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (tenant_id, booking_id) DO UPDATE SET status = excluded.status, details = excluded.details,
     updated_at = excluded.updated_at
+"""
+SELECT_OF_CONVERSATION = """
+SELECT booking_id, status, details FROM bookings WHERE conversation_id = $1 ORDER BY booking_id
 """
 
 
@@ -35,7 +40,7 @@ class BookingStore:
             conversation.tenant_id,
             f"conversation:{conversation.conversation_id}",
             json.dumps(details).encode(),
-            place=f"bookings.details:{conversation.tenant_id}:{booking.booking_id}",
+            place=_place(conversation, booking.booking_id),
         )
         await tx.execute(
             PUT,
@@ -46,3 +51,24 @@ class BookingStore:
             sealed,
             self._clock.now(),
         )
+
+    async def of_conversation(self, reader: Reader, conversation: Conversation) -> list[Booking]:
+        rows = await reader.fetch(SELECT_OF_CONVERSATION, conversation.conversation_id)
+        return [await self._booking(reader, conversation, row) for row in rows]
+
+    async def _booking(self, reader: Reader, conversation: Conversation, row: Row) -> Booking:
+        place = _place(conversation, row["booking_id"])
+        details = json.loads(await self._sealer.open(reader, row["details"], place=place))
+        ends_at, total = details["ends_at"], details["total"]
+        return Booking(
+            booking_id=BookingId(row["booking_id"]),
+            status=row["status"],
+            service=details["service"],
+            starts_at=datetime.fromisoformat(details["starts_at"]),
+            ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+            total=Total(**total) if total else None,
+        )
+
+
+def _place(conversation: Conversation, booking_id: str) -> str:
+    return f"bookings.details:{conversation.tenant_id}:{booking_id}"

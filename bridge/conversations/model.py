@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.participants.model import Participant
 
 Status = Literal["active"]
+Role = Literal["host", "vendor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +19,11 @@ class Conversation:
     title: str
     status: Status
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A participant in a conversation, and as what they take part in it."""
+
+    participant: Participant
+    role: Role

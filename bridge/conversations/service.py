@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bridge.conversations import rules
 from bridge.conversations.events import ConversationOpened, ParticipantAdded
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Conversation, Role
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId, new_id
@@ -51,13 +51,16 @@ class Conversations:
             known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id)
             assert known is not None
             conversation = known
-        for participant in (*hosts, vendor):
-            await self._add(tx, conversation, participant)
+        for host in hosts:
+            await self._add(tx, conversation, host, "host")
+        await self._add(tx, conversation, vendor, "vendor")
         return conversation
 
-    async def _add(self, tx: Transaction, conversation: Conversation, participant: Participant) -> None:
+    async def _add(
+        self, tx: Transaction, conversation: Conversation, participant: Participant, role: Role
+    ) -> None:
         await self._participants.put(tx, participant)
-        if await self._store.add_member(tx, conversation, participant.participant_id, participant.role):
+        if await self._store.add_member(tx, conversation, participant.participant_id, role):
             added = ParticipantAdded(
                 tenant_id=conversation.tenant_id,
                 conversation_id=conversation.conversation_id,

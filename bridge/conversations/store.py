@@ -1,9 +1,9 @@
 """Conversations and their members in the database."""
 
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Conversation, Member, Role
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
-from bridge.participants.model import Role
+from bridge.participants.store import participant_of
 from bridge.storage.database import Reader, Row, Transaction
 
 _COLUMNS = "tenant_id, conversation_id, party_id, vendor_id, title, status, created_at"
@@ -18,6 +18,11 @@ SELECT {_COLUMNS} FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND 
 INSERT_MEMBER = """
 INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, joined_at)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conversation_id, participant_id) DO NOTHING
+"""
+SELECT_MEMBERS = """
+SELECT p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role FROM conversation_members m
+    JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
+WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id
 """
 
 
@@ -59,6 +64,11 @@ class ConversationStore:
             self._clock.now(),
         )
         return bool(added)
+
+    async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:
+        """In the order in which they came in."""
+        rows = await reader.fetch(SELECT_MEMBERS, conversation_id)
+        return [Member(participant_of(row), row["role"]) for row in rows]
 
 
 def _conversation(row: Row | None) -> Conversation | None:

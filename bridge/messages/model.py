@@ -6,7 +6,7 @@ from typing import Literal
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 
 Kind = Literal["text", "system"]
-SenderType = Literal["user", "vendor", "system"]
+SenderType = Literal["user", "vendor", "festimo", "system"]
 Status = Literal["pending", "sent", "failed"]
 
 

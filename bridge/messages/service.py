@@ -1,16 +1,15 @@
 """Post a message from our side, take in one that was said in the room, and follow what became of it."""
 
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Conversation, Member
+from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.events import MessagePosted, MessageReceived
-from bridge.messages.model import SenderType
+from bridge.messages.model import Kind, SenderType
 from bridge.messages.store import MessageStore
-from bridge.participants.model import Participant
-from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
 
 
@@ -18,14 +17,14 @@ class Messages:
     def __init__(
         self,
         store: MessageStore,
-        participants: ParticipantStore,
+        conversations: ConversationStore,
         outbox: Outbox,
         clock: Clock,
         *,
         max_text_length: int = rules.MAX_TEXT_LENGTH,
     ) -> None:
         self._store = store
-        self._participants = participants
+        self._conversations = conversations
         self._outbox = outbox
         self._clock = clock
         self._max_text_length = max_text_length
@@ -35,37 +34,46 @@ class Messages:
     ) -> MessageId:
         """A participant says something without their Matrix client."""
         rules.check_text(text, max_length=self._max_text_length)
-        members = await self._participants.of_conversation(tx, conversation.conversation_id)
-        sender = next((member for member in members if member.participant_id == sender_id), None)
+        members = await self._conversations.members(tx, conversation.conversation_id)
+        sender = next((member for member in members if member.participant.participant_id == sender_id), None)
         if sender is None:
             raise NotAParticipant(
                 f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
                 field="sender_id",
             )
-        return await self._post(tx, conversation, sender=sender, text=text)
+        return await self._post(tx, conversation, sender, _sender_type(sender), "text", text)
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
         """The platform says something, in Festimo's voice."""
-        return await self._post(tx, conversation, sender=None, text=text)
+        return await self._post(tx, conversation, None, "system", "system", text)
+
+    async def say(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
+        """Festimo says something of its own."""
+        return await self._post(tx, conversation, None, "festimo", "text", text)
 
     async def receive(
         self,
         tx: Transaction,
         conversation: Conversation,
         *,
-        sender: Participant | None,
+        sender: Member | None,
         text: str,
         origin_id: str,
         sent_at: int,
+        mentions_festimo: bool = False,
+        automated: bool = False,
     ) -> None:
-        """Take in what somebody said in the room. The same `origin_id` again changes nothing."""
+        """Take in what somebody said in the room. The same `origin_id` again changes nothing.
+
+        `automated`: said by a program, which is never answered.
+        """
         message_id = MessageId(new_id())
         new = await self._store.insert(
             tx,
             tenant_id=conversation.tenant_id,
             message_id=message_id,
             conversation_id=conversation.conversation_id,
-            sender_id=sender.participant_id if sender else None,
+            sender_id=sender.participant.participant_id if sender else None,
             sender_type=_sender_type(sender) if sender else "user",
             kind="text",
             text=text,
@@ -78,6 +86,8 @@ class Messages:
                 tenant_id=conversation.tenant_id,
                 conversation_id=conversation.conversation_id,
                 message_id=message_id,
+                mentions_festimo=mentions_festimo,
+                automated=automated,
             )
             await self._outbox.record(tx, received)
 
@@ -89,7 +99,13 @@ class Messages:
         await self._store.set_failed(tx, message_id, reason=reason)
 
     async def _post(
-        self, tx: Transaction, conversation: Conversation, *, sender: Participant | None, text: str
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        sender: Member | None,
+        sender_type: SenderType,
+        kind: Kind,
+        text: str,
     ) -> MessageId:
         message_id = MessageId(new_id())
         await self._store.insert(
@@ -97,9 +113,9 @@ class Messages:
             tenant_id=conversation.tenant_id,
             message_id=message_id,
             conversation_id=conversation.conversation_id,
-            sender_id=sender.participant_id if sender else None,
-            sender_type=_sender_type(sender) if sender else "system",
-            kind="text" if sender else "system",
+            sender_id=sender.participant.participant_id if sender else None,
+            sender_type=sender_type,
+            kind=kind,
             text=text,
             status="pending",
             origin_id=None,
@@ -114,5 +130,5 @@ class Messages:
         return message_id
 
 
-def _sender_type(sender: Participant) -> SenderType:
+def _sender_type(sender: Member) -> SenderType:
     return "vendor" if sender.role == "vendor" else "user"

@@ -16,7 +16,7 @@ from bridge.delivery.inbox import Accepted, Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.errors import ConversationMissing
 from bridge.messages.service import Messages
-from bridge.participants.model import Participant
+from bridge.participants.input import Party, Vendor
 from bridge.platform import events
 from bridge.platform.parse import parse
 from bridge.storage.database import Database, Transaction
@@ -90,16 +90,14 @@ class PlatformEvents:
             case events.Unknown():
                 raise Fail(f"unknown event type {event.type}")
 
-    async def _open(
-        self, tx: Transaction, tenant_id: TenantId, party: events.Party, vendor: events.Vendor
-    ) -> Conversation:
+    async def _open(self, tx: Transaction, tenant_id: TenantId, party: Party, vendor: Vendor) -> Conversation:
         return await self._conversations.open(
             tx,
             tenant_id=tenant_id,
             party_id=PartyId(party.id),
             party_title=party.title,
-            hosts=[_participant(tenant_id, host, role="host") for host in party.hosts],
-            vendor=_participant(tenant_id, vendor, role="vendor"),
+            hosts=[host.participant(tenant_id) for host in party.hosts],
+            vendor=vendor.participant(tenant_id),
         )
 
     async def _send(self, tx: Transaction, tenant_id: TenantId, message: events.NewMessage) -> None:
@@ -115,17 +113,6 @@ class PlatformEvents:
         await self._messages.post(
             tx, conversation, sender_id=ParticipantId(message.sender_id), text=message.text
         )
-
-
-def _participant(tenant_id: TenantId, person: events.Person, *, role: str) -> Participant:
-    return Participant(
-        tenant_id=tenant_id,
-        participant_id=ParticipantId(person.id),
-        role="vendor" if role == "vendor" else "host",
-        name=person.name,
-        mxid=person.mxid,
-        avatar_url=person.avatar_url,
-    )
 
 
 def _booking(booking: events.Booking) -> Booking:

@@ -3,59 +3,33 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+)
 
 from bridge.core.ids import PartyId
+from bridge.participants.input import Party, Vendor
 from bridge.platform.fields import (
     Attribute,
     Currency,
     ExtensionName,
     ExtensionValue,
-    Id,
     JsonContentType,
-    MxcUri,
-    Mxid,
-    Name,
-    Text,
     Timestamp,
-    Title,
     Uri,
     UriReference,
-    refuse_empty,
-    refuse_repeated,
 )
+from bridge.web.fields import Data, Id, Text, Title, refuse_empty, refuse_repeated
 
 MOST_VENDORS = 50
-MOST_HOSTS = 20
 # Keeps an amount exact in any reader's JSON numbers.
 LARGEST_AMOUNT = 2**53 - 1
-
-
-class Data(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Person(Data):
-    id: Id
-    name: Name
-    mxid: Mxid | None = None
-    avatar_url: MxcUri | None = None
-
-
-class Vendor(Person):
-    vendor_type: Name | None = None
-
-
-class Party(Data):
-    id: Id
-    title: Title
-    hosts: Annotated[tuple[Person, ...], Field(max_length=MOST_HOSTS), AfterValidator(refuse_empty)]
-
-    @field_validator("hosts")
-    @classmethod
-    def _hosts_differ(cls, hosts: tuple[Person, ...]) -> tuple[Person, ...]:
-        refuse_repeated(host.id for host in hosts)
-        return hosts
 
 
 class Total(Data):

@@ -9,8 +9,8 @@ from bridge.platform.events import (
     Unknown,
     VendorSelected,
 )
-from bridge.platform.fields import MAX_TEXT_LENGTH
 from bridge.web.body import decode_utf8, read_json
+from bridge.web.fields import MAX_TEXT_LENGTH
 
 _MODEL_BY_TYPE: dict[object, type[PlatformEvent]] = {
     "party.plan.completed": PartyPlanCompleted,
@@ -18,6 +18,7 @@ _MODEL_BY_TYPE: dict[object, type[PlatformEvent]] = {
     "booking.confirmed": BookingConfirmed,
     "message.send": MessageSend,
 }
+KNOWN_TYPES = frozenset(_MODEL_BY_TYPE)
 
 
 def parse(body: bytes, *, max_text_length: int = LONGEST_TEXT) -> PlatformEvent:

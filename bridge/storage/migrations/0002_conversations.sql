@@ -3,10 +3,10 @@
 CREATE TABLE participants (
     tenant_id       TEXT NOT NULL,
     participant_id  TEXT NOT NULL,
-    role            TEXT NOT NULL,
     name            TEXT NOT NULL,
     mxid            TEXT,
     avatar_url      TEXT,
+    vendor_type     TEXT,
     created_at      BIGINT NOT NULL,
     updated_at      BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, participant_id)

@@ -18,7 +18,7 @@ from bridge.messages.events import MessagePosted, MessageReceived
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.participants.model import Participant, Role
+from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform.apply import PlatformEvents
 from bridge.storage.database import Database
@@ -46,7 +46,11 @@ class Features:
             self.conversation_store, self.participants, self.outbox, self.clock
         )
         self.messages = Messages(
-            self.message_store, self.participants, self.outbox, self.clock, max_text_length=MAX_TEXT_LENGTH
+            self.message_store,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+            max_text_length=MAX_TEXT_LENGTH,
         )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
@@ -71,7 +75,7 @@ class Features:
                 party_id=PartyId(party),
                 party_title=title,
                 hosts=hosts or [person("anna", "Anna", tenant=tenant)],
-                vendor=vendor or person("chef", "Sweet Bites", role="vendor", tenant=tenant),
+                vendor=vendor or person("chef", "Sweet Bites", tenant=tenant),
             )
 
     async def post(self, conversation: Conversation, *, text: str, sender: str = "anna") -> MessageId:
@@ -102,7 +106,6 @@ def person(
     participant_id: str,
     name: str,
     *,
-    role: Role = "host",
     mxid: str | None = None,
     avatar_url: str | None = None,
     tenant: TenantId = TENANT,
@@ -110,7 +113,6 @@ def person(
     return Participant(
         tenant_id=tenant,
         participant_id=ParticipantId(participant_id),
-        role=role,
         name=name,
         mxid=mxid,
         avatar_url=avatar_url,

@@ -37,8 +37,8 @@ async def test_opening_it_again_changes_nothing(features: Features) -> None:
 async def test_who_is_new_is_added_and_who_is_left_out_stays(features: Features) -> None:
     first = await features.open(hosts=[person("anna", "Anna")])
     await features.open(hosts=[person("ben", "Ben")])
-    people = await features.participants.of_conversation(features.database, first.conversation_id)
-    assert {one.participant_id for one in people} == {"anna", "ben", "chef"}
+    people = await features.conversation_store.members(features.database, first.conversation_id)
+    assert {one.participant.participant_id for one in people} == {"anna", "ben", "chef"}
     assert [fields["participant_id"] for _, fields in (await features.told())[1:]] == ["anna", "chef", "ben"]
 
 
@@ -46,7 +46,7 @@ async def test_parties_vendors_and_tenants_have_conversations_of_their_own(featu
     opened = [
         await features.open(),
         await features.open(party="p2"),
-        await features.open(vendor=person("florist", "Petals", role="vendor")),
+        await features.open(vendor=person("florist", "Petals")),
         await features.open(tenant=TenantId("other")),
     ]
     assert len({one.conversation_id for one in opened}) == 4
@@ -54,9 +54,7 @@ async def test_parties_vendors_and_tenants_have_conversations_of_their_own(featu
 
 async def test_ids_that_read_alike_when_joined_do_not_collide(features: Features) -> None:
     pairs = [("a", "b:c"), ("a:b", "c"), ("a:b:c", ""), ("a/b", "c"), ("A", "b:c"), ("a", "b:C")]
-    opened = [
-        await features.open(party=party, vendor=person(vendor, "V", role="vendor")) for party, vendor in pairs
-    ]
+    opened = [await features.open(party=party, vendor=person(vendor, "V")) for party, vendor in pairs]
     assert len({one.conversation_id for one in opened}) == len(pairs)
 
 
@@ -70,8 +68,8 @@ async def test_racing_opens_lose_nobody(features: Features) -> None:
     names = [f"host {number}" for number in range(8)]
     opened = await asyncio.gather(*(features.open(hosts=[person(name, name)]) for name in names))
     (conversation_id,) = {one.conversation_id for one in opened}
-    people = await features.participants.of_conversation(features.database, conversation_id)
-    assert {one.participant_id for one in people} == {*names, "chef"}
+    people = await features.conversation_store.members(features.database, conversation_id)
+    assert {one.participant.participant_id for one in people} == {*names, "chef"}
     assert len(await features.told()) == 1 + len(people)
 
 

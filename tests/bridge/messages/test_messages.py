@@ -22,12 +22,12 @@ def features(database: Database) -> Features:
 async def receive(
     features: Features, conversation: Conversation, text: str, origin_id: str, sender: str
 ) -> None:
-    people = await features.participants.of_conversation(features.database, conversation.conversation_id)
+    people = await features.conversation_store.members(features.database, conversation.conversation_id)
     async with features.database.transaction() as tx:
         await features.messages.receive(
             tx,
             conversation,
-            sender=next((one for one in people if one.participant_id == sender), None),
+            sender=next((one for one in people if one.participant.participant_id == sender), None),
             text=text,
             origin_id=origin_id,
             sent_at=1_700_000_000_000,

@@ -45,8 +45,6 @@ async def test_nobody_is_found_under_another_tenant(features: Features) -> None:
         ),
         # What is left out stays.
         (person("anna", "Anna"), person("anna", "Anna", mxid=MXID, avatar_url=AVATAR)),
-        # Who is known as a host stays one.
-        (person("anna", "Anna", role="vendor"), person("anna", "Anna", mxid=MXID, avatar_url=AVATAR)),
     ],
 )
 async def test_people_are_updated(features: Features, then: Participant, expected: Participant) -> None:
@@ -57,5 +55,8 @@ async def test_an_update_reaches_every_conversation_of_the_person(features: Feat
     first, second = await features.open(party="p1"), await features.open(party="p2")
     await features.open(party="p2", hosts=[person("anna", "Anna Berg", mxid=MXID)])
     for conversation in (first, second):
-        people = await features.participants.of_conversation(features.database, conversation.conversation_id)
-        assert [(one.name, one.mxid) for one in people] == [("Anna Berg", MXID), ("Sweet Bites", None)]
+        people = await features.conversation_store.members(features.database, conversation.conversation_id)
+        assert [(one.participant.name, one.participant.mxid) for one in people] == [
+            ("Anna Berg", MXID),
+            ("Sweet Bites", None),
+        ]

@@ -1,0 +1,157 @@
+"""The kinds of value a request is made of, each with the reason it gives when it refuses and its JSON Schema."""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo, WithJsonSchema
+
+from bridge.config.homeserver import SERVER_NAME
+from bridge.config.messages import LONGEST_TEXT
+
+Item = TypeVar("Item")
+
+# Passed as validation context under this key; absent, the largest length that can be configured holds.
+MAX_TEXT_LENGTH = "max_text_length"
+# In a JSON Schema: the name of the limit, of those just above, that the operator may lower it to.
+LIMIT = "x-limit"
+
+_LONGEST_NAME = 100
+_LONGEST_TITLE = 200
+_LONGEST_MXID = 255
+_LONGEST_MXC = 512
+
+# Ranges for the inside of [...], in the words that Python's and JavaScript's regular expressions share.
+_CONTROL = "\x00-\x1f\x7f-\x9f"
+_CONTROL_BUT_TAB_AND_NEWLINE = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+_LINE_BREAKS = "\u2028\u2029"
+# Characters that turn the text after them around: a name could pretend to be another.
+_BIDI_OVERRIDES = "\u202a-\u202e\u2066-\u2069"
+# Unicode's Zs, Zl, Zp, Cf and Cc (a test compares): a text of these only shows nothing.
+INVISIBLE = (
+    "\x00-\x20\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f"
+    "\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+_NOT_IN_A_LINE = _CONTROL + _LINE_BREAKS + _BIDI_OVERRIDES
+_BLANK = re.compile(f"[{INVISIBLE}]*")
+_BREAK = re.compile(f"[{_CONTROL}{_LINE_BREAKS}]")
+_OVERRIDE = re.compile(f"[{_BIDI_OVERRIDES}]")
+_BAD_IN_PROSE = re.compile(f"[{_CONTROL_BUT_TAB_AND_NEWLINE}]")
+
+_MXID = re.compile(r"@[!-9;-~]+:(?P<server>.+)")
+_MXC = re.compile(r"mxc://(?P<server>[^/]+)/[A-Za-z0-9_-]{1,255}")
+
+
+class Data(BaseModel):
+    """Something that was sent to us: of just these fields, of just these types, and never quoted back."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _refuse_blank(text: str) -> None:
+    if _BLANK.fullmatch(text):
+        raise ValueError("Must not be blank")
+
+
+def _line(text: str) -> str:
+    """One line as people write it: a name, a title."""
+    _refuse_blank(text)
+    if _BREAK.search(text):
+        raise ValueError("May not hold control characters or line breaks")
+    if _OVERRIDE.search(text):
+        raise ValueError("May not hold characters that override the direction of writing")
+    return text
+
+
+def _prose(text: str, info: ValidationInfo) -> str:
+    longest = (info.context or {}).get(MAX_TEXT_LENGTH, LONGEST_TEXT)
+    if len(text) > longest:
+        raise ValueError(f"May have at most {longest} characters")
+    _refuse_blank(text)
+    if _BAD_IN_PROSE.search(text):
+        raise ValueError("May not hold control characters other than newline and tab")
+    return text
+
+
+def _names_a_server(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        match = pattern.fullmatch(text)
+        if match is None or not SERVER_NAME.fullmatch(match["server"]):
+            raise ValueError(hint)
+        return text
+
+    return check
+
+
+def refuse_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    # Not `min_length`, which also complains when the only item is at fault.
+    if not items:
+        raise ValueError("Must hold at least one")
+    return items
+
+
+def refuse_repeated(ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise ValueError("Holds the same id twice")
+        seen.add(one)
+
+
+def rfc3339(milliseconds: int) -> str:
+    """In UTC, as in "2027-06-12T16:00:00.000Z"."""
+    time = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def schema(shortest: int, longest: int, pattern: str, **more: object) -> WithJsonSchema:
+    """A text's JSON Schema, for what the validators of the same `Annotated` check."""
+    return WithJsonSchema(
+        {"type": "string", "minLength": shortest, "maxLength": longest, "pattern": pattern, **more}
+    )
+
+
+def visible(not_allowed: str) -> str:
+    """The pattern of a text without these characters in which something can be seen."""
+    return f"^[^{not_allowed}]*[^{not_allowed}{INVISIBLE}][^{not_allowed}]*$"
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=_LONGEST_NAME),
+    AfterValidator(_line),
+    schema(1, _LONGEST_NAME, visible(_NOT_IN_A_LINE)),
+]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=_LONGEST_TITLE),
+    AfterValidator(_line),
+    schema(1, _LONGEST_TITLE, visible(_NOT_IN_A_LINE)),
+]
+Text = Annotated[
+    str,
+    AfterValidator(_prose),
+    schema(1, LONGEST_TEXT, visible(_CONTROL_BUT_TAB_AND_NEWLINE), **{LIMIT: MAX_TEXT_LENGTH}),
+]
+Mxid = Annotated[
+    str,
+    StringConstraints(max_length=_LONGEST_MXID),
+    AfterValidator(_names_a_server(_MXID, "Must be a Matrix user id, like @anna:example.org")),
+    schema(4, _LONGEST_MXID, rf"^@[!-9;-~]+:{SERVER_NAME.pattern}$"),
+]
+MxcUri = Annotated[
+    str,
+    StringConstraints(max_length=_LONGEST_MXC),
+    AfterValidator(_names_a_server(_MXC, "Must be a Matrix content URI, like mxc://example.org/abc")),
+    schema(9, _LONGEST_MXC, rf"^mxc://{SERVER_NAME.pattern}/[A-Za-z0-9_-]{{1,255}}$"),
+]
+Time = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "description": "RFC 3339, in UTC, with milliseconds"}
+    ),
+]
