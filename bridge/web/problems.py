@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bridge.core.errors import Refusal
+from bridge.storage.database import DatabaseUnavailable, TransactionConflict
 from bridge.storage.database import DatabaseUnavailable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -25,12 +26,15 @@ CONTENT_TYPE = "application/problem+json"
 INVALID_INPUT = "invalid_input"
 INTERNAL_ERROR = "internal_error"
 UNAVAILABLE = "unavailable"
+RETRY_AFTER_SECONDS = 5
+UNAVAILABLE = "unavailable"
 
 # A refusal whose code is not listed is a conflict with the state of things.
 STATUS_BY_CODE = {
     "malformed_request": HTTPStatus.BAD_REQUEST,
     "malformed_json": HTTPStatus.BAD_REQUEST,
     "signature_refused": HTTPStatus.UNAUTHORIZED,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
@@ -39,9 +43,18 @@ STATUS_BY_CODE = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     INVALID_INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid_cursor": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "text_blank": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "text_too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
+    INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+    UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # RFC 9110, 15.5.2: a 401 names what would have been accepted.
-_HEADERS_BY_CODE = {"signature_refused": {"WWW-Authenticate": "StandardWebhooks"}}
+_HEADERS_BY_CODE = {
+    "signature_refused": {"WWW-Authenticate": "StandardWebhooks"},
+    "unauthorized": {"WWW-Authenticate": 'Bearer realm="festimo"'},
+}
 _CODE_BY_HTTP_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
@@ -109,6 +122,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_validation(error).response()
     except DatabaseUnavailable as error:
         return _from_outage(error).response()
+    except (DatabaseUnavailable, TransactionConflict) as error:
+        return _from_outage(request, error).response()
     except Exception as error:
         return _from_failure(request, error).response()
 
@@ -162,24 +177,38 @@ def _from_outage(error: DatabaseUnavailable) -> Problem:
     )
 
 
+def _from_outage(request: web.Request, error: Exception) -> Problem:
+    _log.error("database unavailable", method=request.method, route=_route(request), error=type(error).__qualname__)
+    return Problem(
+        code=UNAVAILABLE,
+        status=STATUS_BY_CODE[UNAVAILABLE],
+        detail="The database cannot be reached now. Send the request again, with its Idempotency-Key if it has one.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
 def _from_failure(request: web.Request, error: Exception) -> Problem:
     incident = secrets.token_hex(8)
-    resource = request.match_info.route.resource
     # Neither the path nor the error's own words: either may repeat what was submitted.
     _log.error(
         "request failed",
         incident=incident,
         method=request.method,
-        route=resource.canonical if resource else _NO_ROUTE,
+        route=_route(request),
         error=type(error).__qualname__,
         where=_frames(error),
     )
     return Problem(
         code=INTERNAL_ERROR,
-        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        status=STATUS_BY_CODE[INTERNAL_ERROR],
         detail=f"This is a fault of ours. Try again; if it stays, tell the operator incident {incident}.",
         incident=incident,
     )
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else _NO_ROUTE
 
 
 def _frames(error: Exception) -> list[str]:

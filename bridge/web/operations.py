@@ -1,0 +1,188 @@
+"""One declaration per endpoint, from which it is served (here) and documented (`bridge.web.openapi`). Knows no feature."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Generic, Literal, Protocol, TypeVar
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel
+
+from bridge.core.ids import TenantId
+from bridge.storage.database import Database, Transaction, TransactionConflict
+from bridge.web.auth import bearer_token, unauthorized
+from bridge.web.body import MalformedRequest, decode_utf8, read_body, read_json, require_content_type
+from bridge.web.fields import Data
+from bridge.web.idempotency import IdempotencyKeys, Request, key_of
+
+JSON = "application/json"
+ATTEMPTS = 5
+"""How often a transaction is run that keeps running into others; then the client is asked to come again."""
+
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+
+Params = TypeVar("Params", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class Nothing(Data):
+    """No parameters; no body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """One kind of success: what it means, the model of its body, its headers (name: meaning)."""
+
+    meaning: str
+    model: type[BaseModel]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[Params, Body]):
+    """`params` holds the path's and the query's parameters; `refusals` the codes beyond those any operation has."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    name: str
+    summary: str
+    description: str = ""
+    tag: str
+    params: type[Params]
+    body: type[Body]
+    content_types: Sequence[str] = (JSON,)
+    answers: Mapping[HTTPStatus, Says]
+    refusals: Sequence[str] = ()
+    security: Literal["api_key", "signature"] = "api_key"
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
+
+    @property
+    def path_parameters(self) -> list[str]:
+        return _PATH_PARAMETER.findall(self.path)
+
+    @property
+    def takes_body(self) -> bool:
+        return self.body is not Nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: HTTPStatus
+    body: str
+    location: str | None = None
+
+    def response(self, *, replayed: bool = False) -> web.Response:
+        headers = {} if self.location is None else {hdrs.LOCATION: self.location}
+        if replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return web.Response(status=self.status, text=self.body, content_type=JSON, headers=headers)
+
+
+def answer(model: BaseModel, *, status: HTTPStatus = HTTPStatus.OK, location: str | None = None) -> Answer:
+    return Answer(status=status, body=model.model_dump_json(), location=location)
+
+
+class Keys(Protocol):
+    async def tenant_of(self, token: str) -> TenantId | None:
+        """The tenant that an API key opens; None for anything that is no valid key."""
+        ...
+
+
+Read = Callable[[TenantId, Params], Awaitable[Answer]]
+Write = Callable[[Transaction, TenantId, Params, Body], Awaitable[Answer]]
+
+
+class Toolkit:
+    """Makes aiohttp routes of operations: authenticated, validated, and for writing in one transaction, once."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        idempotency: IdempotencyKeys,
+        *,
+        limits: Mapping[str, int],
+    ) -> None:
+        """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them."""
+        self._database = database
+        self._keys = keys
+        self._idempotency = idempotency
+        self._limits = dict(limits)
+
+    def read(self, operation: Operation[Params, Nothing], handle: Read[Params]) -> web.RouteDef:
+        async def serve(request: web.Request) -> web.Response:
+            tenant_id = await self._tenant_of(request)
+            return (await handle(tenant_id, _params(operation, request))).response()
+
+        return route(operation, serve)
+
+    def write(self, operation: Operation[Params, Body], handle: Write[Params, Body]) -> web.RouteDef:
+        async def serve(request: web.Request) -> web.Response:
+            tenant_id = await self._tenant_of(request)
+            params, key = _params(operation, request), key_of(request.headers)
+            body, value = await self._body(operation, request)
+
+            async def apply(tx: Transaction) -> tuple[Answer, bool]:
+                if key is None:
+                    return await handle(tx, tenant_id, params, body), False
+                asked = Request(key=key, tenant_id=tenant_id, content=[request.method, request.path, value])
+                done = await self._idempotency.answer_to(tx, asked)
+                if done is not None:
+                    return Answer(status=HTTPStatus(done.status), body=done.body, location=done.location), True
+                made = await handle(tx, tenant_id, params, body)
+                await self._idempotency.keep(
+                    tx, asked, status=made.status, body=made.body, location=made.location
+                )
+                return made, False
+
+            made, replayed = await self._transacted(apply)
+            return made.response(replayed=replayed)
+
+        return route(operation, serve)
+
+    async def _tenant_of(self, request: web.Request) -> TenantId:
+        token = bearer_token(request.headers)
+        tenant_id = None if token is None else await self._keys.tenant_of(token)
+        if tenant_id is None:
+            raise unauthorized()
+        return tenant_id
+
+    async def _body(self, operation: Operation[Params, Body], request: web.Request) -> tuple[Body, object]:
+        require_content_type(request, operation.content_types)
+        text = decode_utf8(await read_body(request))
+        value = read_json(text)
+        # From the text and not from `value`: only then does strict mode take an array for a tuple.
+        return operation.body.model_validate_json(text, context=self._limits), value
+
+    async def _transacted(
+        self, apply: Callable[[Transaction], Awaitable[tuple[Answer, bool]]]
+    ) -> tuple[Answer, bool]:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                async with self._database.transaction() as tx:
+                    return await apply(tx)
+            except TransactionConflict:
+                continue
+        async with self._database.transaction() as tx:
+            return await apply(tx)
+
+
+def route(
+    operation: Operation[Params, Body], serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.RouteDef:
+    # A parameter may hold anything but a slash, an encoded one included; its model judges it.
+    return web.route(operation.method, _PATH_PARAMETER.sub(r"{\1:[^/]+}", operation.path), serve)
+
+
+def _params(operation: Operation[Params, Body], request: web.Request) -> Params:
+    query = dict(request.query)
+    if len(query) < len(request.query):
+        raise MalformedRequest("A parameter of the query stands there twice.")
+    in_path = operation.path_parameters
+    named_twice = query.keys() & set(in_path)
+    if named_twice:
+        # Else `?conversation_id=...` would silently compete with the one in the path.
+        query = {f"query.{name}" if name in named_twice else name: value for name, value in query.items()}
+    return operation.params.model_validate_strings(query | dict(request.match_info))
