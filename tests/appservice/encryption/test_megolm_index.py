@@ -63,7 +63,7 @@ STEPS = st.lists(
         st.sampled_from(["", "", "", "a device comes", "bob leaves", "bob comes", "retire"]),
     ),
     min_size=1,
-    max_size=5,
+    max_size=4,
 )
 
 
@@ -84,8 +84,10 @@ async def killed_again_and_again(database: Database, steps: list[tuple[str, list
     engine = Engine(database, homeserver, clock)
     homeserver.add_room(ROOM, {BOT: "join", GHOST: "join"})
     await engine.add_room()
-    alice = await Party(homeserver, "@alice:people.test", "PHONE", Identity("@alice:people.test")).publish()
-    bob = await Party(homeserver, "@bob:people.test", "PHONE").publish()
+    alice = await Party(homeserver, "@alice:people.test", "PHONE", Identity("@alice:people.test")).publish(
+        one_time_keys=12
+    )
+    bob = await Party(homeserver, "@bob:people.test", "PHONE").publish(one_time_keys=12)
     for party in (alice, bob):
         homeserver.set_membership(ROOM, party.user, "join")
     await engine.step()
