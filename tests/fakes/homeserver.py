@@ -117,7 +117,7 @@ class FakeHomeserver(Homeserver):
         """Called around every call; what it raises the caller gets."""
         self._plans: list[_Plan] = []
         self._stream = 1
-        self._changes: list[tuple[int, str]] = []
+        self._changes: list[tuple[int, str, set[str]]] = []
         self._answered: dict[tuple[str, ...], str] = {}
 
     # For tests: what happens around calls
@@ -205,14 +205,9 @@ class FakeHomeserver(Homeserver):
         """Only what came after `since` is kept; everything else is said again however often it is asked."""
         mine, position = self._device(user, device), int(since or 0)
         mine.inbox = [(at, event) for at, event in mine.inbox if at > position]
-        near = {
-            other
-            for room in self.rooms.values()
-            if room.members.get(user) == "join"
-            for other, membership in room.members.items()
-            if membership == "join"
-        }
-        changed = {who for at, who in self._changes if at > position and who in near} if since else set()
+        changed = (
+            {who for at, who, told in self._changes if at > position and user in told} if since else set()
+        )
         unused = [OTK] if mine.fallback_key is not None and not mine.fallback_used else []
         return {
             "next_batch": str(self._stream),
@@ -461,5 +456,14 @@ class FakeHomeserver(Homeserver):
                 raise refused(400, "M_INVALID_SIGNATURE", "the cross-signature is wrong")
 
     def _changed(self, user: str) -> None:
+        """Told to those who share a room with the user at this moment, both joined; as Synapse 1.163 does it towards
+        a /sync without rooms: a change before a join is not told by the join."""
         self._stream += 1
-        self._changes.append((self._stream, user))
+        told = {
+            other
+            for room in self.rooms.values()
+            if room.members.get(user) == "join"
+            for other, membership in room.members.items()
+            if membership == "join"
+        }
+        self._changes.append((self._stream, user, told))
