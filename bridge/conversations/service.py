@@ -34,6 +34,27 @@ class Conversations:
         vendor: Participant,
     ) -> Conversation:
         """Return the party's conversation with the vendor; made if there is none. Missing people are added."""
+        conversation, _ = await self.get_or_make(
+            tx,
+            tenant_id=tenant_id,
+            party_id=party_id,
+            party_title=party_title,
+            hosts=hosts,
+            vendor=vendor,
+        )
+        return conversation
+
+    async def get_or_make(
+        self,
+        tx: Transaction,
+        *,
+        tenant_id: TenantId,
+        party_id: PartyId,
+        party_title: str,
+        hosts: Sequence[Participant],
+        vendor: Participant,
+    ) -> tuple[Conversation, bool]:
+        """As `open`, and whether it was made."""
         vendor_id = VendorId(vendor.participant_id)
         conversation = Conversation(
             tenant_id=tenant_id,
@@ -44,7 +65,8 @@ class Conversations:
             status="active",
             created_at=self._clock.now(),
         )
-        if await self._store.insert(tx, conversation):
+        made = await self._store.insert(tx, conversation)
+        if made:
             opened = ConversationOpened(tenant_id=tenant_id, conversation_id=conversation.conversation_id)
             await self._outbox.record(tx, opened)
         else:
@@ -54,7 +76,7 @@ class Conversations:
         for host in hosts:
             await self._add(tx, conversation, host, "host")
         await self._add(tx, conversation, vendor, "vendor")
-        return conversation
+        return conversation, made
 
     async def _add(
         self, tx: Transaction, conversation: Conversation, participant: Participant, role: Role

@@ -1,10 +1,14 @@
 """Conversations and their members in the database."""
 
-from bridge.conversations.model import Conversation, Member, Role
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.conversations.model import Conversation, Member, Role, Status
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.participants.store import participant_of
-from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction, Value
 
 _COLUMNS = "tenant_id, conversation_id, party_id, vendor_id, title, status, created_at"
 INSERT = f"""
@@ -19,11 +23,28 @@ INSERT_MEMBER = """
 INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, joined_at)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conversation_id, participant_id) DO NOTHING
 """
-SELECT_MEMBERS = """
-SELECT p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role FROM conversation_members m
-    JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
-WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id
+_MEMBERS = """
+SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role
+FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
 """
+SELECT_MEMBERS = f"{_MEMBERS} WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id"
+FIND = f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 AND conversation_id = $2"
+HAS_PARTY = "SELECT 1 FROM conversations WHERE tenant_id = $1 AND party_id = $2 LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    conversation: Conversation
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which conversations of a tenant; None lets all through."""
+
+    status: Status | None = None
+    party_id: PartyId | None = None
+    vendor_id: VendorId | None = None
 
 
 class ConversationStore:
@@ -69,6 +90,60 @@ class ConversationStore:
         """In the order in which they came in."""
         rows = await reader.fetch(SELECT_MEMBERS, conversation_id)
         return [Member(participant_of(row), row["role"]) for row in rows]
+
+    async def members_of(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, list[Member]]:
+        """In the order in which they came in."""
+        found: defaultdict[ConversationId, list[Member]] = defaultdict(list)
+        if conversation_ids:
+            places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
+            sql = f"{_MEMBERS} WHERE m.conversation_id IN ({places}) ORDER BY m.joined_at, p.participant_id"
+            for row in await reader.fetch(sql, *conversation_ids):
+                found[ConversationId(row["conversation_id"])].append(Member(participant_of(row), row["role"]))
+        return found
+
+    async def find(
+        self, reader: Reader, tenant_id: TenantId, conversation_id: ConversationId
+    ) -> Stored | None:
+        """None where it is another tenant's, too."""
+        row = await reader.fetch_one(FIND, tenant_id, conversation_id)
+        return None if row is None else _stored(row)
+
+    async def has_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> bool:
+        return await reader.fetch_value(HAS_PARTY, tenant_id, party_id) is not None
+
+    async def newest(
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        wanted: Filter,
+        *,
+        before: tuple[int, str] | None,
+        limit: int,
+    ) -> list[Stored]:
+        """Newest first. `before`: when the last one seen was made, and its id."""
+        conditions = ["tenant_id = $1"]
+        args: list[Value] = [tenant_id, limit]
+        for column in ("status", "party_id", "vendor_id"):
+            value = getattr(wanted, column)
+            if value is not None:
+                args.append(value)
+                conditions.append(f"{column} = ${len(args)}")
+        if before is not None:
+            args += before
+            conditions.append(f"(created_at, conversation_id) < (${len(args) - 1}, ${len(args)})")
+        sql = (
+            f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE {' AND '.join(conditions)}"
+            " ORDER BY created_at DESC, conversation_id DESC LIMIT $2"
+        )
+        return [_stored(row) for row in await reader.fetch(sql, *args)]
+
+
+def _stored(row: Row) -> Stored:
+    conversation = _conversation(row)
+    assert conversation is not None
+    return Stored(conversation, row["updated_at"])
 
 
 def _conversation(row: Row | None) -> Conversation | None:

@@ -1,7 +1,9 @@
 """Messages in the database; the text is sealed."""
 
 import json
+from collections.abc import Sequence
 
+from bridge.conversations.ports import Figures
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.storage.database import Reader, Row, Transaction
@@ -16,6 +18,18 @@ INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_
 SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
 SELECT_HISTORY = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
+"""
+FIND = f"SELECT {_COLUMNS} FROM messages WHERE tenant_id = $1 AND message_id = $2"
+SELECT_NEWEST = f"SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 ORDER BY position DESC LIMIT $2"
+SELECT_BEFORE = f"""
+SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position < $3 ORDER BY position DESC LIMIT $2
+"""
+HAS_BEFORE = "SELECT 1 FROM messages WHERE conversation_id = $1 AND position < $2 LIMIT 1"
+_FIGURES = """
+SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at FROM (
+    SELECT conversation_id, COUNT(*) AS message_count, MAX(position) AS last_position FROM messages
+    WHERE conversation_id IN ({places}) GROUP BY conversation_id
+) c JOIN messages m ON m.position = c.last_position
 """
 SET_SENT = "UPDATE messages SET status = 'sent', origin_id = $2, failure_reason = NULL WHERE message_id = $1"
 SET_FAILED = "UPDATE messages SET status = 'failed', failure_reason = $2 WHERE message_id = $1"
@@ -75,6 +89,37 @@ class MessageStore:
         """Oldest first; `after`: the position of the last one seen."""
         rows = await reader.fetch(SELECT_HISTORY, conversation_id, after, limit)
         return [await self._message(reader, row) for row in rows]
+
+    async def find(self, reader: Reader, tenant_id: TenantId, message_id: MessageId) -> Message | None:
+        """None where it is another tenant's, too."""
+        row = await reader.fetch_one(FIND, tenant_id, message_id)
+        return None if row is None else await self._message(reader, row)
+
+    async def newest(
+        self, reader: Reader, conversation_id: ConversationId, *, before: int | None = None, limit: int
+    ) -> list[Message]:
+        """The last ones (before the position `before`), oldest first."""
+        if before is None:
+            rows = await reader.fetch(SELECT_NEWEST, conversation_id, limit)
+        else:
+            rows = await reader.fetch(SELECT_BEFORE, conversation_id, limit, before)
+        return [await self._message(reader, row) for row in reversed(rows)]
+
+    async def has_before(self, reader: Reader, conversation_id: ConversationId, position: int) -> bool:
+        return await reader.fetch_value(HAS_BEFORE, conversation_id, position) is not None
+
+    async def figures(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> dict[ConversationId, Figures]:
+        """Of those in which something was said."""
+        if not conversation_ids:
+            return {}
+        places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
+        rows = await reader.fetch(_FIGURES.format(places=places), *conversation_ids)
+        return {
+            ConversationId(row["conversation_id"]): Figures(row["message_count"], row["last_message_at"])
+            for row in rows
+        }
 
     async def set_sent(self, tx: Transaction, message_id: MessageId, *, origin_id: str) -> None:
         await tx.execute(SET_SENT, message_id, origin_id)

@@ -1,5 +1,6 @@
 """Applies stored platform events: one transaction each, so that an event has its whole effect once or none."""
 
+import hashlib
 import json
 
 from pydantic import ValidationError
@@ -18,7 +19,8 @@ from bridge.messages.errors import ConversationMissing
 from bridge.messages.service import Messages
 from bridge.participants.input import Party, Vendor
 from bridge.platform import events
-from bridge.platform.parse import parse
+from bridge.platform.parse import KNOWN_TYPES, parse
+from bridge.platform.store import EventStore
 from bridge.storage.database import Database, Transaction
 
 TOPIC = "platform.event"
@@ -30,20 +32,32 @@ class InboxIntake:
     def __init__(self, database: Database, inbox: Inbox) -> None:
         self._database = database
         self._inbox = inbox
+        self._events = EventStore()
 
     async def accept(
         self, *, tenant_id: TenantId, source: str, event_id: str, event_type: str, lane: str, body: bytes
     ) -> Accepted:
+        item_id = _item_id(tenant_id, source, event_id)
         async with self._database.transaction() as tx:
-            return await self._inbox.add(
-                tx,
-                # As JSON: sources and ids may hold any separator.
-                item_id=f"platform:{json.dumps([tenant_id, source, event_id])}",
-                tenant_id=tenant_id,
-                lane=lane,
-                topic=TOPIC,
-                body=body,
+            accepted = await self._inbox.add(
+                tx, item_id=item_id, tenant_id=tenant_id, lane=lane, topic=TOPIC, body=body
             )
+            if accepted is Accepted.NEW:
+                await self._events.remember(
+                    tx,
+                    source=source,
+                    event_id=event_id,
+                    event_type=event_type,
+                    known=event_type in KNOWN_TYPES,
+                    item_id=item_id,
+                )
+            return accepted
+
+
+def _item_id(tenant_id: TenantId, source: str, event_id: str) -> str:
+    """A hash: sources and ids may hold any separator, and be longer than what a database can index."""
+    identity = json.dumps([tenant_id, source, event_id]).encode()
+    return f"platform:{hashlib.sha256(identity).hexdigest()}"
 
 
 class PlatformEvents:

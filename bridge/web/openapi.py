@@ -104,13 +104,12 @@ def document(operations: Iterable[AnyOperation], *, limits: Mapping[str, int]) -
 
 
 class _Schemas:
-    def __init__(self, references: Json, components: Json) -> None:
+    def __init__(self, references: Mapping[Any, Json], components: Json) -> None:
         self._references = references
         self.components = components
 
     def of(self, model: type[BaseModel], mode: JsonSchemaMode) -> Json:
-        schema: Json = self._references[model, mode]
-        return schema
+        return self._references[model, mode]
 
 
 def _schemas(operations: Sequence[AnyOperation]) -> _Schemas:
@@ -120,10 +119,8 @@ def _schemas(operations: Sequence[AnyOperation]) -> _Schemas:
             wanted[operation.body, "validation"] = None
         for says in operation.answers.values():
             wanted[says.model, "serialization"] = None
-    references, definitions = models_json_schema(
-        list(wanted), ref_template=REF, schema_generator=_Untitled
-    )
-    return _Schemas(dict(references), dict(sorted(definitions.get("$defs", {}).items())))
+    references, definitions = models_json_schema(list(wanted), ref_template=REF, schema_generator=_Untitled)
+    return _Schemas(references, dict(sorted(definitions.get("$defs", {}).items())))
 
 
 def _operation(operation: AnyOperation, by_name: Mapping[str, AnyOperation], schemas: _Schemas) -> Json:
@@ -221,7 +218,10 @@ def _problems(operation: AnyOperation) -> Json:
 def _problem(codes: Sequence[str]) -> Json:
     types = [f"urn:festimo:problem:{code}" for code in codes]
     schema = {"$ref": REF.format(model="Problem"), "properties": {"type": {"enum": types}}}
-    return {"description": ", ".join(f"`{code}`" for code in codes), "content": {CONTENT_TYPE: {"schema": schema}}}
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "content": {CONTENT_TYPE: {"schema": schema}},
+    }
 
 
 def _set_limits(value: object, limits: Mapping[str, int]) -> None:
@@ -234,5 +234,3 @@ def _set_limits(value: object, limits: Mapping[str, int]) -> None:
     elif isinstance(value, list):
         for part in value:
             _set_limits(part, limits)
-
-

@@ -1,4 +1,4 @@
-"""One declaration per endpoint, from which it is served (here) and documented (`bridge.web.openapi`). Knows no feature."""
+"""One declaration per endpoint: served from it here, documented from it by `bridge.web.openapi`. Knows no feature."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -74,7 +74,9 @@ class Answer:
     location: str | None = None
 
     def response(self, *, replayed: bool = False) -> web.Response:
-        headers = {} if self.location is None else {hdrs.LOCATION: self.location}
+        headers: dict[str, str] = {}
+        if self.location is not None:
+            headers[hdrs.LOCATION] = self.location
         if replayed:
             headers["Idempotency-Replayed"] = "true"
         return web.Response(status=self.status, text=self.body, content_type=JSON, headers=headers)
@@ -130,7 +132,9 @@ class Toolkit:
                 asked = Request(key=key, tenant_id=tenant_id, content=[request.method, request.path, value])
                 done = await self._idempotency.answer_to(tx, asked)
                 if done is not None:
-                    return Answer(status=HTTPStatus(done.status), body=done.body, location=done.location), True
+                    return Answer(
+                        status=HTTPStatus(done.status), body=done.body, location=done.location
+                    ), True
                 made = await handle(tx, tenant_id, params, body)
                 await self._idempotency.keep(
                     tx, asked, status=made.status, body=made.body, location=made.location

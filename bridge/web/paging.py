@@ -1,4 +1,4 @@
-"""Pages by cursor: where in a list to go on. A cursor is encrypted, and bound to its list: nobody can make or move one."""
+"""Pages by cursor: where in a list to go on. A cursor is encrypted and bound to its list: nobody makes or moves one."""
 
 import base64
 import hashlib
@@ -39,7 +39,9 @@ class Cursors:
             sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
             if _text(sealed) != cursor:  # other texts decode to the same bytes
                 raise ValueError
-            place: list[int | str] = json.loads(self._key.decrypt(sealed[:_NONCE], sealed[_NONCE:], _list(of)))
+            place: list[int | str] = json.loads(
+                self._key.decrypt(sealed[:_NONCE], sealed[_NONCE:], _list(of))
+            )
         except (InvalidTag, ValueError):
             raise InvalidCursor(
                 "This cursor is not one of this list: it was altered, or given for another list or other filters."

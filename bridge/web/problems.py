@@ -15,8 +15,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from bridge.core.errors import Refusal
-from bridge.storage.database import DatabaseUnavailable, TransactionConflict
-from bridge.storage.database import DatabaseUnavailable
+from bridge.storage.database import DatabaseError, DatabaseUnavailable, TransactionConflict
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,8 +24,6 @@ CONTENT_TYPE = "application/problem+json"
 
 INVALID_INPUT = "invalid_input"
 INTERNAL_ERROR = "internal_error"
-UNAVAILABLE = "unavailable"
-RETRY_AFTER_SECONDS = 5
 UNAVAILABLE = "unavailable"
 
 # A refusal whose code is not listed is a conflict with the state of things.
@@ -120,10 +117,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_refusal(refusal).response()
     except ValidationError as error:
         return _from_validation(error).response()
-    except DatabaseUnavailable as error:
-        return _from_outage(error).response()
     except (DatabaseUnavailable, TransactionConflict) as error:
-        return _from_outage(request, error).response()
+        return _from_outage(error).response()
     except Exception as error:
         return _from_failure(request, error).response()
 
@@ -167,23 +162,13 @@ def _from_http(request: web.Request, error: web.HTTPException) -> Problem:
     return Problem(code=code, status=error.status, detail=detail, headers=headers)
 
 
-def _from_outage(error: DatabaseUnavailable) -> Problem:
+def _from_outage(error: DatabaseError) -> Problem:
     _log.error("request not kept", error=type(error).__qualname__)
     return Problem(
         code=UNAVAILABLE,
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        status=STATUS_BY_CODE[UNAVAILABLE],
         detail="The database cannot be used at the moment. Nothing was changed. Send the same again later.",
         headers={"Retry-After": _RETRY_AFTER_OUTAGE},
-    )
-
-
-def _from_outage(request: web.Request, error: Exception) -> Problem:
-    _log.error("database unavailable", method=request.method, route=_route(request), error=type(error).__qualname__)
-    return Problem(
-        code=UNAVAILABLE,
-        status=STATUS_BY_CODE[UNAVAILABLE],
-        detail="The database cannot be reached now. Send the request again, with its Idempotency-Key if it has one.",
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 

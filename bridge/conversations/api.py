@@ -1,0 +1,194 @@
+"""Conversations by REST: open one, look at one, list them."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field
+
+from bridge.conversations.model import Status
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore, Filter
+from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
+from bridge.core.errors import NotFound
+from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.participants.input import Party, Vendor
+from bridge.storage.database import Database, Transaction
+from bridge.web.fields import Data, Id
+from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
+from bridge.web.paging import Cursor, Cursors, Limit
+
+PATH = "/api/v1/conversations"
+PAGE = 20
+
+_CURSOR = Field(description="`next_cursor` of the page before")
+_LIMIT = Field(description="conversations of a page")
+
+
+class NewConversation(Data):
+    """People are told apart by `id`; what is known of them already is brought up to date."""
+
+    party: Party
+    vendor: Vendor
+
+
+class OneConversation(Data):
+    conversation_id: Id
+
+
+class ListOfConversations(Data):
+    status: Status | None = None
+    party_id: Id | None = None
+    vendor_id: Id | None = None
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+    limit: Annotated[Limit, _LIMIT] = PAGE
+
+
+class ListOfParty(Data):
+    party_id: Id
+    status: Status | None = None
+    cursor: Annotated[Cursor | None, _CURSOR] = None
+    limit: Annotated[Limit, _LIMIT] = PAGE
+
+
+_ID = "$response.body#/conversation_id"
+_LINKS = {
+    "getConversation": {"conversation_id": _ID},
+    "listMessages": {"conversation_id": _ID},
+    "postMessage": {"conversation_id": _ID},
+    "listConversationsOfParty": {"party_id": "$response.body#/party_id"},
+}
+
+OPEN = Operation(
+    method="POST",
+    path=PATH,
+    name="openConversation",
+    summary="Open a party's conversation with a vendor",
+    description="There is one per party and vendor: whoever asks again gets the same. Missing people are added.",
+    tag="conversations",
+    params=Nothing,
+    body=NewConversation,
+    answers={
+        HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
+        HTTPStatus.OK: Says("It was there already.", ConversationView),
+    },
+    links=_LINKS,
+)
+LIST = Operation(
+    method="GET",
+    path=PATH,
+    name="listConversations",
+    summary="List conversations, newest first",
+    tag="conversations",
+    params=ListOfConversations,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
+    refusals=("invalid_cursor",),
+)
+GET = Operation(
+    method="GET",
+    path=f"{PATH}/{{conversation_id}}",
+    name="getConversation",
+    summary="Look at a conversation",
+    tag="conversations",
+    params=OneConversation,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
+    refusals=("not_found",),
+)
+LIST_OF_PARTY = Operation(
+    method="GET",
+    path="/api/v1/parties/{party_id}/conversations",
+    name="listConversationsOfParty",
+    summary="List a party's conversations, newest first",
+    tag="conversations",
+    params=ListOfParty,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
+    refusals=("not_found", "invalid_cursor"),
+)
+OPERATIONS = (OPEN, LIST, GET, LIST_OF_PARTY)
+
+
+class ConversationsApi:
+    def __init__(
+        self,
+        database: Database,
+        conversations: Conversations,
+        store: ConversationStore,
+        views: ConversationViews,
+        cursors: Cursors,
+    ) -> None:
+        self._database = database
+        self._conversations = conversations
+        self._store = store
+        self._views = views
+        self._cursors = cursors
+
+    def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
+        return (
+            toolkit.write(OPEN, self.open),
+            toolkit.read(LIST, self.list),
+            toolkit.read(GET, self.get),
+            toolkit.read(LIST_OF_PARTY, self.list_of_party),
+        )
+
+    async def open(self, tx: Transaction, tenant_id: TenantId, _: Nothing, new: NewConversation) -> Answer:
+        conversation, made = await self._conversations.get_or_make(
+            tx,
+            tenant_id=tenant_id,
+            party_id=PartyId(new.party.id),
+            party_title=new.party.title,
+            hosts=[host.participant(tenant_id) for host in new.party.hosts],
+            vendor=new.vendor.participant(tenant_id),
+        )
+        stored = await self._store.find(tx, tenant_id, conversation.conversation_id)
+        assert stored is not None
+        (view,) = await self._views.of(tx, [stored])
+        if not made:
+            return answer(view)
+        return answer(view, status=HTTPStatus.CREATED, location=f"{PATH}/{conversation.conversation_id}")
+
+    async def get(self, tenant_id: TenantId, asked: OneConversation) -> Answer:
+        stored = await self._store.find(self._database, tenant_id, ConversationId(asked.conversation_id))
+        if stored is None:
+            raise no_conversation()
+        (view,) = await self._views.of(self._database, [stored])
+        return answer(view)
+
+    async def list(self, tenant_id: TenantId, asked: ListOfConversations) -> Answer:
+        wanted = Filter(
+            status=asked.status,
+            party_id=None if asked.party_id is None else PartyId(asked.party_id),
+            vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+        )
+        return await self._page(tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+
+    async def list_of_party(self, tenant_id: TenantId, asked: ListOfParty) -> Answer:
+        party_id = PartyId(asked.party_id)
+        if not await self._store.has_party(self._database, tenant_id, party_id):
+            raise NotFound(
+                "No party with this id has a conversation. Open one, or check the id.", field="party_id"
+            )
+        wanted = Filter(status=asked.status, party_id=party_id)
+        return await self._page(tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+
+    async def _page(self, tenant_id: TenantId, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
+        this_list = ("conversations", tenant_id, wanted.status, wanted.party_id, wanted.vendor_id)
+        before = None
+        if cursor is not None:
+            created_at, conversation_id = self._cursors.place(cursor, of=this_list, field="cursor")
+            before = (int(created_at), str(conversation_id))
+        found = await self._store.newest(self._database, tenant_id, wanted, before=before, limit=limit + 1)
+        shown = found[:limit]
+        next_cursor = None
+        if len(found) > limit:
+            last = shown[-1].conversation
+            next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
+        views = await self._views.of(self._database, shown)
+        return answer(ConversationPage(conversations=views, next_cursor=next_cursor))
+
+
+def no_conversation() -> NotFound:
+    return NotFound("There is no conversation with this id.", field="conversation_id")

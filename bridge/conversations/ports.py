@@ -1,0 +1,32 @@
+"""What the views of conversations show and others know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.core.ids import ConversationId
+from bridge.storage.database import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`last_message_at`: when the last message was said, in milliseconds."""
+
+    message_count: int
+    last_message_at: int
+
+
+class MessageFigures(Protocol):
+    async def figures(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, Figures]:
+        """Of those in which something was said."""
+        ...
+
+
+class RoomIds(Protocol):
+    async def room_ids(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, str]:
+        """Of those that have a room already."""
+        ...

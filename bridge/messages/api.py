@@ -1,0 +1,176 @@
+"""Messages by REST: say something, read what was said, follow what became of a message."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field, ValidationInfo, field_validator
+
+from bridge.conversations.api import PATH as CONVERSATIONS
+from bridge.conversations.api import no_conversation
+from bridge.conversations.model import Conversation
+from bridge.conversations.store import ConversationStore
+from bridge.core.errors import NotFound
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.messages.views import MessagePage, MessageView, view_of
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.web.fields import Data, Id, Text
+from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
+from bridge.web.paging import Cursor, Cursors, Limit
+
+PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
+ONE = "/api/v1/messages/{message_id}"
+PAGE = 50
+
+
+class NewMessage(Data):
+    sender_id: Annotated[Id, Field(description="who says it: one of the conversation's participants")]
+    text: Text
+
+
+class OfConversation(Data):
+    conversation_id: Id
+
+
+class ListOfMessages(Data):
+    conversation_id: Id
+    before: Annotated[Cursor | None, Field(description="`before` of a page: what was said before it")] = None
+    after: Annotated[Cursor | None, Field(description="`after` of a page: what was said after it")] = None
+    limit: Annotated[Limit, Field(description="messages of a page")] = PAGE
+
+    @field_validator("after")
+    @classmethod
+    def _one_direction(cls, after: str | None, info: ValidationInfo) -> str | None:
+        if after is not None and info.data.get("before") is not None:
+            raise ValueError("Give `before` or `after`, not both")
+        return after
+
+
+class OneMessage(Data):
+    message_id: Id
+
+
+POST = Operation(
+    method="POST",
+    path=PATH,
+    name="postMessage",
+    summary="Say something as a participant",
+    description="The message is on disk with the answer and on its way to the room; `status` follows it.",
+    tag="messages",
+    params=OfConversation,
+    body=NewMessage,
+    answers={
+        HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
+    },
+    refusals=("not_found", "not_a_participant", "text_blank", "text_too_long"),
+    links={
+        "getMessage": {"message_id": "$response.body#/message_id"},
+        "listMessages": {"conversation_id": "$response.body#/conversation_id"},
+    },
+)
+LIST = Operation(
+    method="GET",
+    path=PATH,
+    name="listMessages",
+    summary="Read a conversation",
+    description="Without a cursor: the newest page.",
+    tag="messages",
+    params=ListOfMessages,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("A page of it.", MessagePage)},
+    refusals=("not_found", "invalid_cursor"),
+    links={
+        "listMessages": {
+            "conversation_id": "$request.path.conversation_id",
+            "after": "$response.body#/after",
+        },
+    },
+)
+GET = Operation(
+    method="GET",
+    path=ONE,
+    name="getMessage",
+    summary="Look at a message, and what became of it",
+    tag="messages",
+    params=OneMessage,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("The message.", MessageView)},
+    refusals=("not_found",),
+)
+OPERATIONS = (POST, LIST, GET)
+
+
+class MessagesApi:
+    def __init__(
+        self,
+        database: Database,
+        messages: Messages,
+        store: MessageStore,
+        conversations: ConversationStore,
+        cursors: Cursors,
+    ) -> None:
+        self._database = database
+        self._messages = messages
+        self._store = store
+        self._conversations = conversations
+        self._cursors = cursors
+
+    def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
+        return (
+            toolkit.write(POST, self.post),
+            toolkit.read(LIST, self.list),
+            toolkit.read(GET, self.get),
+        )
+
+    async def post(
+        self, tx: Transaction, tenant_id: TenantId, asked: OfConversation, new: NewMessage
+    ) -> Answer:
+        conversation = await self._conversation(tx, tenant_id, asked.conversation_id)
+        message_id = await self._messages.post(
+            tx, conversation, sender_id=ParticipantId(new.sender_id), text=new.text
+        )
+        message = await self._store.get(tx, message_id)
+        assert message is not None
+        location = ONE.format(message_id=message_id)
+        return answer(view_of(message), status=HTTPStatus.CREATED, location=location)
+
+    async def get(self, tenant_id: TenantId, asked: OneMessage) -> Answer:
+        message = await self._store.find(self._database, tenant_id, MessageId(asked.message_id))
+        if message is None:
+            raise NotFound("There is no message with this id.", field="message_id")
+        return answer(view_of(message))
+
+    async def list(self, tenant_id: TenantId, asked: ListOfMessages) -> Answer:
+        conversation = await self._conversation(self._database, tenant_id, asked.conversation_id)
+        conversation_id = conversation.conversation_id
+        this_list = ("messages", tenant_id, conversation_id)
+        after = 0
+        if asked.after is not None:
+            after = self._place(asked.after, this_list, field="after")
+            found = await self._store.history(self._database, conversation_id, after=after, limit=asked.limit)
+        else:
+            before = None if asked.before is None else self._place(asked.before, this_list, field="before")
+            found = await self._store.newest(
+                self._database, conversation_id, before=before, limit=asked.limit
+            )
+        first = found[0].position if found else after + 1
+        earlier = await self._store.has_before(self._database, conversation_id, first)
+        page = MessagePage(
+            messages=[view_of(message) for message in found],
+            before=self._cursors.at([first], of=this_list) if earlier else None,
+            after=self._cursors.at([found[-1].position if found else after], of=this_list),
+        )
+        return answer(page)
+
+    def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
+        (position,) = self._cursors.place(cursor, of=this_list, field=field)
+        return int(position)
+
+    async def _conversation(self, reader: Reader, tenant_id: TenantId, conversation_id: str) -> Conversation:
+        stored = await self._conversations.find(reader, tenant_id, ConversationId(conversation_id))
+        if stored is None:
+            raise no_conversation()
+        return stored.conversation
