@@ -1,6 +1,7 @@
 """The command line: `festimo --help`. Translates errors into a message, a fix and an exit code."""
 
 import asyncio
+import json
 import logging
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 import yaml
 
 from bridge import logs
+from bridge.commands import api_key
 from bridge.config import Config, ConfigError, load
 from bridge.storage.database import DatabaseError
 
@@ -28,6 +30,7 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration; see config.example.yaml.", dir_okay=False)
 ]
 DEFAULT_CONFIG = Path("config.yaml")
+app.add_typer(api_key.app, name="api-key")
 
 
 @app.command()
@@ -69,6 +72,14 @@ def accept_identity(
     if not asyncio.run(_accept_identity(_load(config), user)):
         _exit(f"{user} is not known here, or has no identity: nothing was changed.", EXIT_FAILED)
     typer.echo(f"The present identity of {user} is accepted from now on.")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the REST API's description (OpenAPI 3.1)."""
+    from bridge.platform.rest import openapi as made
+
+    typer.echo(json.dumps(made(), indent=1))
 
 
 @app.command()

@@ -26,7 +26,7 @@ ONE = "/api/v1/messages/{message_id}"
 PAGE = 50
 
 
-class NewMessage(Data):
+class MessageToPost(Data):
     sender_id: Annotated[Id, Field(description="who says it: one of the conversation's participants")]
     text: Text
 
@@ -61,7 +61,7 @@ POST = Operation(
     description="The message is on disk with the answer and on its way to the room; `status` follows it.",
     tag="messages",
     params=OfConversation,
-    body=NewMessage,
+    body=MessageToPost,
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
@@ -126,7 +126,7 @@ class MessagesApi:
         )
 
     async def post(
-        self, tx: Transaction, tenant_id: TenantId, asked: OfConversation, new: NewMessage
+        self, tx: Transaction, tenant_id: TenantId, asked: OfConversation, new: MessageToPost
     ) -> Answer:
         conversation = await self._conversation(tx, tenant_id, asked.conversation_id)
         message_id = await self._messages.post(

@@ -1,5 +1,6 @@
 """Events of the platform: CloudEvents 1.0 and the data of our types; not how they come or what they do."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -57,7 +58,11 @@ class Booking(Data):
 
 class PartyPlan(Data):
     party: Party
-    vendors: Annotated[tuple[Vendor, ...], Field(max_length=MOST_VENDORS), AfterValidator(refuse_empty)]
+    vendors: Annotated[
+        tuple[Vendor, ...],
+        Field(max_length=MOST_VENDORS, json_schema_extra={"minItems": 1}),
+        AfterValidator(refuse_empty),
+    ]
 
     @field_validator("vendors")
     @classmethod
@@ -87,7 +92,13 @@ class NewMessage(Data):
 class Envelope(BaseModel):
     """The attributes of CloudEvents 1.0; any other at this level is an extension attribute."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="allow",
+        hide_input_in_errors=True,
+        json_schema_extra={"propertyNames": {"pattern": "^[a-z0-9]{1,64}$"}},
+    )
     __pydantic_extra__: dict[ExtensionName, ExtensionValue] = Field(init=False)
 
     specversion: Literal["1.0"]
@@ -139,8 +150,23 @@ class MessageSend(Envelope):
         return PartyId(self.data.party_id)
 
 
+MODEL_BY_TYPE: Mapping[str, type[PartyPlanCompleted | VendorSelected | BookingConfirmed | MessageSend]] = {
+    "party.plan.completed": PartyPlanCompleted,
+    "vendor.selected": VendorSelected,
+    "booking.confirmed": BookingConfirmed,
+    "message.send": MessageSend,
+}
+
+
 class Unknown(Envelope):
     """An event of a type that this version does not apply: kept as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "propertyNames": {"pattern": "^(?:[a-z0-9]{1,64}|data_base64)$"},
+            "not": {"properties": {"type": {"enum": [*MODEL_BY_TYPE]}}},
+        }
+    )
 
     datacontenttype: Attribute | None = None
     data: JsonValue = None

@@ -1,24 +1,11 @@
 """From stored or received bytes to an event. The edge and the worker use it, so that both agree."""
 
 from bridge.config.messages import LONGEST_TEXT
-from bridge.platform.events import (
-    BookingConfirmed,
-    MessageSend,
-    PartyPlanCompleted,
-    PlatformEvent,
-    Unknown,
-    VendorSelected,
-)
+from bridge.platform.events import MODEL_BY_TYPE, PlatformEvent, Unknown
 from bridge.web.body import decode_utf8, read_json
 from bridge.web.fields import MAX_TEXT_LENGTH
 
-_MODEL_BY_TYPE: dict[object, type[PlatformEvent]] = {
-    "party.plan.completed": PartyPlanCompleted,
-    "vendor.selected": VendorSelected,
-    "booking.confirmed": BookingConfirmed,
-    "message.send": MessageSend,
-}
-KNOWN_TYPES = frozenset(_MODEL_BY_TYPE)
+KNOWN_TYPES = frozenset(MODEL_BY_TYPE)
 
 
 def parse(body: bytes, *, max_text_length: int = LONGEST_TEXT) -> PlatformEvent:
@@ -30,6 +17,6 @@ def parse(body: bytes, *, max_text_length: int = LONGEST_TEXT) -> PlatformEvent:
     text = decode_utf8(body)
     value = read_json(text)
     event_type = value.get("type") if isinstance(value, dict) else None
-    model = _MODEL_BY_TYPE.get(event_type, Unknown) if isinstance(event_type, str) else Unknown
+    model = MODEL_BY_TYPE.get(event_type, Unknown) if isinstance(event_type, str) else Unknown
     # From the text and not from `value`: only then does strict mode take an array for a tuple.
     return model.model_validate_json(text, context={MAX_TEXT_LENGTH: max_text_length})

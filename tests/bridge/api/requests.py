@@ -1,0 +1,34 @@
+"""What the tests ask for."""
+
+from typing import Any
+
+from tests.bridge.api.client import Answer, Api
+from tests.bridge.platform.sender import encode, host, party, sign, vendor, vendor_selected
+
+CONVERSATIONS = "/api/v1/conversations"
+EVENTS = "/api/v1/events"
+
+
+def pair(party_id: str = "p-1", vendor_id: str = "v-1") -> dict[str, Any]:
+    return {"party": party() | {"id": party_id}, "vendor": vendor(vendor_id)}
+
+
+async def opened(api: Api, party_id: str = "p-1", vendor_id: str = "v-1") -> str:
+    """The id of the conversation."""
+    answer = await api.post(CONVERSATIONS, pair(party_id, vendor_id))
+    assert answer.status in (200, 201), answer.json
+    return str(answer.json["conversation_id"])
+
+
+def messages_of(conversation_id: str) -> str:
+    return f"{CONVERSATIONS}/{conversation_id}/messages"
+
+
+async def said(api: Api, conversation_id: str, text: str = "Hello", **headers: str) -> Answer:
+    return await api.post(messages_of(conversation_id), {"sender_id": host()["id"], "text": text}, **headers)
+
+
+async def event_sent(api: Api, secret: str, event: dict[str, Any] | None = None) -> Answer:
+    body = encode(vendor_selected() if event is None else event)
+    headers = {name.replace("-", "_"): value for name, value in sign(body, secret=secret).items()}
+    return await api.post(EVENTS, body, **headers)

@@ -1,0 +1,127 @@
+"""The REST API with all that is behind it but Matrix: what goes out stays in the outbox."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from bridge.api_keys.service import ApiKeys
+from bridge.api_keys.store import ApiKeyStore
+from bridge.bookings.service import Bookings
+from bridge.bookings.store import BookingStore
+from bridge.config import Tenant
+from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import FrozenClock
+from bridge.core.ids import ConversationId, TenantId
+from bridge.delivery.inbox import Inbox
+from bridge.delivery.outbox import Outbox
+from bridge.messages.events import MessagePosted
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.participants.store import ParticipantStore
+from bridge.platform import rest
+from bridge.platform.api import EventsApi
+from bridge.platform.apply import InboxIntake, PlatformEvents
+from bridge.platform.signature import Signatures
+from bridge.storage.database import Database, Reader
+from bridge.storage.sealing import Sealer
+from bridge.web.problems import problems
+from tests.bridge.platform.sender import NEW, OTHER
+
+MASTER_KEY = b"m" * 32
+OURS, THEIRS = TenantId("festipin"), TenantId("other")
+SECRETS = {OURS: NEW, THEIRS: OTHER}
+TENANTS = [Tenant(id=tenant, webhook_secrets=(SecretStr(secret),)) for tenant, secret in SECRETS.items()]
+MAX_TEXT_LENGTH = 1_000
+TABLES = (
+    "participants",
+    "conversations",
+    "conversation_members",
+    "messages",
+    "inbox",
+    "outbox",
+    "platform_events",
+    "idempotency_keys",
+    "api_keys",
+)
+
+
+@dataclass(slots=True)
+class KnownRooms:
+    """The Matrix side's map of rooms."""
+
+    rooms: dict[ConversationId, str] = field(default_factory=dict)
+
+    async def room_ids(
+        self, _: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, str]:
+        return {one: self.rooms[one] for one in conversation_ids if one in self.rooms}
+
+
+class World:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = FrozenClock()
+        self.sealer = Sealer(MASTER_KEY, self.clock)
+        self.rooms = KnownRooms()
+        self.inbox = Inbox(database, self.sealer, self.clock)
+        self.outbox = Outbox(database, self.sealer, self.clock)
+        for event in (ConversationOpened, ParticipantAdded, MessagePosted):
+            self.outbox.subscribe("matrix", event)
+        self.conversation_store = ConversationStore(self.clock)
+        self.message_store = MessageStore(self.sealer)
+        self.conversations = Conversations(
+            self.conversation_store, ParticipantStore(self.clock), self.outbox, self.clock
+        )
+        self.messages = Messages(
+            self.message_store,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+            max_text_length=MAX_TEXT_LENGTH,
+        )
+        self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
+        self.platform = PlatformEvents(
+            database,
+            self.inbox,
+            self.conversations,
+            self.conversation_store,
+            self.messages,
+            Bookings(BookingStore(self.sealer, self.clock), self.messages),
+        )
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[problems])
+        app.add_routes(
+            rest.routes(
+                database=self.database,
+                sealer=self.sealer,
+                clock=self.clock,
+                master_key=MASTER_KEY,
+                keys=self.keys,
+                conversation_service=self.conversations,
+                conversation_store=self.conversation_store,
+                message_service=self.messages,
+                message_store=self.message_store,
+                rooms=self.rooms,
+                events_api=EventsApi(
+                    InboxIntake(self.database, self.inbox),
+                    signatures=Signatures(TENANTS),
+                    max_text_length=MAX_TEXT_LENGTH,
+                ),
+                max_text_length=MAX_TEXT_LENGTH,
+            )
+        )
+        return app
+
+    async def contents(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything stored, to tell whether something was changed."""
+        contents = {}
+        for table in TABLES:
+            rows: list[Any] = await self.database.fetch(f"SELECT * FROM {table}")
+            contents[table] = [dict(row) for row in rows]
+        return contents
