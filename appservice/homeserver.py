@@ -3,9 +3,10 @@
 One attempt a call: whether to try again is decided by who called, who has the outbox to do it with.
 """
 
+import functools
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
 from mautrix.api import HTTPAPI, Method, Path
@@ -20,7 +21,7 @@ class HomeserverRefused(Exception):
     """The homeserver understood the request and refuses it: the same request will be refused again."""
 
     def __init__(self, status: int, errcode: str, message: str) -> None:
-        super().__init__(f"{status} {errcode}: {message}")
+        super().__init__(f"{status} {errcode}")  # the message may quote what was sent
         self.status = status
         self.errcode = errcode
         self.message = message
@@ -61,7 +62,7 @@ class _Api(HTTPAPI):
             raise HomeserverUnavailable(f"no answer from the homeserver ({type(error).__name__})") from error
         try:
             answer = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if response.status == 429 or response.status >= 500 or not isinstance(answer, dict | list):
             raise HomeserverUnavailable(
@@ -85,6 +86,23 @@ def _retry_after(response: aiohttp.ClientResponse, answer: Any) -> int | None:
         return int(header) * 1000
     field = answer.get("retry_after_ms") if isinstance(answer, dict) else None
     return field if isinstance(field, int) else None
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _shaped(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """An answer without what it must hold comes from something in between: no answer of the homeserver."""
+
+    @functools.wraps(call)
+    async def shaped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await call(*args, **kwargs)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise HomeserverUnavailable(f"an answer without {error}, perhaps of a proxy") from error
+
+    return shaped
 
 
 class Homeserver:
@@ -127,6 +145,7 @@ class Homeserver:
         await self.request(Method.GET, Path.versions)
         return self._api.date
 
+    @_shaped
     async def whoami(self) -> str:
         """The MXID to which our `as_token` belongs: the registration's `sender_localpart`."""
         return str((await self.request(Method.GET, Path.v3.account.whoami))["user_id"])
@@ -137,6 +156,7 @@ class Homeserver:
             Method.POST, Path.v1.appservice[appservice_id].ping, {"transaction_id": transaction_id}
         )
 
+    @_shaped
     async def sync(
         self, user: str, device: str, *, since: str | None, filter_: Mapping[str, Any], wait: int = SYNC_WAIT
     ) -> dict[str, Any]:
@@ -146,7 +166,7 @@ class Homeserver:
         answer: dict[str, Any] = await self.request(
             Method.GET, Path.v3.sync, as_user=user, device=device, query=query
         )
-        return answer
+        return answer | {"next_batch": str(answer["next_batch"])}
 
     async def ask_for_alias(self, alias: str) -> None:
         """Look an alias up as anybody may, without our token; for what the homeserver does on the way."""
@@ -173,6 +193,7 @@ class Homeserver:
     async def set_avatar(self, user: str, mxc: str) -> None:
         await self.request(Method.PUT, Path.v3.profile[user].avatar_url, {"avatar_url": mxc}, as_user=user)
 
+    @_shaped
     async def upload(self, user: str, data: bytes, content_type: str) -> str:
         """Put `data` into the media repository; return its mxc URI."""
         answer = await self.request(
@@ -186,9 +207,11 @@ class Homeserver:
 
     # Rooms
 
+    @_shaped
     async def create_room(self, user: str, body: Mapping[str, Any]) -> str:
         return str((await self.request(Method.POST, Path.v3.createRoom, body, as_user=user))["room_id"])
 
+    @_shaped
     async def resolve_alias(self, user: str, alias: str) -> str | None:
         try:
             answer = await self.request(Method.GET, Path.v3.directory.room[alias], as_user=user)
@@ -205,13 +228,13 @@ class Homeserver:
             if refusal.errcode != "M_NOT_FOUND":
                 raise
 
+    @_shaped
     async def state(self, user: str, room_id: str) -> list[dict[str, Any]]:
         """The room's whole current state."""
-        events: list[dict[str, Any]] = await self.request(
-            Method.GET, Path.v3.rooms[room_id].state, as_user=user
-        )
-        return events
+        events = await self.request(Method.GET, Path.v3.rooms[room_id].state, as_user=user)
+        return [dict(event) for event in events]
 
+    @_shaped
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         """Who is joined, invited, ...: MXID -> membership, those who left excluded."""
         answer = await self.request(
@@ -228,6 +251,7 @@ class Homeserver:
     async def leave(self, user: str, room_id: str) -> None:
         await self.request(Method.POST, Path.v3.rooms[room_id].leave, {}, as_user=user)
 
+    @_shaped
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
     ) -> str:
@@ -241,13 +265,14 @@ class Homeserver:
         )
         return str(answer["event_id"])
 
+    @_shaped
     async def messages(self, user: str, room_id: str, *, before: str | None) -> dict[str, Any]:
         """A page of the timeline, newest first: {"chunk": [event], "end": token or absent}."""
         query = {"dir": "b", "limit": "100"} | ({"from": before} if before else {})
         page: dict[str, Any] = await self.request(
             Method.GET, Path.v3.rooms[room_id].messages, as_user=user, query=query
         )
-        return page
+        return page | {"chunk": list(page["chunk"])}
 
     # Devices and keys
 
@@ -258,19 +283,22 @@ class Homeserver:
     async def upload_cross_signing(self, user: str, device: str, keys: Mapping[str, Any]) -> None:
         await self.request(Method.POST, Path.v3.keys.device_signing.upload, keys, as_user=user, device=device)
 
+    @_shaped
     async def upload_keys(self, user: str, device: str, body: Mapping[str, Any]) -> dict[str, int]:
         """Upload device, one-time or fallback keys; return the one-time key counts by algorithm."""
         answer = await self.request(Method.POST, Path.v3.keys.upload, body, as_user=user, device=device)
         counts: dict[str, int] = answer["one_time_key_counts"]
         return counts
 
+    @_shaped
     async def query_keys(self, user: str, device: str, users: list[str]) -> dict[str, Any]:
         body = {"device_keys": {other: [] for other in users}, "timeout": 10_000}
         answer: dict[str, Any] = await self.request(
             Method.POST, Path.v3.keys.query, body, as_user=user, device=device
         )
-        return answer
+        return dict(answer)
 
+    @_shaped
     async def claim_keys(self, user: str, device: str, claims: Mapping[str, Any]) -> dict[str, Any]:
         """`claims`: MXID -> device id -> algorithm. Return the same shape with keys: "one_time_keys" of the answer."""
         body = {"one_time_keys": claims, "timeout": 10_000}

@@ -13,6 +13,7 @@ IN_ROOM = ("join", "invite")
 """Invited members get room keys too: history is visible to them from their invite."""
 
 MARK_STALE = "UPDATE rooms SET members_version = members_version + 1, members_stale = 1 WHERE room_id = $1"
+MARK_ALL_STALE = "UPDATE rooms SET members_version = members_version + 1, members_stale = 1"
 SELECT_VERSION = "SELECT members_version, members_stale FROM rooms WHERE room_id = $1"
 SELECT_VERSION_TO_CHANGE = SELECT_VERSION + " FOR UPDATE"
 SET_FRESH = "UPDATE rooms SET members_stale = 0 WHERE room_id = $1"
@@ -34,7 +35,7 @@ class Members:
         on_arrived: Callable[[Transaction, list[str]], Awaitable[None]],
         on_left: Callable[[Transaction, str], Awaitable[None]],
     ) -> None:
-        """`on_arrived(tx, users)`: others who were not in the room before; `on_left(tx, room)`: one of them left it."""
+        """`on_arrived(tx, users)`: others who were invited or have joined; `on_left(tx, room)`: one of them left it."""
         self._database = database
         self._homeserver = homeserver
         self._names = names
@@ -57,6 +58,9 @@ class Members:
         """The members who are neither the bot nor a ghost of ours."""
         return [user_id for user_id in await self.of(reader, room_id) if not self._names.is_ours(user_id)]
 
+    async def mark_all_stale(self, tx: Transaction) -> None:
+        await tx.execute(MARK_ALL_STALE)
+
     async def refresh(self, room_id: str) -> None:
         """Ask the homeserver who is in the room."""
         row = await self._database.fetch_one(SELECT_VERSION, room_id)
@@ -75,7 +79,12 @@ class Members:
                     await tx.execute(PUT_MEMBER, room_id, user_id, membership)
             if any(not self._names.is_ours(user_id) for user_id in before.keys() - now.keys()):
                 await self._on_left(tx, room_id)
-            arrived = [user for user in sorted(now.keys() - before.keys()) if not self._names.is_ours(user)]
+            # A join after an invite too: homeservers tell of device changes only for those who have joined.
+            arrived = [
+                user
+                for user in sorted(now)
+                if now[user] != before.get(user) and not self._names.is_ours(user)
+            ]
             if arrived:
                 await self._on_arrived(tx, arrived)
             await tx.execute(SET_FRESH, room_id)

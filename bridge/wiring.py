@@ -1,7 +1,7 @@
 """The only place where objects meet: from a configuration to a running bridge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from appservice.bot import Bot
-from appservice.encryption.device_lists import DeviceLists
+from appservice.encryption.device_lists import DeviceLists, waits_for_devices
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.olm import Olm
-from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
+from appservice.encryption.outbound_sessions import Encryptor, retire_all_sessions, retire_sessions
 from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.sync import BotSync
 from appservice.encryption.to_device import ToDevice
@@ -25,15 +25,20 @@ from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
+from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
+from bridge.api_keys.service import ApiKeys
+from bridge.api_keys.store import ApiKeyStore
 from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Config
+from bridge.config.messages import LONGEST_TEXT
 from bridge.conversations.events import ConversationOpened, ParticipantAdded
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock, SystemClock
+from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
@@ -41,11 +46,12 @@ from bridge.messages.events import MessagePosted
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
+from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
-from bridge.storage.database import Database, open_database
+from bridge.storage.database import Database, Reader, Transaction, open_database
 from bridge.storage.sealing import Sealer
 from bridge.web.problems import problems
 from bridge.web.server import serve
@@ -64,6 +70,21 @@ class Bridge:
     messages: MessageStore
     device_lists: DeviceLists
     work: asyncio.Task[None]
+
+
+class _RoomIds:
+    """The conversations' port, by the Matrix side's map."""
+
+    async def room_ids(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> dict[ConversationId, str]:
+        rooms = [await room_of(reader, conversation_id) for conversation_id in conversation_ids]
+        return {room.conversation_id: room.room_id for room in rooms if room is not None}
+
+
+def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
+    tenants = [TenantId(tenant.id) for tenant in config.platform.tenants]
+    return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants)
 
 
 @asynccontextmanager
@@ -122,13 +143,29 @@ class _Parts:
             self.conversation_store,
             outbox,
             clock,
-            max_text_length=config.messages.max_text_length,
+            # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
+            max_text_length=LONGEST_TEXT,
         )
         bookings = Bookings(BookingStore(sealer, clock), messages)
         platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
-        self._events_api = EventsApi(
+        events_api = EventsApi(
             InboxIntake(database, inbox),
             signatures=Signatures(config.platform.tenants),
+            max_text_length=config.messages.max_text_length,
+        )
+
+        self._rest = rest.routes(
+            database=database,
+            sealer=sealer,
+            clock=clock,
+            master_key=config.storage.master_key.get_secret_value(),
+            keys=api_keys(config, database, clock),
+            conversation_service=conversations,
+            conversation_store=self.conversation_store,
+            message_service=messages,
+            message_store=self.message_store,
+            rooms=_RoomIds(),
+            events_api=events_api,
             max_text_length=config.messages.max_text_length,
         )
 
@@ -142,7 +179,11 @@ class _Parts:
             identity_secret=keys.identity_secret.get_secret_value(),
             pickle_key=pickle_key,
         )
-        self.device_lists = DeviceLists(database, homeserver)
+
+        async def devices_known(tx: Transaction, user_id: str) -> None:
+            await inbox.unpark(tx, waits_for_devices(user_id))
+
+        self.device_lists = DeviceLists(database, homeserver, on_fresh=devices_known)
         members = Members(
             database,
             homeserver,
@@ -172,6 +213,7 @@ class _Parts:
             names=self.names,
             ghosts=Ghosts(database, homeserver, self.names, clock),
             members=members,
+            service=conversations,
             conversations=self.conversation_store,
             participants=participants,
             outbox=outbox,
@@ -195,6 +237,7 @@ class _Parts:
             homeserver=homeserver,
             names=self.names,
             inbound=inbound,
+            device_lists=self.device_lists,
             messages=InboundMessages(
                 names=self.names,
                 messages=messages,
@@ -208,6 +251,7 @@ class _Parts:
             names=self.names,
             hs_token=ours.hs_token.get_secret_value(),
         )
+        self._database, self._members, self._own_devices = database, members, own_devices
         self._bot = Bot(homeserver, self.names, own_devices, appservice_id=ours.id)
         self._sync = BotSync(
             database=database,
@@ -235,12 +279,16 @@ class _Parts:
                 "matrix.MessagePosted": timeline.posted,
             },
             clock,
-            on_dead={"matrix.MessagePosted": timeline.given_up},
+            on_dead={
+                "matrix.ConversationOpened": rooms.not_opened,
+                "matrix.ParticipantAdded": rooms.not_added,
+                "matrix.MessagePosted": timeline.given_up,
+            },
         )
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
-        app.add_routes(self._events_api.routes())
+        app.add_routes(self._rest)
         app.add_subapp("/_matrix/", self._homeserver_side.app())
         return app
 
@@ -249,6 +297,16 @@ class _Parts:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._inbox_dispatcher.run())
             await self._bot.introduce()
+            await self._look_again()
+            await self._sync.catch_up()
             tasks.create_task(self._sync.run())
+            bot_device = await self._own_devices.ensure(self.names.bot)
+            tasks.create_task(self.device_lists.run(self.names.bot, bot_device))
             tasks.create_task(self._outbox_dispatcher.run())
             log.info("running", bot=self.names.bot)
+
+    async def _look_again(self) -> None:
+        """While we were away members may have changed, and the database may be an older copy of itself."""
+        async with self._database.transaction() as tx:
+            await self._members.mark_all_stale(tx)
+            await retire_all_sessions(tx)

@@ -1,15 +1,16 @@
 """Other people's devices, kept as the homeserver last told them; stale until asked again."""
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
 
 from appservice.encryption.device_keys import Device, UserKeys, read_user
 from appservice.encryption.sharing import KnownIdentity
-from appservice.homeserver import Homeserver
-from bridge.storage.database import Database, Reader, Transaction
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
+from bridge.storage.database import Database, DatabaseError, Reader, Transaction
 
 TRACK = "INSERT INTO tracked_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
 MARK_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id = $1"
@@ -25,12 +26,18 @@ ACCEPT_IDENTITY = """
 UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = $1 AND current_master_key IS NOT NULL
 """
 SELECT_DEVICES = """
-SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices WHERE user_id = $1 ORDER BY device_id
+SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices
+WHERE user_id = $1 AND removed = 0 ORDER BY device_id
 """
-DELETE_DEVICE = "DELETE FROM devices WHERE user_id = $1 AND device_id = $2"
+# Kept, as what it has said remains its owner's.
+REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
+COUNT_WITH_KEYS = """
+SELECT COUNT(*) FROM devices WHERE user_id = $1 AND identity_key = $2 AND signing_key = $3
+"""
 PUT_DEVICE = """
 INSERT INTO devices (user_id, device_id, identity_key, signing_key, olm, signed) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (user_id, device_id) DO UPDATE SET olm = excluded.olm, signed = excluded.signed
+ON CONFLICT (user_id, device_id) DO UPDATE SET identity_key = excluded.identity_key,
+    signing_key = excluded.signing_key, olm = excluded.olm, signed = excluded.signed, removed = 0
 """
 RETIRE_SESSIONS_SHARED_WITH = """
 UPDATE outbound_sessions SET retired = 1 WHERE session_id IN
@@ -46,10 +53,26 @@ async def accept_identity(database: Database, user_id: str) -> bool:
         return bool(await tx.execute(ACCEPT_IDENTITY, user_id))
 
 
+OnFresh = Callable[[Transaction, str], Awaitable[None]]
+PAUSE_AFTER_FAILURE = 1.0
+ASK_AGAIN_AFTER = 30.0
+"""Seconds, about those whose own server could not be reached."""
+
+
+def waits_for_devices(user_id: str) -> str:
+    """The word under which inbox items wait for a user's devices to be known."""
+    return f"devices:{user_id}"
+
+
 class DeviceLists:
-    def __init__(self, database: Database, homeserver: Homeserver) -> None:
+    def __init__(
+        self, database: Database, homeserver: Homeserver, *, on_fresh: OnFresh | None = None
+    ) -> None:
+        """`on_fresh(tx, user)` is called in the transaction that stores a user's devices."""
         self._database = database
         self._homeserver = homeserver
+        self._on_fresh = on_fresh
+        self._wanted = asyncio.Event()
         self._one_query = asyncio.Lock()  # answers are applied in the order they were asked for
 
     async def track(self, tx: Transaction, user_ids: Iterable[str]) -> None:
@@ -67,11 +90,32 @@ class DeviceLists:
             await tx.execute(TRACK, user_id)
             await tx.execute(MARK_STALE, user_id)
 
-    async def refresh_stale(self, bot: str, device: str) -> None:
-        """Ask about everybody who is stale."""
+    async def want(self, tx: Transaction, user_id: str) -> None:
+        """Have the user's devices asked for soon, whoever they are."""
+        await tx.execute(TRACK, user_id)
+        tx.after_commit(self._wanted.set)
+
+    async def run(self, bot: str, device: str) -> None:
+        """Ask for the devices that are wanted, until cancelled."""
+        while True:
+            try:
+                unreachable = await self.refresh_stale(bot, device)
+            except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
+                log.warning("device_lists_failed", reason=type(trouble).__qualname__)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), ASK_AGAIN_AFTER if unreachable else None)
+            self._wanted.clear()
+
+    async def refresh_stale(self, bot: str, device: str) -> set[str]:
+        """Ask about everybody who is stale. Return those whose own server could not be reached."""
         rows = await self._database.fetch(SELECT_STALE)
-        if rows:
-            await self.refresh(bot, device, [row["user_id"] for row in rows])
+        return await self.refresh(bot, device, [row["user_id"] for row in rows]) if rows else set()
+
+    async def owns(self, reader: Reader, user_id: str, *, identity_key: str, signing_key: str) -> bool:
+        """Whether a device with both keys is, or was, the user's."""
+        return bool(await reader.fetch_value(COUNT_WITH_KEYS, user_id, identity_key, signing_key))
 
     async def refresh(self, bot: str, device: str, user_ids: list[str]) -> set[str]:
         """Ask the homeserver for these users' keys. Return those whose own server could not be reached."""
@@ -117,7 +161,7 @@ class DeviceLists:
             if new is None or _keys(new) != _keys(old):
                 await tx.execute(RETIRE_SESSIONS_SHARED_WITH, user_id, device_id)
             if new is None:
-                await tx.execute(DELETE_DEVICE, user_id, device_id)
+                await tx.execute(REMOVE_DEVICE, user_id, device_id)
         for device_id, new in told.items():
             if device_id in known and _keys(new) != _keys(known[device_id]):
                 log.warning("device_keys_changed", user=user_id, device=device_id)
@@ -132,6 +176,8 @@ class DeviceLists:
                 int(new.signed),
             )
         await tx.execute(SET_FRESH, user_id, pinned, keys.master_key)
+        if self._on_fresh is not None:
+            await self._on_fresh(tx, user_id)
 
 
 def _keys(device: Device) -> tuple[str, str]:

@@ -18,7 +18,8 @@ SELECT = """
 SELECT pickle, first_index FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 FOR UPDATE
 """
 SELECT_OF_SENDER = """
-SELECT pickle FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY first_index
+SELECT pickle, sender_key, signing_key FROM inbound_sessions
+WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY first_index
 """
 PUT = """
 INSERT INTO inbound_sessions (room_id, session_id, sender_key, sender, signing_key, pickle, first_index, received_at)
@@ -51,10 +52,15 @@ class NotAuthentic(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """What the ciphertext says. Nothing of the cleartext around it, relations included, is in here."""
+    """What the ciphertext says. Nothing of the cleartext around it, relations included, is in here.
+
+    The keys are those of the device that gave us the room key, as it says itself: whose they are is not checked here.
+    """
 
     type: str
     content: Mapping[str, Any]
+    identity_key: str
+    signing_key: str
 
 
 class InboundSessions:
@@ -114,7 +120,8 @@ class InboundSessions:
         except ValueError as error:
             raise NotAuthentic(f"does not decrypt ({type(error).__name__})") from None
         await self._refuse_replay(tx, f"{session_id} {sender}", decrypted.message_index, event_id)
-        return _read(decrypted.plaintext, room_id)
+        event_type, inner = _read(decrypted.plaintext, room_id)
+        return Decrypted(event_type, inner, row["sender_key"], row["signing_key"])
 
     async def _keep(
         self,
@@ -167,7 +174,7 @@ def _same_ratchet(earlier: InboundGroupSession, later: InboundGroupSession) -> b
     return ours is not None and theirs is not None and ours.to_base64() == theirs.to_base64()
 
 
-def _read(plaintext: bytes, room_id: str) -> Decrypted:
+def _read(plaintext: bytes, room_id: str) -> tuple[str, Mapping[str, Any]]:
     try:
         payload = json.loads(plaintext)
         if payload["room_id"] != room_id:
@@ -177,4 +184,4 @@ def _read(plaintext: bytes, room_id: str) -> Decrypted:
         raise NotAuthentic(f"malformed payload ({type(error).__name__})") from None
     if not isinstance(event_type, str) or not isinstance(content, dict):
         raise NotAuthentic("malformed payload")
-    return Decrypted(event_type, content)
+    return event_type, content

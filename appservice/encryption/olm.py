@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unpaddedbase64 import decode_base64, encode_base64
-from vodozemac import AnyOlmMessage, Curve25519PublicKey, PreKeyMessage, Session
+from vodozemac import AnyOlmMessage, Curve25519PublicKey, Ed25519PublicKey, PreKeyMessage, Session
 
 from appservice.encryption.device_keys import Device
 from appservice.encryption.own_devices import OLM, ONE_TIME_KEY, OwnDevice, OwnDevices
@@ -191,6 +191,7 @@ def _checked(device: OwnDevice, sender: str, sender_key: str, plaintext: bytes) 
         signing_key = payload["keys"]["ed25519"]
         if not isinstance(content, dict) or not isinstance(signing_key, str):
             raise CannotDecrypt("malformed payload")
+        Ed25519PublicKey.from_base64(signing_key)
         return OlmPayload(sender, sender_key, signing_key, str(payload["type"]), content)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CannotDecrypt(f"malformed payload ({type(error).__name__})") from None

@@ -42,6 +42,7 @@ UPDATE outbound_sessions SET pickle = $3, in_flight = $4, messages = messages + 
 """
 LANDED = "UPDATE outbound_sessions SET in_flight = NULL WHERE room_id = $1 AND sender = $2"
 RETIRE = "UPDATE outbound_sessions SET retired = 1 WHERE room_id = $1"
+RETIRE_ALL = "UPDATE outbound_sessions SET retired = 1"
 SELECT_SHARES = """
 SELECT user_id, device_id, identity_key, message_index, outcome FROM session_shares WHERE session_id = $1
 """
@@ -69,6 +70,11 @@ Mend = Callable[[], Awaitable[None]]
 async def retire_sessions(tx: Transaction, room_id: str) -> None:
     """End the room's sessions: the next message of each sender begins a new one."""
     await tx.execute(RETIRE, room_id)
+
+
+async def retire_all_sessions(tx: Transaction) -> None:
+    """End the sessions of all rooms: the database may have been restored, and a ratchet must never go back."""
+    await tx.execute(RETIRE_ALL)
 
 
 class Encryptor:
@@ -139,11 +145,11 @@ class Encryptor:
         in_flight: bool,
     ) -> dict[str, Any]:
         await self._own_devices.ensure(sender)
-        unreachable: set[str] = set()
+        asked: set[str] = set()
         while True:
             async with self._database.transaction() as tx:
                 mend = await self._members_missing(tx, room_id)
-                mend = mend or await self._devices_missing(tx, room_id, unreachable)
+                mend = mend or await self._devices_missing(tx, room_id, asked)
                 if mend is None:
                     session = await self._session(tx, room_id, sender, in_flight=in_flight)
                     if session is None:
@@ -165,11 +171,15 @@ class Encryptor:
 
         return refresh
 
-    async def _devices_missing(self, tx: Transaction, room_id: str, unreachable: set[str]) -> Mend | None:
+    async def _devices_missing(self, tx: Transaction, room_id: str, asked: set[str]) -> Mend | None:
+        """`asked`: whom there is no use in asking about again before this message."""
         stale = [
             user_id
-            for user_id in await self._members.others(tx, room_id)
-            if user_id not in unreachable and not await self._device_lists.is_fresh(tx, user_id)
+            for user_id, membership in (await self._members.of(tx, room_id)).items()
+            if not self._names.is_ours(user_id)
+            and user_id not in asked
+            # Homeservers do not tell of new devices of those who are invited only.
+            and (membership == "invite" or not await self._device_lists.is_fresh(tx, user_id))
         ]
         if not stale:
             return None
@@ -177,7 +187,13 @@ class Encryptor:
 
         async def refresh() -> None:
             device = await self._own_devices.ensure(self._names.bot)
-            unreachable.update(await self._device_lists.refresh(self._names.bot, device, stale))
+            unreachable = await self._device_lists.refresh(self._names.bot, device, stale)
+            for user_id in sorted(unreachable):
+                log.warning("device_list_unreachable", user=user_id)
+            asked.update(unreachable)
+            async with self._database.transaction() as tx:
+                members = await self._members.of(tx, room_id)
+            asked.update(user_id for user_id in stale if members.get(user_id) == "invite")
 
         return refresh
 
@@ -194,9 +210,8 @@ class Encryptor:
         if not in_flight and any(
             row["outcome"] == SHARED and holder not in entitled for holder, row in shares.items()
         ):
-            return lambda: self._retire(
-                room_id
-            )  # it has lost its right since, or while the key was on its way
+            # It has lost its right since, or while the key was on its way.
+            return lambda: self._retire(room_id)
         missing: list[Device] = []
         for device, code in devices:
             share = shares.get(_id(device))
@@ -309,6 +324,10 @@ class Encryptor:
                 "session_id": ratchet.session_id,
                 "session_key": ratchet.session_key.to_base64(),
             }
+            told = {
+                (row["user_id"], row["device_id"], row["identity_key"])
+                for row in await tx.fetch(SELECT_SHARES, share.session_id)
+            }
             messages: dict[str, dict[str, Any]] = {}
             for device in share.devices:
                 message = await self._olm.encrypt(
@@ -322,7 +341,8 @@ class Encryptor:
                 )
                 if message is None:
                     log.info("no_one_time_key", user=device.user_id, device=device.device_id)
-                    await self._withhold(tx, room_id, sender, ratchet.session_id, device, NO_OLM)
+                    if _id(device) not in told:
+                        await self._withhold(tx, room_id, sender, ratchet.session_id, device, NO_OLM)
                     await self._note(tx, ratchet.session_id, device, ratchet.message_index, NO_OLM)
                 else:
                     messages.setdefault(device.user_id, {})[device.device_id] = message

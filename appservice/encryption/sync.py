@@ -5,7 +5,7 @@ for the next one.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -65,14 +65,25 @@ class BotSync:
     async def run(self) -> None:
         """Sync until cancelled; an outage is waited out."""
         while True:
-            try:
-                await self.step()
-            except (HomeserverUnavailable, HomeserverRefused) as trouble:
-                log.warning("sync_failed", reason=str(trouble))
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
-            except DatabaseError as trouble:
-                log.error("sync_not_kept", error=type(trouble).__qualname__)
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+            await self._attempt(None)
+
+    async def catch_up(self) -> None:
+        """Return once all that came while we were away has been taken: keys, and whose devices have changed."""
+        while not await self._attempt(0):
+            pass
+
+    async def _attempt(self, wait: int | None) -> bool:
+        try:
+            await self.step(wait=wait)
+        except (HomeserverUnavailable, HomeserverRefused) as trouble:
+            log.warning("sync_failed", reason=str(trouble))
+        except Exception as trouble:
+            # Whatever it is, the bridge goes on: nobody may be able to stop it by what they send.
+            log.error("sync_not_kept", error=type(trouble).__qualname__)
+        else:
+            return True
+        await asyncio.sleep(PAUSE_AFTER_FAILURE)
+        return False
 
     async def step(self, *, wait: int | None = None) -> None:
         """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to."""
@@ -80,9 +91,7 @@ class BotSync:
         since = await self._database.fetch_value(SELECT_POSITION, self._bot)
         options = {} if wait is None else {"wait": wait}
         answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, **options)
-        async with self._database.transaction() as tx:
-            await self._apply(tx, answer)
-            await tx.execute(PUT_POSITION, self._bot, answer["next_batch"])
+        await self._take(answer)
         counts = answer.get("device_one_time_keys_count", {})
         await self._own_devices.replenish(
             self._bot,
@@ -91,20 +100,47 @@ class BotSync:
         )
         await self._device_lists.refresh_stale(self._bot, device)
 
-    async def _apply(self, tx: Transaction, answer: Mapping[str, Any]) -> None:
-        for event in answer.get("to_device", {}).get("events", []):
+    async def _take(self, answer: Mapping[str, Any]) -> None:
+        events = answer.get("to_device", {}).get("events", [])
+        changed = answer.get("device_lists", {}).get("changed", [])
+        try:
+            async with self._database.transaction() as tx:
+                for event in events:
+                    await self._to_device(tx, event)
+                await self._settle(tx, changed, answer["next_batch"])
+        except DatabaseError:
+            raise
+        except Exception as trouble:
+            # One event that nobody foresaw must not hold up all others for ever: take them one by one, without it.
+            log.error("sync_answer_odd", error=type(trouble).__qualname__)
+            await self._take_one_by_one(events)
+            async with self._database.transaction() as tx:
+                await self._settle(tx, changed, answer["next_batch"])
+
+    async def _take_one_by_one(self, events: Sequence[Mapping[str, Any]]) -> None:
+        for event in events:
             try:
-                await self._to_device(tx, event)
-            except CannotDecrypt as reason:
-                log.warning("to_device_refused", sender=_sender(event), reason=str(reason))
-        await self._device_lists.mark_stale(tx, answer.get("device_lists", {}).get("changed", []))
+                async with self._database.transaction() as tx:
+                    await self._to_device(tx, event)
+            except DatabaseError:
+                raise
+            except Exception as trouble:
+                log.error("to_device_dropped", error=type(trouble).__qualname__)
+
+    async def _settle(self, tx: Transaction, changed: Sequence[str], next_batch: str) -> None:
+        await self._device_lists.mark_stale(tx, changed)
+        await tx.execute(PUT_POSITION, self._bot, next_batch)
 
     async def _to_device(self, tx: Transaction, event: Mapping[str, Any]) -> None:
         """Only room keys over Olm count. Key requests are not answered, forwarded keys not taken, from nobody."""
         if event.get("type") != "m.room.encrypted":
             log.debug("to_device_ignored", type=event.get("type"), sender=_sender(event))
             return
-        payload = await self._olm.decrypt(tx, self._bot, event)
+        try:
+            payload = await self._olm.decrypt(tx, self._bot, event)
+        except CannotDecrypt as reason:
+            log.warning("to_device_refused", sender=_sender(event), reason=str(reason))
+            return
         if payload.type != "m.room_key":
             log.debug("to_device_ignored", type=payload.type, sender=payload.sender)
             return

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from appservice.encryption.device_lists import DeviceLists, waits_for_devices
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, KeyMissing, NotAuthentic
 from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.encryption.sync import waits_for_key
@@ -31,6 +32,7 @@ class InboundEvents:
         homeserver: Homeserver,
         names: Names,
         inbound: InboundSessions,
+        device_lists: DeviceLists,
         messages: InboundMessages,
     ) -> None:
         self._database = database
@@ -38,6 +40,7 @@ class InboundEvents:
         self._homeserver = homeserver
         self._names = names
         self._inbound = inbound
+        self._device_lists = device_lists
         self._messages = messages
 
     async def apply(self, item: Item) -> None:
@@ -80,9 +83,27 @@ class InboundEvents:
             return False
         except NotAuthentic as reason:
             raise Fail(f"not authentic: {reason}") from reason
+        if not await self._is_from_sender(tx, event["sender"], decrypted):
+            await self._inbox.park(tx, item.id, until=waits_for_devices(event["sender"]))
+            return False
         if decrypted.type == "m.room.message":
             await self._messages.receive(tx, room, event, decrypted.content)
         return True
+
+    async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted) -> bool:
+        """Whether the sender has the device that gave the room key. False: it is not known yet, and asked for.
+
+        Anybody can claim any keys, and a homeserver any sender; the sender's signed device list decides.
+        """
+        await tx.lock(waits_for_devices(sender))
+        if await self._device_lists.owns(
+            tx, sender, identity_key=decrypted.identity_key, signing_key=decrypted.signing_key
+        ):
+            return True
+        if await self._device_lists.is_fresh(tx, sender):
+            raise Fail("not authentic: the room key came from no device of the sender")
+        await self._device_lists.want(tx, sender)
+        return False
 
     async def _in_unknown_room(self, event: dict[str, Any]) -> None:
         """Strangers' invites are declined, for the bot and for ghosts."""

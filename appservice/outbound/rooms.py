@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 
 from appservice.ghosts import Ghosts
-from appservice.homeserver import Homeserver, HomeserverRefused
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.room_map import Room, remember_room, room_of
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId
@@ -25,7 +26,7 @@ from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Transaction
 
 ROOM_VERSION = "12"
 """Ids without a domain; the creator stands above all power levels and must not be listed in them."""
@@ -48,6 +49,8 @@ POWER_LEVELS = {
     "events": {},
     "notifications": {"room": OWNER},
 }
+MOST_INVITES = 8
+"""Attempts at an invite that the homeserver itself says it cannot pass on: about 20 s."""
 MOST_ATTEMPTS = 3
 """Half-made rooms put aside in one go before something else must be wrong."""
 WHOLE_LOOKS, WHOLE_PAUSE = 12, 0.25
@@ -66,6 +69,7 @@ class Rooms:
         names: Names,
         ghosts: Ghosts,
         members: Members,
+        service: Conversations,
         conversations: ConversationStore,
         participants: ParticipantStore,
         outbox: Outbox,
@@ -76,6 +80,7 @@ class Rooms:
         self._names = names
         self._ghosts = ghosts
         self._members = members
+        self._service = service
         self._conversations = conversations
         self._participants = participants
         self._outbox = outbox
@@ -101,9 +106,13 @@ class Rooms:
         room = await room_of(self._database, conversation.conversation_id)
         if person is None or room is None:
             raise Fail("the conversation has no room")
+        if person.mxid is not None and self._names.is_ours(person.mxid):
+            raise Fail(
+                f"{person.mxid} is one of the bridge's own users; give the person's own Matrix id, or none"
+            )
         async with decided():
             if person.mxid is not None:
-                await self._invite(room.room_id, person.mxid)
+                await self._invite_account(item, room.room_id, person.mxid)
             else:
                 ghost = await self._ghosts.ensure(person)
                 await self._invite(room.room_id, ghost)
@@ -111,6 +120,19 @@ class Rooms:
         async with self._database.transaction() as tx:
             await self._members.mark_stale(tx, room.room_id)
             await self._outbox.finish(tx, item)
+
+    async def not_opened(self, tx: Transaction, item: Item, reason: str) -> None:
+        conversation_id = ConversationId(json.loads(item.body)["conversation_id"])
+        await self._service.not_opened(tx, conversation_id, reason=reason)
+
+    async def not_added(self, tx: Transaction, item: Item, reason: str) -> None:
+        event = json.loads(item.body)
+        await self._service.not_added(
+            tx,
+            ConversationId(event["conversation_id"]),
+            ParticipantId(event["participant_id"]),
+            reason=reason,
+        )
 
     async def _conversation(self, item: Item) -> Conversation:
         conversation_id = ConversationId(json.loads(item.body)["conversation_id"])
@@ -188,6 +210,16 @@ class Rooms:
                 levels.get(key) == POWER_LEVELS[key] for key in ("state_default", "invite", "kick", "ban")
             )
         )
+
+    async def _invite_account(self, item: Item, room_id: str, user_id: str) -> None:
+        """The rest of the conversation does not wait for ever for a server that may not even exist."""
+        try:
+            await self._invite(room_id, user_id)
+        except HomeserverUnavailable as trouble:
+            if trouble.errcode is not None and item.attempts >= MOST_INVITES:
+                server = user_id.partition(":")[2]
+                raise Fail(f"{user_id} cannot be invited: {server} does not answer") from trouble
+            raise
 
     async def _invite(self, room_id: str, user_id: str) -> None:
         try:

@@ -13,8 +13,8 @@ from bridge.storage.sealing import Sealer
 PUT = """
 INSERT INTO bookings (tenant_id, booking_id, conversation_id, status, details, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (tenant_id, booking_id) DO UPDATE SET status = excluded.status, details = excluded.details,
-    updated_at = excluded.updated_at
+ON CONFLICT (tenant_id, booking_id) DO UPDATE SET conversation_id = excluded.conversation_id,
+    status = excluded.status, details = excluded.details, updated_at = excluded.updated_at
 """
 SELECT_OF_CONVERSATION = """
 SELECT booking_id, status, details FROM bookings WHERE conversation_id = $1 ORDER BY booking_id

@@ -23,6 +23,18 @@ INSERT_MEMBER = """
 INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, joined_at)
 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conversation_id, participant_id) DO NOTHING
 """
+SET_FAILURE = "UPDATE conversations SET failure = $2 WHERE conversation_id = $1"
+CLEAR_FAILURE = "UPDATE conversations SET failure = NULL WHERE conversation_id = $1 AND failure IS NOT NULL"
+SET_MEMBER_FAILURE = """
+UPDATE conversation_members SET failure = $3 WHERE conversation_id = $1 AND participant_id = $2
+"""
+CLEAR_MEMBER_FAILURE = """
+UPDATE conversation_members SET failure = NULL
+WHERE conversation_id = $1 AND participant_id = $2 AND failure IS NOT NULL
+"""
+SELECT_OF_PARTICIPANT = """
+SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 ORDER BY conversation_id
+"""
 _MEMBERS = """
 SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role
 FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
@@ -85,6 +97,32 @@ class ConversationStore:
             self._clock.now(),
         )
         return bool(added)
+
+    async def set_failure(self, tx: Transaction, conversation_id: ConversationId, reason: str) -> None:
+        """The conversation could not be opened for the others."""
+        await tx.execute(SET_FAILURE, conversation_id, reason)
+
+    async def clear_failure(self, tx: Transaction, conversation_id: ConversationId) -> bool:
+        """Return whether there was one."""
+        return bool(await tx.execute(CLEAR_FAILURE, conversation_id))
+
+    async def set_member_failure(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, reason: str
+    ) -> None:
+        """The participant could not be brought in."""
+        await tx.execute(SET_MEMBER_FAILURE, conversation_id, participant_id, reason)
+
+    async def clear_member_failure(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> bool:
+        """Return whether there was one."""
+        return bool(await tx.execute(CLEAR_MEMBER_FAILURE, conversation_id, participant_id))
+
+    async def of_participant(
+        self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
+    ) -> list[ConversationId]:
+        rows = await reader.fetch(SELECT_OF_PARTICIPANT, tenant_id, participant_id)
+        return [ConversationId(row["conversation_id"]) for row in rows]
 
     async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:
         """In the order in which they came in."""

@@ -3,19 +3,24 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from traceback import extract_tb
 
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.delivery.queue import Item, Queue
-from bridge.storage.database import Database, Transaction
+from bridge.delivery.queue import Item, Queue, Settled
+from bridge.storage.database import Database, DatabaseError, Transaction
 
 FIRST_DELAY = 250
 LONGEST_DELAY = 5_000
 """Milliseconds. Short, because a lane that waits longer than the outage lasted is lost time to a person."""
-ATTEMPTS_AT_A_FAULT = 8
-"""How often an unexpected error is tried again before the item becomes a dead letter."""
+MOST_FAULTS = 8
+"""How many unexpected errors an item may cause before it becomes a dead letter."""
 LANES_AT_ONCE = 64
+SWEEP_EVERY = 30.0
+"""Seconds. A commit that was stored though its answer was lost (PostgreSQL) wakes nobody: so look now and then."""
+TELL_EVERY = 10
+"""Of the attempts at one item, the first and every tenth are logged."""
 
 Handler = Callable[[Item], Awaitable[None]]
 """Finishes (or parks) the item in the transaction that holds its effect, or raises `Retry` or `Fail`."""
@@ -66,15 +71,22 @@ class Dispatcher:
             self._tasks = tasks
             self._queue.on_work(self._wake)
             try:
-                for lane in await self._queue.lanes():
-                    self._wake(lane)
-                await asyncio.Event().wait()
+                while True:
+                    await self._sweep()
+                    await asyncio.sleep(SWEEP_EVERY)
             finally:
                 self._tasks = None
 
     async def idle(self) -> None:
         """Return when no lane has work left (or all are waiting for a retry no longer): for orderly ends."""
         await self._idle.wait()
+
+    async def _sweep(self) -> None:
+        try:
+            for lane in await self._queue.lanes():
+                self._wake(lane)
+        except DatabaseError as error:
+            await self._database_trouble("all", error)
 
     def _wake(self, lane: str) -> None:
         if lane in self._active:
@@ -120,23 +132,38 @@ class Dispatcher:
             await handler(item)
             return True
         except Retry as decision:
-            await self._decide(
-                item, self._queue.retry(item, delay=_delay(item, decision), failure=str(decision))
-            )
+            await self._again(item, decision)
+        except DatabaseError as error:
+            await self._again(item, Retry(type(error).__qualname__))
+        except Settled:
+            log.info("settled_before", topic=item.topic, id=item.id)
         except Fail as decision:
             log.warning("dead_letter", topic=item.topic, id=item.id, reason=str(decision))
             await self._decide(item, self._bury(item, str(decision)))
         except Exception as error:
             # Never the message of an unknown error: it may quote content.
             name = type(error).__qualname__
-            log.error("handler_failed", topic=item.topic, id=item.id, error=name, attempt=item.attempts + 1)
-            log.debug("handler_failed", exc_info=True)
+            log.error(
+                "handler_failed",
+                topic=item.topic,
+                id=item.id,
+                error=name,
+                where=[f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)],
+            )
             await self._fault(item, name)
         return False
 
+    async def _again(self, item: Item, decision: Retry) -> None:
+        if item.attempts % TELL_EVERY == 0:
+            log.warning(
+                "tried_again", topic=item.topic, id=item.id, attempt=item.attempts + 1, reason=str(decision)
+            )
+        await self._decide(item, self._queue.retry(item, delay=_delay(item, decision), failure=str(decision)))
+
     async def _fault(self, item: Item, name: str) -> None:
-        if item.attempts + 1 < ATTEMPTS_AT_A_FAULT:
-            await self._decide(item, self._queue.retry(item, delay=_delay(item, None), failure=name))
+        if item.faults + 1 < MOST_FAULTS:
+            again = self._queue.retry(item, delay=_delay(item, None), failure=name, fault=True)
+            await self._decide(item, again)
         else:
             await self._decide(item, self._bury(item, f"gave up after {name}"))
 
@@ -150,6 +177,8 @@ class Dispatcher:
     async def _decide(self, item: Item, decision: Awaitable[object]) -> None:
         try:
             await decision
+        except Settled:
+            pass  # by an attempt whose answer was lost
         except Exception as error:
             await self._database_trouble(item.lane, error)
 

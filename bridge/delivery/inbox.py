@@ -1,7 +1,6 @@
 """What came in: kept before it is acknowledged, applied once, its id remembered for ever."""
 
 import enum
-import hashlib
 
 from bridge.core.ids import TenantId
 from bridge.delivery.queue import Queue
@@ -71,13 +70,14 @@ class Inbox(Queue):
         state: str,
         failure: str | None,
     ) -> Accepted:
-        digest = hashlib.sha256(body).digest()
+        digest = self._sealer.fingerprint(body)
         sealed = await self._sealer.seal(tx, tenant_id, "inbox", body, place=self._place(item_id))
         added = await tx.execute(
             INSERT, item_id, tenant_id, lane, topic, sealed, digest, state, failure, self._clock.now()
         )
+        # A duplicate too: the first may be stored without its commit having been heard of.
+        self._work_waits(tx, lane)
         if added:
-            self._work_waits(tx, lane)
             return Accepted.NEW
         return (
             Accepted.DUPLICATE if await tx.fetch_value(SELECT_HASH, item_id) == digest else Accepted.CONFLICT

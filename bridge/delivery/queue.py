@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
 from bridge.storage.database import Database, Row, Transaction
-from bridge.storage.sealing import Sealer
+from bridge.storage.sealing import CannotOpen, Sealer
 
-_ITEM = "seq, id, tenant_id, lane, topic, body, attempts, not_before, created_at"
+_ITEM = "seq, id, tenant_id, lane, topic, body, attempts, faults, not_before, created_at"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +26,15 @@ class Item:
     topic: str
     body: bytes
     attempts: int
+    faults: int
     not_before: int
     created_at: int
     prepared: bytes | None = None
     prepared_at: int | None = None
+
+
+class Settled(Exception):
+    """The item was finished, parked or given up already: whatever was about to be done again is rolled back."""
 
 
 class Queue:
@@ -47,12 +56,16 @@ class Queue:
         self._lanes = f"SELECT DISTINCT lane FROM {self.table} WHERE state = 'waiting'"
         self._finish = (
             f"UPDATE {self.table} SET state = 'done', body = NULL, failure = NULL, finished_at = $2"
-            " WHERE id = $1"
+            " WHERE id = $1 AND state = 'waiting'"
         )
         self._retry = (
-            f"UPDATE {self.table} SET attempts = attempts + 1, not_before = $2, failure = $3 WHERE id = $1"
+            f"UPDATE {self.table} SET attempts = attempts + 1, faults = faults + $4, not_before = $2, failure = $3"
+            " WHERE id = $1 AND state = 'waiting'"
         )
-        self._bury = f"UPDATE {self.table} SET state = 'dead', failure = $2, finished_at = $3 WHERE id = $1"
+        self._bury = (
+            f"UPDATE {self.table} SET state = 'dead', failure = $2, finished_at = $3"
+            " WHERE id = $1 AND state = 'waiting'"
+        )
 
     def on_work(self, wake: Callable[[str], None]) -> None:
         """Have `wake(lane)` called after each commit that left work in a lane."""
@@ -62,23 +75,30 @@ class Queue:
         return [row["lane"] for row in await self._database.fetch(self._lanes)]
 
     async def head(self, lane: str) -> Item | None:
-        row = await self._database.fetch_one(self._head, lane)
-        return None if row is None else await self._item(row)
+        """The next item of the lane. One whose body does not open any more becomes a dead letter."""
+        while row := await self._database.fetch_one(self._head, lane):
+            try:
+                return await self._item(row)
+            except CannotOpen as reason:
+                log.error("unreadable_item", table=self.table, id=row["id"], reason=str(reason))
+                async with self._database.transaction() as tx:
+                    await tx.execute(self._bury, row["id"], str(reason), self._clock.now())
+        return None
 
     async def finish(self, tx: Transaction, item: Item) -> None:
-        """The item's effect is in this transaction: forget its body."""
-        await tx.execute(self._finish, item.id, self._clock.now())
+        """The item's effect is in this transaction: forget its body. Raise `Settled` where it had its effect."""
+        if not await tx.execute(self._finish, item.id, self._clock.now()):
+            raise Settled
 
-    async def retry(self, item: Item, *, delay: int, failure: str) -> int:
-        """Try the item again in `delay` ms; its lane waits with it. Return the time of the next attempt."""
-        not_before = self._clock.now() + delay
+    async def retry(self, item: Item, *, delay: int, failure: str, fault: bool = False) -> None:
+        """Try the item again in `delay` ms; its lane waits with it. `fault`: by an error that nobody expected."""
         async with self._database.transaction() as tx:
-            await tx.execute(self._retry, item.id, not_before, failure)
-        return not_before
+            await tx.execute(self._retry, item.id, self._clock.now() + delay, failure, int(fault))
 
     async def bury(self, tx: Transaction, item: Item, *, failure: str) -> None:
         """Give the item up: it stays, with its body and the reason, as a dead letter; its lane goes on."""
-        await tx.execute(self._bury, item.id, failure, self._clock.now())
+        if not await tx.execute(self._bury, item.id, failure, self._clock.now()):
+            raise Settled
 
     def _work_waits(self, tx: Transaction, lane: str) -> None:
         tx.after_commit(lambda: self._wake(lane))
@@ -96,6 +116,7 @@ class Queue:
             topic=row["topic"],
             body=body,
             attempts=row["attempts"],
+            faults=row["faults"],
             not_before=row["not_before"],
             created_at=row["created_at"],
         )

@@ -37,7 +37,7 @@ class InboxIntake:
     async def accept(
         self, *, tenant_id: TenantId, source: str, event_id: str, event_type: str, lane: str, body: bytes
     ) -> Accepted:
-        item_id = _item_id(tenant_id, source, event_id)
+        item_id = item_id_of(tenant_id, source, event_id)
         async with self._database.transaction() as tx:
             accepted = await self._inbox.add(
                 tx, item_id=item_id, tenant_id=tenant_id, lane=lane, topic=TOPIC, body=body
@@ -54,7 +54,7 @@ class InboxIntake:
             return accepted
 
 
-def _item_id(tenant_id: TenantId, source: str, event_id: str) -> str:
+def item_id_of(tenant_id: TenantId, source: str, event_id: str) -> str:
     """A hash: sources and ids may hold any separator, and be longer than what a database can index."""
     identity = json.dumps([tenant_id, source, event_id]).encode()
     return f"platform:{hashlib.sha256(identity).hexdigest()}"

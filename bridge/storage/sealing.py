@@ -4,11 +4,14 @@ A sealed value is `version (1) | key id (16) | nonce (12) | ciphertext and tag`.
 column, so a sealed value moved elsewhere does not open.
 """
 
+import hmac
 import secrets
 import uuid
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
@@ -22,6 +25,7 @@ _SHORTEST = _BODY + _NONCE + 16  # the tag of an empty text
 
 SELECT_BY_SCOPE = "SELECT key_id, wrapped FROM content_keys WHERE tenant_id = $1 AND scope = $2"
 SELECT_BY_ID = "SELECT wrapped FROM content_keys WHERE key_id = $1"
+SELECT_ANY = "SELECT key_id, wrapped FROM content_keys ORDER BY key_id LIMIT 1"
 INSERT = """
 INSERT INTO content_keys (key_id, tenant_id, scope, wrapped, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, scope) DO NOTHING
@@ -38,9 +42,21 @@ class Sealer:
     def __init__(self, master_key: bytes, clock: Clock) -> None:
         """`master_key`: 32 bytes, from the configuration; never stored."""
         self._master = AESGCM(master_key)
+        info = b"festimo fingerprint 1"
+        self._fingerprint_key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master_key)
         self._clock = clock
         self._by_id: dict[bytes, AESGCM] = {}
         self._by_scope: dict[tuple[TenantId, str], bytes] = {}
+
+    def fingerprint(self, data: bytes) -> bytes:
+        """Tell equal data from unequal without keeping it: keyed, so that nobody can try out what it was."""
+        return hmac.digest(self._fingerprint_key, data, "sha256")
+
+    async def check(self, reader: Reader) -> None:
+        """Raise `CannotOpen` where the database was sealed with another master key."""
+        row = await reader.fetch_one(SELECT_ANY)
+        if row is not None:
+            self._unwrap(bytes.fromhex(row["key_id"]), row["wrapped"])
 
     async def seal(
         self, tx: Transaction, tenant_id: TenantId, scope: str, data: bytes, *, place: str

@@ -19,6 +19,7 @@ CREATE TABLE conversations (
     vendor_id        TEXT NOT NULL,
     title            TEXT NOT NULL,
     status           TEXT NOT NULL,
+    failure          TEXT,
     created_at       BIGINT NOT NULL,
     updated_at       BIGINT NOT NULL,
     PRIMARY KEY (conversation_id),
@@ -30,6 +31,7 @@ CREATE TABLE conversation_members (
     conversation_id  TEXT NOT NULL REFERENCES conversations (conversation_id),
     participant_id   TEXT NOT NULL,
     role             TEXT NOT NULL,
+    failure          TEXT,
     joined_at        BIGINT NOT NULL,
     PRIMARY KEY (conversation_id, participant_id),
     FOREIGN KEY (tenant_id, participant_id) REFERENCES participants (tenant_id, participant_id)

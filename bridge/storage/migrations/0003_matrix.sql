@@ -51,6 +51,7 @@ CREATE TABLE devices (
     signing_key   TEXT NOT NULL,
     olm           BIGINT NOT NULL,
     signed        BIGINT NOT NULL,
+    removed       BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, device_id)
 );
 

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.core.clock import FrozenClock
 from bridge.delivery.dispatcher import (
-    ATTEMPTS_AT_A_FAULT,
+    MOST_FAULTS,
     FIRST_DELAY,
     LONGEST_DELAY,
     Fail,
@@ -58,10 +58,9 @@ async def test_nothing_is_tried_before_its_time(database: Database) -> None:
     class Telling(Inbox):
         retried = asyncio.Event()
 
-        async def retry(self, item: Item, *, delay: int, failure: str) -> int:
-            not_before = await super().retry(item, delay=delay, failure=failure)
+        async def retry(self, item: Item, *, delay: int, failure: str, fault: bool = False) -> None:
+            await super().retry(item, delay=delay, failure=failure, fault=fault)
             self.retried.set()
-            return not_before
 
     desk, seen = Desk(database, FrozenClock()), list[Item]()
     telling = Telling(database, Sealer(MASTER_KEY, desk.clock), desk.clock)
@@ -77,7 +76,7 @@ async def test_nothing_is_tried_before_its_time(database: Database) -> None:
 
 async def test_a_retry_is_never_given_up(desk: Desk) -> None:
     await desk.add("a")
-    async with desk.worked_off(refusing(desk, 5 * ATTEMPTS_AT_A_FAULT, Retry("away"), [])):
+    async with desk.worked_off(refusing(desk, 5 * MOST_FAULTS, Retry("away"), [])):
         assert await desk.next_done() == "a"
     assert (await desk.row("a"))["failure"] is None
 
@@ -97,10 +96,10 @@ async def test_a_refusal_is_a_dead_letter_at_once_with_body_and_reason(desk: Des
 async def test_an_unexpected_error_is_tried_again_and_then_given_up_without_its_words(desk: Desk) -> None:
     seen: list[Item] = []
     await desk.add("a", "b")
-    async with desk.worked_off(refusing(desk, ATTEMPTS_AT_A_FAULT, ValueError("text of a message"), seen)):
+    async with desk.worked_off(refusing(desk, MOST_FAULTS, ValueError("text of a message"), seen)):
         assert await desk.next_dead() == ("a", "gave up after ValueError")
         assert await desk.next_done() == "b"
-    assert [item.id for item in seen] == ["a"] * ATTEMPTS_AT_A_FAULT + ["b"]
+    assert [item.id for item in seen] == ["a"] * MOST_FAULTS + ["b"]
     assert "text" not in (await desk.row("a"))["failure"]
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
-from bridge.delivery.dispatcher import ATTEMPTS_AT_A_FAULT
+from bridge.delivery.dispatcher import MOST_FAULTS
 from bridge.delivery.inbox import Accepted
-from bridge.platform.apply import TOPIC, InboxIntake
+from bridge.platform.apply import TOPIC, InboxIntake, item_id_of
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import MAX_TEXT_LENGTH, TENANT, Features
 from tests.bridge.delivery.desk import Desk
@@ -188,7 +188,7 @@ async def test_a_refused_event_changes_nothing_and_is_kept_with_its_reason(
     assert await platform.features.everything() == before
     (failure,) = await platform.failures()
     assert failure.startswith(reason)
-    row = await platform.desk.row(f"platform:{json.dumps([TENANT, '/festipin', '2'])}")
+    row = await platform.desk.row(item_id_of(TENANT, "/festipin", "2"))
     body = await platform.features.sealer.open(
         platform.features.database, row["body"], place=f"inbox.body:{row['id']}"
     )
@@ -227,6 +227,4 @@ async def test_a_fault_is_tried_again_and_leaves_no_half_effect(
     await platform.apply()
     assert await platform.features.everything() == before
     assert await platform.failures() == ["gave up after ZeroDivisionError"]
-    assert (await platform.desk.row('platform:["festipin", "/festipin", "1"]'))["attempts"] == (
-        ATTEMPTS_AT_A_FAULT - 1
-    )
+    assert (await platform.desk.row(item_id_of(TENANT, "/festipin", "1")))["attempts"] == (MOST_FAULTS - 1)
