@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -224,9 +223,19 @@ def test_no_answer_of_random_json_raises_or_adds_a_device(template: Path, answer
     asyncio.run(run())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="invite -> join does not mark the device list stale: see Members.refresh"
-)
+async def test_a_person_who_makes_a_first_device_while_invited_reads_what_comes_then(
+    engine: Engine, homeserver: FakeHomeserver
+) -> None:
+    homeserver.set_membership(ROOM, ALICE, "invite")
+    await engine.members_changed()
+    await engine.say("nobody is there yet")
+    phone = await Party(homeserver, ALICE, "PHONE").publish()  # which no /sync tells
+    await engine.step()
+    event = await engine.say("come in")
+    await phone.sync()
+    assert phone.reads(event)
+
+
 async def test_a_person_who_makes_a_first_device_while_invited_reads_once_joined(
     engine: Engine, homeserver: FakeHomeserver
 ) -> None:

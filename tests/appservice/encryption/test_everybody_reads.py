@@ -23,7 +23,7 @@ OUT = st.lists(
         st.booleans(),  # restarted before
     ),
     min_size=1,
-    max_size=5,
+    max_size=4,
 )
 
 
@@ -84,7 +84,7 @@ IN = st.lists(
         st.sampled_from(["", "", "new session", "key again", "new olm session"]),
     ),
     min_size=1,
-    max_size=6,
+    max_size=5,
 )
 
 

@@ -63,7 +63,7 @@ STEPS = st.lists(
         st.sampled_from(["", "", "", "a device comes", "bob leaves", "bob comes", "retire"]),
     ),
     min_size=1,
-    max_size=4,
+    max_size=3,
 )
 
 
