@@ -1,0 +1,182 @@
+"""Who gets in, and to what: keys, tenants; every operation."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bridge.core.ids import TenantId
+from tests.bridge.api.client import DOCUMENT, Answer, Api
+from tests.bridge.api.conftest import Sides
+from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, pair, said
+from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
+
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+SIGNED = {"sendEvent"}
+KEYED = sorted(OPERATIONS.keys() - SIGNED)
+# Those that name an object; what an id stands for below is ours.
+WITH_IDS = sorted(name for name in KEYED if "{" in OPERATIONS[name][1])
+BODIES: dict[str, Any] = {
+    "openConversation": pair(),
+    "postMessage": {"sender_id": "u-anna", "text": "Hello"},
+}
+
+
+async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
+    method, path = OPERATIONS[name]
+    path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
+    if method == "POST":
+        return await api.post(path, BODIES[name])
+    return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
+
+
+async def ids_of(sides: Sides) -> dict[str, str]:
+    """One of our objects of each kind."""
+    conversation_id = await opened(sides.ours)
+    message = await said(sides.ours, conversation_id)
+    event = await event_sent(sides.ours, SECRETS[OURS])
+    return {
+        "conversation_id": conversation_id,
+        "party_id": "p-1",
+        "message_id": message.json["message_id"],
+        "event_id": event.json["id"],
+    }
+
+
+@pytest.mark.parametrize("name", WITH_IDS)
+async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
+    ids = await ids_of(sides)
+    before = await world.contents()
+    answer = await ask(sides.theirs, name, ids)
+    assert (answer.status, answer.problem) == (404, "not_found")
+    unknown = await ask(sides.theirs, name, dict.fromkeys(ids, "unknown"))
+    assert answer.json == unknown.json  # nor can they tell that it exists
+    assert await world.contents() == before
+    assert (await ask(sides.ours, name, ids)).status in (200, 201)
+
+
+async def test_another_tenants_conversations_are_not_listed(sides: Sides) -> None:
+    await opened(sides.ours)
+    theirs = await opened(sides.theirs, "p-1", "v-1")
+    for path, query in (
+        (CONVERSATIONS, {}),
+        (CONVERSATIONS, {"party_id": "p-1", "vendor_id": "v-1"}),
+        ("/api/v1/parties/p-1/conversations", {}),
+    ):
+        listed = (await sides.theirs.get(path, **query)).json["conversations"]
+        assert [view["conversation_id"] for view in listed] == [theirs]
+
+
+async def test_the_same_ids_are_other_people_elsewhere(sides: Sides) -> None:
+    ours, theirs = await opened(sides.ours), await opened(sides.theirs)
+    assert ours != theirs
+    asked = pair()
+    asked["party"]["hosts"][0]["name"] = "Annabel"
+    await sides.theirs.post(CONVERSATIONS, asked)
+    view = (await sides.ours.get(f"{CONVERSATIONS}/{ours}")).json
+    assert view["participants"][0]["name"] == "Anna"
+
+
+async def test_a_signature_of_one_tenant_makes_events_of_that_tenant(sides: Sides) -> None:
+    await event_sent(sides.nobody, SECRETS[THEIRS])
+    assert (await ask(sides.theirs, "getEvent", {"event_id": "evt-1"})).status == 200
+    assert (await ask(sides.ours, "getEvent", {"event_id": "evt-1"})).status == 404
+
+
+async def test_an_api_key_signs_no_event(sides: Sides) -> None:
+    answer = await sides.ours.post("/api/v1/events", b"{}")
+    assert (answer.status, answer.problem) == (401, "signature_refused")
+
+
+Spoil = Callable[[str, World], Awaitable[str | None]]
+
+
+async def none(_: str, __: World) -> str | None:
+    return None
+
+
+async def no_key(_: str, __: World) -> str:
+    return "letmein"
+
+
+async def unknown_id(key: str, _: World) -> str:
+    return key.replace(key.split("_")[1], "0" * 16)
+
+
+async def wrong_secret(key: str, _: World) -> str:
+    return key[:-1] + ("0" if key[-1] != "0" else "1")
+
+
+async def longer(key: str, _: World) -> str:
+    return key + "0"
+
+
+async def capitals(key: str, _: World) -> str:
+    return key.upper()
+
+
+async def revoked(key: str, world: World) -> str:
+    assert await world.keys.revoke(key.split("_")[1])
+    return key
+
+
+async def of_a_tenant_that_left(key: str, world: World) -> str:
+    async with world.database.transaction() as tx:
+        await tx.execute("UPDATE api_keys SET tenant_id = 'left' WHERE key_id = $1", key.split("_")[1])
+    return key
+
+
+@pytest.mark.parametrize("name", KEYED)
+@pytest.mark.parametrize("spoil", [none, wrong_secret], ids=lambda spoil: spoil.__name__)
+async def test_every_operation_asks_for_a_key(sides: Sides, world: World, name: str, spoil: Spoil) -> None:
+    ids = await ids_of(sides)
+    assert sides.ours.key is not None
+    stranger = Api(sides.ours.http, await spoil(sides.ours.key, world))
+    before = await world.contents()
+    answer = await ask(stranger, name, ids)
+    assert (answer.status, answer.problem) == (401, "unauthorized")
+    assert await world.contents() == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [none, no_key, unknown_id, wrong_secret, longer, capitals, revoked, of_a_tenant_that_left],
+    ids=lambda spoil: spoil.__name__,
+)
+async def test_a_refusal_tells_nothing_of_why(sides: Sides, world: World, spoil: Spoil) -> None:
+    assert sides.ours.key is not None
+    answers = [
+        await Api(sides.ours.http, key).get(CONVERSATIONS)
+        for key in (None, await spoil(sides.ours.key, world))
+    ]
+    assert [answer.status for answer in answers] == [401, 401]
+    assert answers[0].json == answers[1].json
+    assert answers[1].headers["WWW-Authenticate"] == 'Bearer realm="festimo"'
+
+
+@pytest.mark.parametrize("value", ["{key}", "Basic {key}", "Bearer", "Bearer {key} x", "Bearer\t{key}"])
+async def test_a_key_comes_as_a_bearer_token(sides: Sides, value: str) -> None:
+    header = value.format(key=sides.ours.key)
+    answer = await sides.nobody.request("GET", CONVERSATIONS, headers={"Authorization": header})
+    assert answer.status == 401
+
+
+async def test_the_schemes_name_has_no_case(sides: Sides) -> None:
+    headers = {"Authorization": f"bearer {sides.ours.key}"}
+    assert (await sides.nobody.request("GET", CONVERSATIONS, headers=headers)).status == 200
+
+
+async def test_who_is_refused_sends_no_body(sides: Sides) -> None:
+    """Neither its length nor its contents are looked at before the key."""
+    answer = await sides.nobody.post(CONVERSATIONS, b" " * 2_000_000, Content_Type="text/plain")
+    assert answer.status == 401
+
+
+async def test_a_key_of_another_bridge_opens_nothing_here(world: World, sides: Sides) -> None:
+    assert await world.keys.tenant_of(f"festimo_{'a' * 16}_{'b' * 64}") is None
+    assert await world.keys.tenant_of(str(sides.ours.key)) == TenantId("festipin")
