@@ -43,13 +43,14 @@ Kind = Literal["commit", "call"]
 class Fault:
     """Die at the `number`th commit that changed something, or call of the homeserver: just before it, or after.
 
-    With a `place` only what is asked for there is counted.
+    With a `place` only what is asked for there is counted; `from_start` counts what is done to get ready, too.
     """
 
     kind: Kind
     number: int
     before: bool
     place: str | None = None
+    from_start: bool = False
 
     def __str__(self) -> str:
         side = "before" if self.before else "after"
@@ -70,7 +71,7 @@ class Doom:
     def __init__(self, fault: Fault | None) -> None:
         self._fault = fault
         self._counted = 0
-        self._armed = False
+        self._armed = fault is not None and fault.from_start
         self.ready = asyncio.Event()
 
     def arm(self) -> None:
@@ -215,18 +216,19 @@ async def _tell_ready(doom: Doom) -> None:
 
 
 def fault_of(arguments: argparse.Namespace) -> Fault | None:
-    if arguments.die_at_commit is not None:
-        return Fault("commit", arguments.die_at_commit, arguments.before, arguments.at_place)
-    if arguments.die_at_call is not None:
-        return Fault("call", arguments.die_at_call, arguments.before, arguments.at_place)
-    return None
+    kind: Kind = "commit" if arguments.die_at_commit is not None else "call"
+    number = arguments.die_at_commit if arguments.die_at_commit is not None else arguments.die_at_call
+    if number is None:
+        return None
+    return Fault(kind, number, arguments.before, arguments.at_place, arguments.from_start)
 
 
 def options_of(fault: Fault | None) -> list[str]:
     if fault is None:
         return []
     options = [f"--die-at-{fault.kind}", str(fault.number)]
-    return options + ["--before"] * fault.before + (["--at-place", fault.place] if fault.place else [])
+    options += ["--before"] * fault.before + ["--from-start"] * fault.from_start
+    return options + (["--at-place", fault.place] if fault.place else [])
 
 
 def main() -> None:
@@ -236,6 +238,7 @@ def main() -> None:
     parser.add_argument("--die-at-call", type=int, metavar="N")
     parser.add_argument("--before", action="store_true", help="just before it instead of just after")
     parser.add_argument("--at-place", metavar="PLACE", help="count only what is asked for there")
+    parser.add_argument("--from-start", action="store_true", help="count before it is ready, too")
     parser.add_argument(
         "--nursery", action="store_true", help="one life after the other, each on a line of stdin"
     )
@@ -327,9 +330,9 @@ class Life:
 class Lives:
     """One life of the bridge after the other: whenever one ends, the next begins with the next fault."""
 
-    def __init__(self, config_path: Path) -> None:
+    def __init__(self, config_path: Path, next_fault: Callable[[], Fault | None] = lambda: None) -> None:
         self._config_path = config_path
-        self._next_fault: Callable[[], Fault | None] = lambda: None
+        self._next_fault = next_fault
         self._task: asyncio.Task[None] | None = None
         self.ended: list[Life] = []
         self.current: Life | None = None
@@ -382,6 +385,8 @@ class Lives:
                 self.current = life
                 while not life.ended:
                     line = await nursery.stdout.readline()
+                    if not line:
+                        raise RuntimeError("the bridge's process cannot begin: see bridge.log")
                     life.told(json.loads(line))
                 self.ended.append(life)
         finally:

@@ -1,9 +1,9 @@
 """The bridge is killed between any two of its steps, and the story ends the same.
 
 First the story is told undisturbed, to learn its commits C and homeserver calls H. By default the kills are chained:
-one story is interrupted about every `STRIDE` steps, the next one a step later, so that `STRIDE` stories visit every
-gap; and every place in the code that commits or calls must have been visited on both sides. With FULL=1 each of
-the 2C + 2H gaps also gets a story of its own with that one kill (about 20 minutes).
+one story is interrupted every `STRIDE` steps, the next one a step later, so that `STRIDE` stories come to about every
+gap (a start takes steps of its own), before it or after it; and every place in the code that commits or calls is
+visited on both sides. With FULL=1 each of the 2C + 2H gaps also gets a story of its own (about 20 minutes).
 """
 
 import os
