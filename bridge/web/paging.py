@@ -59,10 +59,10 @@ def _list(of: Sequence[str | None]) -> bytes:
     return json.dumps(list(of)).encode()
 
 
-def _whole_number(value: object) -> object:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("Must be a whole number")
-    return value
+def _whole_number(text: object) -> int:
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError(f"Must be a whole number from 1 to {MOST}")
+    return int(text)
 
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
