@@ -7,9 +7,9 @@ import pytest
 
 from bridge.core.clock import FrozenClock
 from bridge.delivery.dispatcher import (
-    MOST_FAULTS,
     FIRST_DELAY,
     LONGEST_DELAY,
+    MOST_FAULTS,
     Fail,
     Handler,
     Retry,
