@@ -1,41 +1,72 @@
-"""Festimo's own Matrix user: made and introduced to the homeserver at every start."""
+"""Festimo's own Matrix user: checked, made and introduced to the homeserver at every start."""
 
 import asyncio
 
 import structlog
 
 from appservice.encryption.own_devices import OwnDevices
-from appservice.homeserver import Homeserver, HomeserverUnavailable
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.names import Names
-from bridge.core.ids import new_id
+from appservice.preflight import RESTART, Preflight
+from bridge.core.start import CannotStart, Reason
 
 DISPLAY_NAME = "Festimo"
 PAUSE_AFTER_FAILURE = 1
 """Seconds."""
+PATIENCE = 30
+"""Seconds that a homeserver may be away which was never met; one that we know is waited for however long."""
 
 log = structlog.get_logger(__name__)
 
 
 class Bot:
     def __init__(
-        self, homeserver: Homeserver, names: Names, own_devices: OwnDevices, *, appservice_id: str
+        self,
+        homeserver: Homeserver,
+        names: Names,
+        own_devices: OwnDevices,
+        preflight: Preflight,
+        *,
+        patience: float = PATIENCE,
     ) -> None:
         self._homeserver = homeserver
         self._names = names
         self._own_devices = own_devices
-        self._appservice_id = appservice_id
+        self._preflight = preflight
+        self._patience = patience
 
     async def introduce(self) -> None:
-        """Return once the homeserver knows the bot and its device, and delivers to us; wait while it is away."""
+        """Return once the homeserver knows the bot and its device, and delivers to us. Raise `CannotStart`."""
+        known = await self._own_devices.is_published(self._names.bot)
+        waited = 0
         while True:
             try:
-                await self._homeserver.register(self._names.bot[1:].partition(":")[0])
-                await self._homeserver.set_display_name(self._names.bot, DISPLAY_NAME)
-                await self._own_devices.ensure(self._names.bot)
-                # Synapse waits up to 512 s before it tries again: a ping makes it deliver at once.
-                await self._homeserver.ping(self._appservice_id, new_id())
+                await self._introduce()
             except HomeserverUnavailable as trouble:
-                log.warning("homeserver_unavailable", reason=str(trouble))
+                if waited % 30 == 0:
+                    log.warning("homeserver_unavailable", reason=str(trouble))
+                if not known and waited >= self._patience:
+                    raise CannotStart(
+                        Reason.HOMESERVER_UNREACHABLE,
+                        f"The homeserver does not answer at `homeserver.url` ({trouble}).",
+                        "Check the address, the port, and that the homeserver runs:"
+                        " `curl <homeserver.url>/_matrix/client/versions` answers if it does.",
+                    ) from None
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
+                waited += PAUSE_AFTER_FAILURE
             else:
                 return
+
+    async def _introduce(self) -> None:
+        await self._preflight.run()  # its ping makes Synapse deliver at once what it holds back
+        try:
+            await self._homeserver.register(self._names.bot[1:].partition(":")[0])
+            await self._homeserver.set_display_name(self._names.bot, DISPLAY_NAME)
+        except HomeserverRefused as refusal:
+            raise CannotStart(
+                Reason.REGISTRATION_OLD,
+                f"The homeserver does not let the bridge make its bot {self._names.bot} ({refusal.errcode}).",
+                f"Run `festimo registration` again for the homeserver. {RESTART}",
+            ) from None
+        await self._preflight.check_identity()
+        await self._own_devices.ensure(self._names.bot)

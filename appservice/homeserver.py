@@ -291,7 +291,7 @@ class Homeserver:
         return counts
 
     @_shaped
-    async def query_keys(self, user: str, device: str, users: list[str]) -> dict[str, Any]:
+    async def query_keys(self, user: str, device: str | None, users: list[str]) -> dict[str, Any]:
         body = {"device_keys": {other: [] for other in users}, "timeout": 10_000}
         answer: dict[str, Any] = await self.request(
             Method.POST, Path.v3.keys.query, body, as_user=user, device=device

@@ -46,9 +46,9 @@ class Preflight:
         await self._check_token_and_name()
         await self._check_way_back()
 
-    async def check_identity(self, device: str) -> None:
+    async def check_identity(self) -> None:
         """The bot's identity, if the homeserver has one, is the one that our secret makes."""
-        answer = await self._homeserver.query_keys(self._names.bot, device, [self._names.bot])
+        answer = await self._homeserver.query_keys(self._names.bot, None, [self._names.bot])
         published = read_user(self._names.bot, answer).master_key
         if published is not None and published != self._master_key:
             raise CannotStart(
@@ -92,10 +92,8 @@ class Preflight:
     async def _token_refused(self) -> CannotStart:
         """A homeserver that knows a registration like ours asks us about aliases; one that does not, does not."""
         probe = f"#{self._names.ghost_prefix}probe_{new_id()}:{self._names.server_name}"
-        with self._homeserver_side.watch_for(probe) as asked:
-            with contextlib.suppress(HomeserverRefused, HomeserverUnavailable):
-                await self._homeserver.ask_for_alias(probe)
-        if asked():
+        asked = await self._is_asked_for(probe)
+        if asked:
             return CannotStart(
                 Reason.AS_TOKEN_WRONG,
                 "The homeserver knows this bridge, but not its `appservice.as_token`.",
@@ -108,6 +106,12 @@ class Preflight:
             "Name the registration (`festimo registration` prints it) in homeserver.yaml under"
             f" `app_service_config_files`. {RESTART}",
         )
+
+    async def _is_asked_for(self, alias: str) -> bool:
+        with self._homeserver_side.watch_for(alias) as asked:
+            with contextlib.suppress(HomeserverRefused, HomeserverUnavailable):
+                await self._homeserver.ask_for_alias(alias)
+            return asked()
 
     async def _check_way_back(self) -> None:
         try:

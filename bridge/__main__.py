@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,12 +13,11 @@ import yaml
 
 from bridge import logs
 from bridge.commands import api_key
-from bridge.config import Config, ConfigError, load
-from bridge.storage.database import DatabaseError
+from bridge.commands.failure import cannot_start
+from bridge.commands.init import init
+from bridge.config import Config, load
 
 EXIT_FAILED = 1
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
-EXIT_DATABASE = 74  # EX_IOERR
 
 app = typer.Typer(
     name="festimo",
@@ -30,6 +30,7 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration; see config.example.yaml.", dir_okay=False)
 ]
 DEFAULT_CONFIG = Path("config.yaml")
+app.command()(init)
 app.add_typer(api_key.app, name="api-key")
 
 
@@ -42,16 +43,13 @@ def run(
     if log_level not in ("debug", "info", "warning", "error"):
         raise typer.BadParameter("one of debug, info, warning, error", param_hint="--log-level")
     logs.set_up(log_level)  # type: ignore[arg-type] # checked above
-    try:
-        asyncio.run(_run(_load(config)))
-    except DatabaseError as error:
-        _exit(str(error), EXIT_DATABASE)
+    asyncio.run(_run(load(config)))
 
 
 @app.command()
 def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Say everything that is wrong with the configuration, with the key and the fix."""
-    _load(config)
+    load(config)
     typer.echo(f"{config} is complete.")
 
 
@@ -60,7 +58,7 @@ def registration(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Print the registration file for the homeserver. It holds secrets: write it where only Synapse can read it."""
     from appservice.registration import registration as made
 
-    typer.echo(yaml.safe_dump(made(_load(config)), sort_keys=False), nl=False)
+    typer.echo(yaml.safe_dump(made(load(config)), sort_keys=False), nl=False)
 
 
 @app.command()
@@ -69,7 +67,7 @@ def accept_identity(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Share room keys again with a user who has reset their identity. Make sure first that it was really they."""
-    if not asyncio.run(_accept_identity(_load(config), user)):
+    if not asyncio.run(_accept_identity(load(config), user)):
         _exit(f"{user} is not known here, or has no identity: nothing was changed.", EXIT_FAILED)
     typer.echo(f"The present identity of {user} is accepted from now on.")
 
@@ -125,17 +123,22 @@ async def _accept_identity(config: Config, user: str) -> bool:
         await database.close()
 
 
-def _load(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        _exit(str(error), EXIT_CONFIG)
-
-
 def _exit(message: str, code: int) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(code)
 
 
+def main() -> None:
+    """`festimo`: as `app`, with every known reason for which it cannot go on told in words, and an exit code."""
+    try:
+        app()
+    except Exception as error:
+        reason = cannot_start(error)
+        if reason is None:
+            raise
+        typer.echo(f"{reason.what}\n{reason.fix}", err=True)
+        sys.exit(int(reason.reason))
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from appservice.bot import Bot
 from appservice.encryption.device_lists import DeviceLists, waits_for_devices
+from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_all_sessions, retire_sessions
@@ -25,6 +26,7 @@ from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
+from appservice.preflight import Preflight
 from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
@@ -42,6 +44,7 @@ from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.festimo.listeners import Festimo
 from bridge.messages.events import MessagePosted
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -101,6 +104,7 @@ async def running(
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
         parts = _Parts(config, database, session, clock)
+        await parts.sealer.check(database)
         server = await serve(
             parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
         )
@@ -130,7 +134,7 @@ class _Parts:
         self._config = config
         ours, keys = config.appservice, config.encryption
         pickle_key = keys.pickle_key.get_secret_value()
-        sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+        self.sealer = sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
         inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
 
         # Conversations and the platform
@@ -146,7 +150,8 @@ class _Parts:
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
         )
-        bookings = Bookings(BookingStore(sealer, clock), messages)
+        booking_store = BookingStore(sealer, clock)
+        bookings = Bookings(booking_store, messages)
         platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
         events_api = EventsApi(
             InboxIntake(database, inbox),
@@ -167,6 +172,15 @@ class _Parts:
             rooms=_RoomIds(),
             events_api=events_api,
             max_text_length=config.messages.max_text_length,
+        )
+
+        festimo = Festimo(
+            database=database,
+            conversations=self.conversation_store,
+            bookings=booking_store,
+            messages=messages,
+            message_store=self.message_store,
+            outbox=outbox,
         )
 
         # Matrix
@@ -252,7 +266,16 @@ class _Parts:
             hs_token=ours.hs_token.get_secret_value(),
         )
         self._database, self._members, self._own_devices = database, members, own_devices
-        self._bot = Bot(homeserver, self.names, own_devices, appservice_id=ours.id)
+        identity = Identity.derive(keys.identity_secret.get_secret_value(), self.names.bot)
+        preflight = Preflight(
+            homeserver,
+            self.names,
+            self._homeserver_side,
+            clock,
+            appservice_id=ours.id,
+            master_key=identity.master.public,
+        )
+        self._bot = Bot(homeserver, self.names, own_devices, preflight)
         self._sync = BotSync(
             database=database,
             homeserver=homeserver,
@@ -265,8 +288,7 @@ class _Parts:
         )
 
         # Who is told what
-        for event in (ConversationOpened, ParticipantAdded, MessagePosted):
-            outbox.subscribe("matrix", event)
+        outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         self._inbox_dispatcher = Dispatcher(
             database, inbox, {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply}, clock
         )
@@ -277,6 +299,8 @@ class _Parts:
                 "matrix.ConversationOpened": rooms.opened,
                 "matrix.ParticipantAdded": rooms.added,
                 "matrix.MessagePosted": timeline.posted,
+                "festimo.ConversationOpened": festimo.opened,
+                "festimo.MessageReceived": festimo.heard,
             },
             clock,
             on_dead={

@@ -81,6 +81,10 @@ class OwnDevices:
                 await tx.execute(SET_PUBLISHED, user_id)
         return device.device_id
 
+    async def is_published(self, user_id: str) -> bool:
+        device = await self.get(self._database, user_id)
+        return device is not None and device.published
+
     async def get(self, reader: Reader, user_id: str) -> OwnDevice | None:
         row = await reader.fetch_one(SELECT, user_id)
         return None if row is None else self._device(row)

@@ -91,6 +91,10 @@ class BotSync:
         since = await self._database.fetch_value(SELECT_POSITION, self._bot)
         options = {} if wait is None else {"wait": wait}
         answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, **options)
+        if since is None:
+            # A first answer tells of no changes: whatever was known before may be old.
+            async with self._database.transaction() as tx:
+                await self._device_lists.mark_all_stale(tx)
         await self._take(answer)
         counts = answer.get("device_one_time_keys_count", {})
         await self._own_devices.replenish(

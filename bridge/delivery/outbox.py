@@ -27,9 +27,10 @@ class Outbox(Queue):
         super().__init__(database, sealer, clock)
         self._consumers: dict[str, list[str]] = defaultdict(list)
 
-    def subscribe(self, consumer: str, event: type[Event]) -> None:
-        """Have each `event` recorded from now on delivered under the topic "consumer.EventName"."""
-        self._consumers[event.__name__].append(consumer)
+    def subscribe(self, consumer: str, *events: type[Event]) -> None:
+        """Have these events, when recorded from now on, delivered under the topic "consumer.EventName"."""
+        for event in events:
+            self._consumers[event.__name__].append(consumer)
 
     async def record(self, tx: Transaction, event: Event) -> None:
         """Record that `event` happened, once for each of its consumers."""

@@ -372,8 +372,9 @@ class FakeHomeserver(Homeserver):
         return {OTK: len(mine.one_time_keys)}
 
     @_call
-    async def query_keys(self, user: str, device: str, users: list[str]) -> Json:
-        self._device(user, device)
+    async def query_keys(self, user: str, device: str | None, users: list[str]) -> Json:
+        if device is not None:
+            self._device(user, device)
         self.log.append(("query_keys", user, users))
         if self.query_answer is not None:
             return self.query_answer
