@@ -45,7 +45,7 @@ from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import Festimo
-from bridge.messages.events import MessagePosted
+from bridge.messages.events import MessagePosted, MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -289,6 +289,7 @@ class _Parts:
 
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        outbox.subscribe("festimo", ConversationOpened, MessageReceived)
         self._inbox_dispatcher = Dispatcher(
             database, inbox, {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply}, clock
         )

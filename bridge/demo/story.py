@@ -15,6 +15,7 @@ from appservice.embedded.timeline import Entry
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
 from bridge.demo.screen import Screen
 from bridge.demo.stand import TENANT, Stand, stand
+from bridge.festimo.answers import greeting
 from bridge.messages.model import Message
 from bridge.wiring import Bridge
 
@@ -86,6 +87,7 @@ class Story:
         await self._say(self._host, "catering", "Hi! We are 80 guests on 12 June. Do you cook vegan?")
         await self._say(self._vendor, "catering", "With pleasure: a vegan menu for 80. Tasting next week?")
         await self._book()
+        await self._ask_festimo()
         await self._ghost_says("Hello Anna! Would ivory and gold balloons suit your hall?")
         await self._say(self._host, "balloons", "Ivory and gold, please. You made my day!")
         await self._bridge_has_read()
@@ -114,6 +116,8 @@ class Story:
         await self._sees(self._vendor, catering, self._anna.user_id)
         await self._sees(self._host, catering, self._chef.user_id)
         await self._sees(self._host, other, ghost)
+        for vendor in self._rooms:
+            await self._arrived(vendor, greeting())
 
     async def _sees(self, client: Client, room: str, user_id: str) -> None:
         await self._until(
@@ -134,7 +138,7 @@ class Story:
         }
         await self._ground.platform.send("booking.confirmed", data)
         self._screen.platform("booking.confirmed", "Vegan menu for 80 guests")
-        notice = await self._posted("catering", "system")
+        notice = await self._posted("catering", lambda message: message.kind == "system")
         await self._arrived("catering", notice.text)
 
     async def _ghost_says(self, text: str) -> None:
@@ -178,11 +182,16 @@ class Story:
 
             await self._until_history(vendor, all_read, "everything that was said")
 
-    async def _posted(self, vendor: str, kind: str) -> Message:
-        def of_kind(messages: list[Message]) -> Message | None:
-            return next((message for message in messages if message.kind == kind), None)
+    async def _ask_festimo(self) -> None:
+        await self._say(self._host, "catering", "!festimo status")
+        answer = await self._posted("catering", lambda message: message.text.startswith("Anna & Ben x"))
+        await self._arrived("catering", answer.text)
 
-        found = of_kind(await self._until_history(vendor, of_kind, "the booking"))
+    async def _posted(self, vendor: str, wanted: Callable[[Message], bool]) -> Message:
+        def first(messages: list[Message]) -> Message | None:
+            return next((message for message in messages if wanted(message)), None)
+
+        found = first(await self._until_history(vendor, first, "what it should have posted"))
         assert found is not None
         return found
 

@@ -17,6 +17,7 @@ from pydantic import (
 from bridge.core.ids import PartyId
 from bridge.participants.input import Party, Vendor
 from bridge.platform.fields import (
+    Amount,
     Attribute,
     Currency,
     ExtensionName,
@@ -29,14 +30,12 @@ from bridge.platform.fields import (
 from bridge.web.fields import Data, Id, Text, Title, refuse_empty, refuse_repeated
 
 MOST_VENDORS = 50
-# Keeps an amount exact in any reader's JSON numbers.
-LARGEST_AMOUNT = 2**53 - 1
 
 
 class Total(Data):
     """An amount in the currency's minor unit: 12.50 EUR is 1250."""
 
-    amount: Annotated[int, Field(ge=0, le=LARGEST_AMOUNT)]
+    amount: Amount
     currency: Currency
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from bridge.web.fields import schema
 
@@ -24,7 +24,12 @@ _IP_LITERAL = r"//(?:[A-Za-z0-9._~-]*@)?\[[0-9A-Fa-f:.]+\]"
 _AFTER_SCHEME = rf"(?:{_IP_LITERAL})?(?:{_PCHAR}|/)*(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
 _URI = re.compile(rf"{_SCHEME}{_AFTER_SCHEME}")
 _URI_REFERENCE = re.compile(rf"(?:{_SCHEME}|(?![^/?#]*:)){_AFTER_SCHEME}")
-_JSON_TYPE = re.compile(r"application/(?:[A-Za-z0-9.!#$&^_-]+\+)?json(?:\s*;.*)?", re.IGNORECASE)
+_ANY_CASE = {
+    word: "".join(f"[{letter.upper()}{letter}]" for letter in word) for word in ("application", "json")
+}
+_JSON_TYPE = re.compile(
+    rf"{_ANY_CASE['application']}/(?:[A-Za-z0-9.!#$&^_-]+\+)?{_ANY_CASE['json']}(?:[ \t]*;[ -~]*)?"
+)
 
 # CloudEvents, "Type system": no control characters, no noncharacters.
 _NOT_IN_A_STRING = "\x00-\x1f\x7f-\x9f\ufdd0-\ufdef" + "".join(
@@ -59,7 +64,13 @@ def _matches(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]:
     return check
 
 
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 1.0 is 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _extension_value(value: object) -> object:
+    value = _whole(value)
     if isinstance(value, str):
         return _cloudevents_string(value)
     # A bool is an int to Python, and both are allowed; null stands for an attribute left out.
@@ -75,6 +86,8 @@ Timestamp = Annotated[
         {"type": "string", "format": "date-time", "description": "RFC 3339, with a zone; years 1970 to 9998"}
     ),
 ]
+# Exact in any reader's JSON numbers.
+Amount = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Attribute = Annotated[
     str,
@@ -98,7 +111,7 @@ JsonContentType = Annotated[
     str,
     StringConstraints(max_length=255),
     AfterValidator(_matches(_JSON_TYPE, "Must be application/json or a +json type for this event")),
-    WithJsonSchema({"type": "string", "maxLength": 255, "examples": ["application/json"]}),
+    schema(16, 255, f"^{_JSON_TYPE.pattern}$", examples=["application/json"]),
 ]
 ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,64}$")]
 ExtensionValue = Annotated[

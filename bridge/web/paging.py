@@ -66,4 +66,4 @@ def _whole_number(text: object) -> int:
 
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,400}$")]
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MOST)]
+Limit = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole_number)]

@@ -51,7 +51,8 @@ async def history(bridge: Bridge, vendor_id: str) -> list[Message]:
         bridge.database, TenantId(TENANT), PartyId("party-1"), VendorId(vendor_id)
     )
     assert conversation is not None
-    return await bridge.messages.history(bridge.database, ConversationId(conversation.conversation_id))
+    told = await bridge.messages.history(bridge.database, ConversationId(conversation.conversation_id))
+    return [message for message in told if message.sender_type != "festimo"]
 
 
 async def test_everybody_reads_everybody_without_a_shield(ground: Stand, people: People) -> None:

@@ -108,7 +108,8 @@ class Scene:
     async def history(self) -> list[Message]:
         conversation = await self._conversation()
         assert conversation is not None
-        return await self.bridge.messages.history(self.bridge.database, conversation.conversation_id)
+        told = await self.bridge.messages.history(self.bridge.database, conversation.conversation_id)
+        return [message for message in told if message.sender_type != "festimo"]
 
     async def sent(self, text: str) -> str:
         """The event id, once the API's message of this text is in the room."""

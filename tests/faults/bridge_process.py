@@ -2,7 +2,7 @@
 
 `python -m tests.faults.bridge_process CONFIG [--die-at-commit N | --die-at-call N] [--before]`. Nothing in the bridge
 knows of this: the database is wrapped where the wiring takes it, the homeserver's calls at their one door. It counts
-from when it is ready: the homeserver knows it and delivers.
+from when it is ready: it has caught up, and waits for more.
 
 Loading it takes longer than running a good part of a story, so `Lives` loads it once (`--nursery`) and forks each life.
 """
@@ -173,19 +173,19 @@ class WatchedDatabase(Database):
 
 
 def watch_calls(doom: Doom) -> None:
-    """Every call of the homeserver passes `Homeserver.request`. The ping is the last one of getting ready."""
+    """Every call of the homeserver passes `Homeserver.request`. Who waits in a `/sync` is ready."""
     request = Homeserver.request
 
     async def watched(self: Homeserver, method: Any, path: Any, *args: Any, **options: Any) -> Any:
         place = place_of_caller()
+        if (options.get("query") or {}).get("timeout", "0") != "0":
+            doom.arm()
         dies_after = doom.passes("call", place)
         try:
             answer = await request(self, method, path, *args, **options)
         finally:
             if dies_after:
                 die(place)
-        if str(path).endswith("/ping"):
-            doom.arm()
         return answer
 
     Homeserver.request = watched  # type: ignore[method-assign]

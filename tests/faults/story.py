@@ -20,6 +20,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import SystemClock
 from bridge.core.ids import PartyId, TenantId, VendorId, new_id
 from bridge.demo.stand import TENANT, Stand, stand
+from bridge.festimo.answers import greeting
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
 from bridge.storage.database import Database, open_database
@@ -181,6 +182,8 @@ class Story:
         send, party = self.ground.send, self._party()
         vendors = [self._person("chef", "Chef", self.ground.vendor), {"id": self.gina, "name": "Gina"}]
         await send("party.plan.completed", {"party": party, "vendors": vendors})
+        for vendor in ("chef", self.gina):
+            self._says(vendor, "festimo", greeting().splitlines()[0])
         await self._message(self.gina, self.gina, "g1")
         await self._message("chef", "anna", "a1")
         await self._message(self.gina, "anna", "a2")
