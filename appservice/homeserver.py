@@ -158,7 +158,13 @@ class Homeserver:
 
     @_shaped
     async def sync(
-        self, user: str, device: str, *, since: str | None, filter_: Mapping[str, Any], wait: int = SYNC_WAIT
+        self,
+        user: str,
+        device: str | None,
+        *,
+        since: str | None,
+        filter_: Mapping[str, Any],
+        wait: int = SYNC_WAIT,
     ) -> dict[str, Any]:
         query = {"timeout": str(wait), "filter": _json(filter_).decode(), "set_presence": "offline"}
         if since is not None:

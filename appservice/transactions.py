@@ -20,7 +20,7 @@ from appservice.members import Members
 from appservice.names import Names
 from appservice.room_map import room_by_id
 from bridge.core.ids import TenantId
-from bridge.delivery.inbox import Inbox
+from bridge.delivery.inbox import Accepted, Inbox
 from bridge.storage.database import Database, DatabaseError, Transaction
 
 TOPIC = "matrix.event"
@@ -142,7 +142,7 @@ class HomeserverSide:
             parsed = parse(body)
         try:
             async with self._database.transaction() as tx:
-                await self._keep(tx, parsed)
+                await self.keep(tx, parsed)
         except DatabaseError as error:
             log.error("transaction_not_kept", error=type(error).__qualname__)
             return _error(503, "M_UNKNOWN", "The database cannot be written. The transaction was not taken.")
@@ -166,12 +166,14 @@ class HomeserverSide:
     async def nothing(self, request: web.Request) -> web.Response:
         return _error(404, "M_NOT_FOUND", "There is no such thing here.")
 
-    async def _keep(self, tx: Transaction, parsed: Parsed) -> None:
+    async def keep(self, tx: Transaction, parsed: Parsed) -> int:
+        """Put what is new into the inbox; return how many events that were."""
+        new = 0
         for event in parsed.events:
             # What we sent ourselves is known already, once per message: not worth a row.
             if event.type == "m.room.encrypted" and self._names.is_ours(event.sender):
                 continue
-            await self._keep_event(tx, event)
+            new += await self._keep_event(tx, event)
         for raw in parsed.unparsable:
             digest = hashlib.sha256(raw).hexdigest()
             log.warning("unparsable_event", sha256=digest)
@@ -184,10 +186,11 @@ class HomeserverSide:
                 body=raw,
                 failure="not an event as the specification describes it",
             )
+        return new
 
-    async def _keep_event(self, tx: Transaction, event: Event) -> None:
+    async def _keep_event(self, tx: Transaction, event: Event) -> bool:
         room = await room_by_id(tx, event.room_id)
-        await self._inbox.add(
+        accepted = await self._inbox.add(
             tx,
             item_id=f"matrix:{event.event_id}",
             tenant_id=room.tenant_id if room else NOBODY,
@@ -198,6 +201,7 @@ class HomeserverSide:
         if room is not None and event.type == "m.room.member":
             # In this very commit, so that nothing is encrypted for those who were members before it.
             await self._members.mark_stale(tx, room.room_id)
+        return accepted is Accepted.NEW
 
     def _authorized(self, handler: Handler) -> Handler:
         async def authorized(request: web.Request) -> web.StreamResponse:

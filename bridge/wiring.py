@@ -27,6 +27,7 @@ from appservice.names import Names
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
 from appservice.preflight import Preflight
+from appservice.repair import Repair
 from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
@@ -276,6 +277,7 @@ class _Parts:
             master_key=identity.master.public,
         )
         self._bot = Bot(homeserver, self.names, own_devices, preflight)
+        self._repair = Repair(database, homeserver, self._homeserver_side, bot=self.names.bot)
         self._sync = BotSync(
             database=database,
             homeserver=homeserver,
@@ -285,6 +287,7 @@ class _Parts:
             inbound=inbound,
             inbox=inbox,
             bot=self.names.bot,
+            on_return=self._repair.soon,
         )
 
         # Who is told what
@@ -325,6 +328,7 @@ class _Parts:
             await self._look_again()
             await self._sync.catch_up()
             tasks.create_task(self._sync.run())
+            tasks.create_task(self._repair.run())
             bot_device = await self._own_devices.ensure(self.names.bot)
             tasks.create_task(self.device_lists.run(self.names.bot, bot_device))
             tasks.create_task(self._outbox_dispatcher.run())

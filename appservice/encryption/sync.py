@@ -5,7 +5,7 @@ for the next one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -52,7 +52,9 @@ class BotSync:
         inbound: InboundSessions,
         inbox: Inbox,
         bot: str,
+        on_return: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_return` is called when the homeserver answers again after it was away."""
         self._database = database
         self._homeserver = homeserver
         self._own_devices = own_devices
@@ -61,6 +63,8 @@ class BotSync:
         self._inbound = inbound
         self._inbox = inbox
         self._bot = bot
+        self._on_return = on_return
+        self._away = False
 
     async def run(self) -> None:
         """Sync until cancelled; an outage is waited out."""
@@ -81,7 +85,11 @@ class BotSync:
             # Whatever it is, the bridge goes on: nobody may be able to stop it by what they send.
             log.error("sync_not_kept", error=type(trouble).__qualname__)
         else:
+            if self._away:
+                self._away = False
+                self._on_return()
             return True
+        self._away = True
         await asyncio.sleep(PAUSE_AFTER_FAILURE)
         return False
 

@@ -200,9 +200,16 @@ class FakeHomeserver(Homeserver):
 
     @_call
     async def sync(
-        self, user: str, device: str, *, since: str | None, filter_: Mapping[str, Any], wait: int = SYNC_WAIT
+        self,
+        user: str,
+        device: str | None,
+        *,
+        since: str | None,
+        filter_: Mapping[str, Any],
+        wait: int = SYNC_WAIT,
     ) -> Json:
         """Only what came after `since` is kept; everything else is said again however often it is asked."""
+        assert device is not None, "only a device has an inbox"
         mine, position = self._device(user, device), int(since or 0)
         mine.inbox = [(at, event) for at, event in mine.inbox if at > position]
         changed = (
