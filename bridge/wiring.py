@@ -44,6 +44,7 @@ from bridge.core.clock import Clock, SystemClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
+from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import Festimo
 from bridge.messages.events import MessagePosted, MessageReceived
@@ -55,8 +56,9 @@ from bridge.platform.api import EventsApi
 from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
-from bridge.storage.database import Database, Reader, Transaction, open_database
+from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.sealing import Sealer
+from bridge.web import health
 from bridge.web.problems import problems
 from bridge.web.server import serve
 
@@ -317,6 +319,8 @@ class _Parts:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
         app.add_routes(self._rest)
+        checks = {"database": self._database_trouble, "homeserver": self._homeserver_trouble}
+        app.add_routes(health.routes(checks, before_metrics=lambda: count_kept(self._database)))
         app.add_subapp("/_matrix/", self._homeserver_side.app())
         return app
 
@@ -333,6 +337,16 @@ class _Parts:
             tasks.create_task(self.device_lists.run(self.names.bot, bot_device))
             tasks.create_task(self._outbox_dispatcher.run())
             log.info("running", bot=self.names.bot)
+
+    async def _database_trouble(self) -> str | None:
+        try:
+            await self._database.fetch_value("SELECT 1")
+        except DatabaseError as error:
+            return f"the database cannot be read ({type(error).__qualname__}): is it running, is there space?"
+        return None
+
+    async def _homeserver_trouble(self) -> str | None:
+        return self._sync.trouble()
 
     async def _look_again(self) -> None:
         """While we were away members may have changed, and the database may be an older copy of itself."""

@@ -65,6 +65,7 @@ class BotSync:
         self._bot = bot
         self._on_return = on_return
         self._away = False
+        self._synced = False
 
     async def run(self) -> None:
         """Sync until cancelled; an outage is waited out."""
@@ -85,6 +86,7 @@ class BotSync:
             # Whatever it is, the bridge goes on: nobody may be able to stop it by what they send.
             log.error("sync_not_kept", error=type(trouble).__qualname__)
         else:
+            self._synced = True
             if self._away:
                 self._away = False
                 self._on_return()
@@ -92,6 +94,12 @@ class BotSync:
         self._away = True
         await asyncio.sleep(PAUSE_AFTER_FAILURE)
         return False
+
+    def trouble(self) -> str | None:
+        """What keeps room keys from coming in, or None."""
+        if self._away:
+            return "the bot's /sync fails: see sync_failed and sync_not_kept in the log"
+        return None if self._synced else "the bot has not been able to /sync since the start"
 
     async def step(self, *, wait: int | None = None) -> None:
         """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to."""

@@ -8,6 +8,7 @@ from traceback import extract_tb
 import structlog
 
 from bridge.core.clock import Clock
+from bridge.delivery.metrics import ITEM_SECONDS, ITEMS
 from bridge.delivery.queue import Item, Queue, Settled
 from bridge.storage.database import Database, DatabaseError, Transaction
 
@@ -130,6 +131,8 @@ class Dispatcher:
             if handler is None:
                 raise Fail(f"nobody handles {item.topic}")
             await handler(item)
+            ITEMS.labels(item.topic, "done").inc()
+            ITEM_SECONDS.labels(item.topic).observe((self._clock.now() - item.created_at) / 1000)
             return True
         except Retry as decision:
             await self._again(item, decision)
@@ -154,6 +157,7 @@ class Dispatcher:
         return False
 
     async def _again(self, item: Item, decision: Retry) -> None:
+        ITEMS.labels(item.topic, "retried").inc()
         if item.attempts % TELL_EVERY == 0:
             log.warning(
                 "tried_again", topic=item.topic, id=item.id, attempt=item.attempts + 1, reason=str(decision)
@@ -161,6 +165,7 @@ class Dispatcher:
         await self._decide(item, self._queue.retry(item, delay=_delay(item, decision), failure=str(decision)))
 
     async def _fault(self, item: Item, name: str) -> None:
+        ITEMS.labels(item.topic, "fault").inc()
         if item.faults + 1 < MOST_FAULTS:
             again = self._queue.retry(item, delay=_delay(item, None), failure=name, fault=True)
             await self._decide(item, again)
@@ -168,6 +173,7 @@ class Dispatcher:
             await self._decide(item, self._bury(item, f"gave up after {name}"))
 
     async def _bury(self, item: Item, reason: str) -> None:
+        ITEMS.labels(item.topic, "dead").inc()
         async with self._database.transaction() as tx:
             on_dead = self._on_dead.get(item.topic)
             if on_dead is not None:

@@ -1,0 +1,38 @@
+"""For whoever runs the bridge: `/health/live`, `/health/ready` and `/metrics`. Tells nothing about anybody."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+Check = Callable[[], Awaitable[str | None]]
+"""Returns what is wrong and what to do, or None."""
+
+
+def routes(
+    checks: Mapping[str, Check], *, before_metrics: Callable[[], Awaitable[None]]
+) -> list[web.RouteDef]:
+    """`checks`: by the name of the part; all must pass for the bridge to be ready."""
+
+    async def live(request: web.Request) -> web.Response:
+        return web.json_response({"status": "live"})
+
+    async def ready(request: web.Request) -> web.Response:
+        found = {name: await check() for name, check in checks.items()}
+        wrong = {name: what for name, what in found.items() if what is not None}
+        answer = {
+            "status": "not ready" if wrong else "ready",
+            "checks": {name: what or "ok" for name, what in found.items()},
+        }
+        return web.json_response(answer, status=503 if wrong else 200)
+
+    async def metrics(request: web.Request) -> web.Response:
+        await before_metrics()
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [
+        web.get("/health/live", live),
+        web.get("/health/ready", ready),
+        web.get("/metrics", metrics),
+    ]
