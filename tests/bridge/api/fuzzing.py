@@ -1,0 +1,94 @@
+"""Hooks of schemathesis: who it is, and the rules that JSON Schema has no words for. It loads this file by itself."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import requests
+import schemathesis
+from hypothesis import strategies as st
+
+from bridge.web.idempotency import PATTERN
+from tests.bridge.platform.sender import NEW, sign
+
+CURSORS = {"cursor", "before", "after"}
+CURSOR = re.compile(r"[A-Za-z0-9_-]{1,400}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+AnyCase: TypeAlias = "schemathesis.Case[Any]"
+given: set[tuple[str, str]] = set()
+
+
+class Credentials(requests.auth.AuthBase):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        path = request.path_url.partition("?")[0]
+        if (request.method, path) == ("POST", "/api/v1/events"):
+            body = request.body or b""
+            assert isinstance(body, str | bytes)
+            request.headers.update(sign(body.encode() if isinstance(body, str) else body, secret=NEW))
+        else:
+            request.headers["Authorization"] = f"Bearer {os.environ['FESTIMO_KEY']}"
+        return request
+
+
+schemathesis.auth.set_from_requests(Credentials())  # type: ignore[attr-defined] # it is a registry too
+# Years that every zone can tell.
+schemathesis.openapi.format(
+    "date-time",
+    st.integers(0, 250_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat()),
+)
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) -> None:
+    """Cursors are made by us, for one list: nobody can think one up. An Idempotency-Key is new for each request."""
+    query: dict[str, Any] = case.query or {}
+    for name in CURSORS & set(query):
+        value = query[name]
+        if isinstance(value, str) and CURSOR.fullmatch(value) and (_list(case), value) not in given:
+            del query[name]
+    if {"before", "after"} <= query.keys():
+        del query["after"]
+    key = case.headers.get("Idempotency-Key") if case.headers else None
+    if isinstance(key, str) and re.fullmatch(PATTERN, key):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    _mend(case.body)
+
+
+@schemathesis.hook
+def after_call(_: schemathesis.HookContext, case: AnyCase, response: schemathesis.Response) -> None:
+    """Remembers the cursors that were given out: the links bring them back."""
+    answer = response.json() if response.status_code == 200 else None
+    if isinstance(answer, dict):
+        given.update(
+            (_list(case), str(answer[name])) for name in ("next_cursor", *CURSORS) if answer.get(name)
+        )
+
+
+def _list(case: AnyCase) -> str:
+    filters = {name: value for name, value in (case.query or {}).items() if name not in CURSORS | {"limit"}}
+    return f"{case.formatted_path}?{sorted(filters.items())}"
+
+
+def _mend(body: Any) -> None:
+    """No two people of a list have the same id; nothing ends before it starts."""
+    for value in _objects(body):
+        for people in (value.get("hosts"), value.get("vendors")):
+            seen: set[str] = set()
+            for one in people if isinstance(people, list) else ():
+                if isinstance(one, dict) and isinstance(one.get("id"), str):
+                    one["id"] = f"another-{len(seen)}" if one["id"] in seen else one["id"]
+                    seen.add(one["id"])
+        starts, ends = value.get("starts_at"), value.get("ends_at")
+        if isinstance(starts, str) and isinstance(ends, str) and TIME.match(ends):
+            value["ends_at"] = starts
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _objects(part)
