@@ -1,6 +1,5 @@
 """Idempotency-Key: what a request was answered, kept in the transaction of its effect, so that it is had once."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -48,8 +47,8 @@ class Request:
     content: object
 
     @property
-    def hash(self) -> bytes:
-        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).digest()
+    def canonical(self) -> bytes:
+        return json.dumps(self.content, sort_keys=True).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class IdempotencyKeys:
         row = await tx.fetch_one(SELECT, request.tenant_id, request.key)
         if row is None:
             return None
-        if row["request_hash"] != request.hash:
+        if row["request_hash"] != self._sealer.fingerprint(request.canonical):
             raise IdempotencyKeyReused(
                 f"This {HEADER} came before, with another request. Nothing was changed. Take a new key for a new"
                 " request.",
@@ -97,7 +96,8 @@ class IdempotencyKeys:
         now = self._clock.now()
         kept = json.dumps({"status": status, "body": body, "location": location}).encode()
         sealed = await self._sealer.seal(tx, request.tenant_id, "idempotency", kept, place=_place(request))
-        await tx.execute(INSERT, request.tenant_id, request.key, request.hash, sealed, now)
+        fingerprint = self._sealer.fingerprint(request.canonical)
+        await tx.execute(INSERT, request.tenant_id, request.key, fingerprint, sealed, now)
         await tx.execute(FORGET, now - KEPT)
 
 

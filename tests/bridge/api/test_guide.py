@@ -1,0 +1,67 @@
+"""docs/api.md is a session: its lines are run, its answers are the bridge's."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.storage.database import Database
+from bridge.web.server import serve
+from tests.bridge.api.client import Api
+from tests.bridge.api.requests import event_sent
+from tests.bridge.api.world import OURS, SECRETS, World
+
+GUIDE = Path(__file__).parents[3] / "docs/api.md"
+MARK = "--- answer ends ---"
+
+
+def session() -> list[tuple[str, str | None]]:
+    """Each line and the answer that follows it."""
+    lines: list[tuple[str, str | None]] = []
+    for block in re.findall(r"```console\n(.*?)```", GUIDE.read_text(), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                lines.append((line.removeprefix("$ "), None))
+            else:
+                lines[-1] = (lines[-1][0], line)
+    return lines
+
+
+def alike(value: Any) -> Any:
+    """What differs each time, by another name."""
+    text = json.dumps(value)
+    text = re.sub(r'"[0-9a-f]{32}"', '"ID"', text)
+    text = re.sub(r'"[0-9-]{10}T[0-9:.]+Z"', '"TIME"', text)
+    return json.loads(re.sub(r'"(before|after|next_cursor)": "[^"]+"', r'"\1": "CURSOR"', text))
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
+    await event_sent(api, SECRETS[OURS])
+    server = await serve(world.app(), host="127.0.0.1", port=0)
+    lines = session()
+    script = "\n".join(f"{line}\necho; echo '{MARK}'" for line, _ in lines)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            "-euc",
+            script,
+            env=os.environ | {"FESTIMO": f"http://127.0.0.1:{server.port}", "KEY": str(api.key)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+    finally:
+        await server.stop()
+    assert process.returncode == 0
+    answers = [answer.strip() for answer in output.decode().split(MARK)]
+    assert len(lines) > 8
+    for (line, expected), answer in zip(lines, answers, strict=False):
+        if expected is None:
+            assert answer == "", line
+        else:
+            assert alike(json.loads(answer)) == alike(json.loads(expected)), line
