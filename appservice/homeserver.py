@@ -193,6 +193,17 @@ class Homeserver:
             if refusal.errcode != "M_USER_IN_USE":
                 raise
 
+    async def exists(self, user: str) -> bool:
+        """Whether the user exists, as far as the homeserver (theirs, if it is another) tells."""
+        try:
+            await self.request(Method.GET, Path.v3.profile[user])
+        except HomeserverRefused as refusal:
+            if refusal.status == 404:
+                return False
+            if refusal.status != 403:  # some servers tell profiles to nobody
+                raise
+        return True
+
     async def set_display_name(self, user: str, name: str) -> None:
         await self.request(Method.PUT, Path.v3.profile[user].displayname, {"displayname": name}, as_user=user)
 

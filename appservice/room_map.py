@@ -10,8 +10,9 @@ SELECT_BY_CONVERSATION = "SELECT room_id, tenant_id, conversation_id FROM rooms 
 SELECT_BY_ROOM = "SELECT room_id, tenant_id, conversation_id FROM rooms WHERE room_id = $1"
 INSERT = """
 INSERT INTO rooms (room_id, tenant_id, conversation_id, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (conversation_id) DO NOTHING
 """
+FORGET_MEMBERS = "DELETE FROM room_members WHERE room_id = $1"
+FORGET = "DELETE FROM rooms WHERE room_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,13 @@ async def room_by_id(reader: Reader, room_id: str) -> Room | None:
 
 
 async def remember_room(tx: Transaction, room: Room, clock: Clock) -> None:
+    """From now on this is the conversation's room; one that it had before is forgotten."""
+    known = await room_of(tx, room.conversation_id)
+    if known == room:
+        return
+    if known is not None:
+        await tx.execute(FORGET_MEMBERS, known.room_id)
+        await tx.execute(FORGET, known.room_id)
     await tx.execute(INSERT, room.room_id, room.tenant_id, room.conversation_id, clock.now())
 
 

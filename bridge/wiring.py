@@ -21,6 +21,7 @@ from appservice.encryption.to_device import ToDevice
 from appservice.ghosts import Ghosts
 from appservice.homeserver import TIMEOUT, Homeserver
 from appservice.inbound.events import InboundEvents
+from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.members import Members
 from appservice.names import Names
@@ -255,6 +256,7 @@ class _Parts:
             names=self.names,
             inbound=inbound,
             device_lists=self.device_lists,
+            membership=InboundMembership(self.names, conversations, self.conversation_store),
             messages=InboundMessages(
                 names=self.names,
                 messages=messages,

@@ -10,6 +10,7 @@ from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, K
 from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.encryption.sync import waits_for_key
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
+from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.names import Names
 from appservice.room_map import Room, room_by_id
@@ -33,6 +34,7 @@ class InboundEvents:
         names: Names,
         inbound: InboundSessions,
         device_lists: DeviceLists,
+        membership: InboundMembership,
         messages: InboundMessages,
     ) -> None:
         self._database = database
@@ -41,6 +43,7 @@ class InboundEvents:
         self._names = names
         self._inbound = inbound
         self._device_lists = device_lists
+        self._membership = membership
         self._messages = messages
 
     async def apply(self, item: Item) -> None:
@@ -59,7 +62,9 @@ class InboundEvents:
         event_type = event["type"]
         if event_type == "m.room.encrypted" and "state_key" not in event:
             return await self._encrypted(tx, room, event, item)
-        if event_type in ENDS_SESSIONS and "state_key" in event:
+        if event_type == "m.room.member" and "state_key" in event:
+            await self._membership.changed(tx, room, event)
+        elif event_type in ENDS_SESSIONS and "state_key" in event:
             await retire_sessions(tx, room.room_id)
         elif event_type == "m.room.message":
             # Anybody's homeserver could have written it: flagged, never trusted.

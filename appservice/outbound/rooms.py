@@ -214,6 +214,8 @@ class Rooms:
     async def _invite_account(self, item: Item, room_id: str, user_id: str) -> None:
         """The rest of the conversation does not wait for ever for a server that may not even exist."""
         try:
+            if not await self._homeserver.exists(user_id):
+                raise Fail(f"{user_id} cannot be invited: there is no such user. Check the spelling")
             await self._invite(room_id, user_id)
         except HomeserverUnavailable as trouble:
             if trouble.errcode is not None and item.attempts >= MOST_INVITES:

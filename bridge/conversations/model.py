@@ -8,6 +8,7 @@ from bridge.participants.model import Participant
 
 Status = Literal["active"]
 Role = Literal["host", "vendor"]
+Away = Literal["declined", "left", "removed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,12 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A participant in a conversation, and as what they take part in it."""
+    """A participant in a conversation, and as what they take part in it.
+
+    `away`: they are not there any more; `failure`: why they could not be brought in.
+    """
 
     participant: Participant
     role: Role
+    away: Away | None = None
+    failure: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bridge.conversations import rules
 from bridge.conversations.events import ConversationOpened, ParticipantAdded
-from bridge.conversations.model import Conversation, Role
+from bridge.conversations.model import Away, Conversation, Role
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId, new_id
@@ -12,6 +12,8 @@ from bridge.delivery.outbox import Outbox
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
+
+_Place = tuple[ConversationId, ParticipantId]
 
 
 class Conversations:
@@ -32,8 +34,12 @@ class Conversations:
         party_title: str,
         hosts: Sequence[Participant],
         vendor: Participant,
+        bring_back: bool = True,
     ) -> Conversation:
-        """Return the party's conversation with the vendor; made if there is none. Missing people are added."""
+        """Return the party's conversation with the vendor; made if there is none. Missing people are added.
+
+        `bring_back`: those who declined or left are invited again.
+        """
         conversation, _ = await self.get_or_make(
             tx,
             tenant_id=tenant_id,
@@ -41,6 +47,7 @@ class Conversations:
             party_title=party_title,
             hosts=hosts,
             vendor=vendor,
+            bring_back=bring_back,
         )
         return conversation
 
@@ -53,6 +60,7 @@ class Conversations:
         party_title: str,
         hosts: Sequence[Participant],
         vendor: Participant,
+        bring_back: bool = True,
     ) -> tuple[Conversation, bool]:
         """As `open`, and whether it was made."""
         vendor_id = VendorId(vendor.participant_id)
@@ -70,12 +78,22 @@ class Conversations:
             known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id)
             assert known is not None
             conversation = known
-        if made or await self._store.clear_failure(tx, conversation.conversation_id):
+        again = await self._store.clear_failure(tx, conversation.conversation_id)
+        if made or again:
             opened = ConversationOpened(tenant_id=tenant_id, conversation_id=conversation.conversation_id)
             await self._outbox.record(tx, opened)
+        wanted: list[_Place] = []
+        if again:  # a new room: everybody has to come in
+            members = await self._store.members(tx, conversation.conversation_id)
+            wanted += [(conversation.conversation_id, m.participant.participant_id) for m in members]
         for host in hosts:
-            await self._add(tx, conversation, host, "host")
-        await self._add(tx, conversation, vendor, "vendor")
+            wanted += await self._add(tx, conversation, host, "host", bring_back=bring_back)
+        wanted += await self._add(tx, conversation, vendor, "vendor", bring_back=bring_back)
+        for conversation_id, participant_id in dict.fromkeys(wanted):
+            added = ParticipantAdded(
+                tenant_id=tenant_id, conversation_id=conversation_id, participant_id=participant_id
+            )
+            await self._outbox.record(tx, added)
         return conversation, made
 
     async def not_opened(self, tx: Transaction, conversation_id: ConversationId, *, reason: str) -> None:
@@ -88,25 +106,35 @@ class Conversations:
         """The participant could not be brought in; the next `open` with them tries again."""
         await self._store.set_member_failure(tx, conversation_id, participant_id, reason)
 
-    async def _add(
-        self, tx: Transaction, conversation: Conversation, participant: Participant, role: Role
+    async def went(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
-        known = await self._participants.get(tx, participant.tenant_id, participant.participant_id)
+        await self._store.set_away(tx, conversation_id, participant_id, away)
+
+    async def came(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> None:
+        await self._store.set_there(tx, conversation_id, participant_id)
+
+    async def _add(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        participant: Participant,
+        role: Role,
+        *,
+        bring_back: bool,
+    ) -> list[_Place]:
+        """Return who has to be brought in where."""
+        here, person = conversation.conversation_id, participant.participant_id
+        known = await self._participants.get(tx, participant.tenant_id, person)
         await self._participants.put(tx, participant)
-        new = await self._store.add_member(tx, conversation, participant.participant_id, role)
-        failed = await self._store.clear_member_failure(
-            tx, conversation.conversation_id, participant.participant_id
-        )
-        wanted = {conversation.conversation_id} if new or failed else set()
+        new = await self._store.add_member(tx, conversation, person, role)
+        failed = await self._store.clear_member_failure(tx, here, person)
+        returns = bring_back and await self._store.clear_away(tx, here, person)
+        wanted = [(here, person)] if new or failed or returns else []
         if known is not None and participant.mxid not in (None, known.mxid):
             # Wherever they take part, they can be invited now.
-            wanted.update(
-                await self._store.of_participant(tx, participant.tenant_id, participant.participant_id)
-            )
-        for conversation_id in sorted(wanted):
-            added = ParticipantAdded(
-                tenant_id=conversation.tenant_id,
-                conversation_id=conversation_id,
-                participant_id=participant.participant_id,
-            )
-            await self._outbox.record(tx, added)
+            everywhere = await self._store.of_participant(tx, participant.tenant_id, person)
+            wanted += [(conversation_id, person) for conversation_id in everywhere]
+        return wanted

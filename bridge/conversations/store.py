@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.conversations.model import Conversation, Member, Role, Status
+from bridge.conversations.model import Away, Conversation, Member, Role, Status
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.participants.store import participant_of
@@ -32,11 +32,19 @@ CLEAR_MEMBER_FAILURE = """
 UPDATE conversation_members SET failure = NULL
 WHERE conversation_id = $1 AND participant_id = $2 AND failure IS NOT NULL
 """
+SET_AWAY = "UPDATE conversation_members SET away = $3 WHERE conversation_id = $1 AND participant_id = $2"
+CAME = """
+UPDATE conversation_members SET away = NULL, failure = NULL WHERE conversation_id = $1 AND participant_id = $2
+"""
+CLEAR_AWAY = """
+UPDATE conversation_members SET away = NULL WHERE conversation_id = $1 AND participant_id = $2 AND away IS NOT NULL
+"""
 SELECT_OF_PARTICIPANT = """
 SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 ORDER BY conversation_id
 """
 _MEMBERS = """
-SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role
+SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role,
+    m.away, m.failure
 FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
 """
 SELECT_MEMBERS = f"{_MEMBERS} WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id"
@@ -118,6 +126,22 @@ class ConversationStore:
         """Return whether there was one."""
         return bool(await tx.execute(CLEAR_MEMBER_FAILURE, conversation_id, participant_id))
 
+    async def set_away(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
+    ) -> None:
+        await tx.execute(SET_AWAY, conversation_id, participant_id, away)
+
+    async def clear_away(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> bool:
+        """Return whether they were."""
+        return bool(await tx.execute(CLEAR_AWAY, conversation_id, participant_id))
+
+    async def set_there(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> None:
+        await tx.execute(CAME, conversation_id, participant_id)
+
     async def of_participant(
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[ConversationId]:
@@ -127,7 +151,7 @@ class ConversationStore:
     async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:
         """In the order in which they came in."""
         rows = await reader.fetch(SELECT_MEMBERS, conversation_id)
-        return [Member(participant_of(row), row["role"]) for row in rows]
+        return [_member(row) for row in rows]
 
     async def members_of(
         self, reader: Reader, conversation_ids: Sequence[ConversationId]
@@ -138,7 +162,7 @@ class ConversationStore:
             places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
             sql = f"{_MEMBERS} WHERE m.conversation_id IN ({places}) ORDER BY m.joined_at, p.participant_id"
             for row in await reader.fetch(sql, *conversation_ids):
-                found[ConversationId(row["conversation_id"])].append(Member(participant_of(row), row["role"]))
+                found[ConversationId(row["conversation_id"])].append(_member(row))
         return found
 
     async def find(
@@ -182,6 +206,10 @@ def _stored(row: Row) -> Stored:
     conversation = _conversation(row)
     assert conversation is not None
     return Stored(conversation, row["updated_at"])
+
+
+def _member(row: Row) -> Member:
+    return Member(participant_of(row), row["role"], row["away"], row["failure"])
 
 
 def _conversation(row: Row | None) -> Conversation | None:

@@ -97,14 +97,25 @@ class PlatformEvents:
             case events.VendorSelected(data=selection):
                 await self._open(tx, tenant_id, selection.party, selection.vendor)
             case events.BookingConfirmed(data=confirmation):
-                conversation = await self._open(tx, tenant_id, confirmation.party, confirmation.vendor)
+                # News of a booking is no reason to press those who have left.
+                conversation = await self._open(
+                    tx, tenant_id, confirmation.party, confirmation.vendor, bring_back=False
+                )
                 await self._bookings.confirmed(tx, conversation, _booking(confirmation.booking))
             case events.MessageSend(data=message):
                 await self._send(tx, tenant_id, message)
             case events.Unknown():
                 raise Fail(f"unknown event type {event.type}")
 
-    async def _open(self, tx: Transaction, tenant_id: TenantId, party: Party, vendor: Vendor) -> Conversation:
+    async def _open(
+        self,
+        tx: Transaction,
+        tenant_id: TenantId,
+        party: Party,
+        vendor: Vendor,
+        *,
+        bring_back: bool = True,
+    ) -> Conversation:
         return await self._conversations.open(
             tx,
             tenant_id=tenant_id,
@@ -112,6 +123,7 @@ class PlatformEvents:
             party_title=party.title,
             hosts=[host.participant(tenant_id) for host in party.hosts],
             vendor=vendor.participant(tenant_id),
+            bring_back=bring_back,
         )
 
     async def _send(self, tx: Transaction, tenant_id: TenantId, message: events.NewMessage) -> None:

@@ -44,6 +44,12 @@ class Admin:
             for room in answer["rooms"]
         ]
 
+    async def delete_room(self, room_id: str) -> None:
+        """Everybody is put out, and the room purged, before this returns."""
+        url = f"{self._url}/_synapse/admin/v1/rooms/{quote(room_id)}"
+        async with self._session.delete(url, headers=self._headers, json={"purge": True}) as response:
+            assert response.status == 200, await response.text()
+
     async def state(self, room_id: str) -> dict[tuple[str, str], dict[str, Any]]:
         """(type, state key) -> content."""
         answer = await self.get(f"/_synapse/admin/v1/rooms/{quote(room_id)}/state")

@@ -32,6 +32,7 @@ CREATE TABLE conversation_members (
     participant_id   TEXT NOT NULL,
     role             TEXT NOT NULL,
     failure          TEXT,
+    away             TEXT,
     joined_at        BIGINT NOT NULL,
     PRIMARY KEY (conversation_id, participant_id),
     FOREIGN KEY (tenant_id, participant_id) REFERENCES participants (tenant_id, participant_id)

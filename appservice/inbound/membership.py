@@ -1,0 +1,61 @@
+"""Who came, declined, left or was removed. Who is in the room is asked from the homeserver; this is what it means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from appservice.names import Names
+from appservice.room_map import Room
+from bridge.conversations.model import Away
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.storage.database import Transaction
+
+GONE = ("leave", "ban")
+
+log = structlog.get_logger(__name__)
+
+
+class InboundMembership:
+    def __init__(self, names: Names, service: Conversations, conversations: ConversationStore) -> None:
+        self._names = names
+        self._service = service
+        self._conversations = conversations
+
+    async def changed(self, tx: Transaction, room: Room, event: Mapping[str, Any]) -> None:
+        user, membership = event.get("state_key"), event["content"].get("membership")
+        if user == self._names.bot and membership in GONE:
+            log.error("bot_removed", room=room.room_id, by=event["sender"], conversation=room.conversation_id)
+            await self._service.not_opened(
+                tx,
+                room.conversation_id,
+                reason=f"Festimo was removed from the room by {event['sender']}. The next event for this party and"
+                " vendor makes a new room.",
+            )
+            return
+        member = next(
+            (
+                member.participant
+                for member in await self._conversations.members(tx, room.conversation_id)
+                if member.participant.mxid == user
+            ),
+            None,
+        )
+        if member is None:
+            return
+        if membership == "join":
+            await self._service.came(tx, room.conversation_id, member.participant_id)
+        elif membership in GONE:
+            away = _why(event)
+            log.info("member_away", room=room.room_id, user=user, away=away)
+            await self._service.went(tx, room.conversation_id, member.participant_id, away)
+
+
+def _why(event: Mapping[str, Any]) -> Away:
+    if event["sender"] != event["state_key"]:
+        return "removed"
+    unsigned = event.get("unsigned")
+    before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
+    was_invited = isinstance(before, dict) and before.get("membership") == "invite"
+    return "declined" if was_invited else "left"
