@@ -15,6 +15,8 @@ PAUSE_AFTER_FAILURE = 1
 """Seconds."""
 PATIENCE = 30
 """Seconds that a homeserver may be away which was never met; one that we know is waited for however long."""
+TELL_EVERY = 30
+"""Seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,24 +29,28 @@ class Bot:
         own_devices: OwnDevices,
         preflight: Preflight,
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
     ) -> None:
+        """`patience`: seconds, instead of `PATIENCE`."""
         self._homeserver = homeserver
         self._names = names
         self._own_devices = own_devices
         self._preflight = preflight
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
 
     async def introduce(self) -> None:
         """Return once the homeserver knows the bot and its device, and delivers to us. Raise `CannotStart`."""
         known = await self._own_devices.is_published(self._names.bot)
-        waited = 0
+        time = asyncio.get_running_loop().time
+        started, tell_at = time(), 0.0
         while True:
             try:
                 await self._introduce()
             except HomeserverUnavailable as trouble:
-                if waited % 30 == 0:
+                waited = time() - started
+                if waited >= tell_at:
                     log.warning("homeserver_unavailable", reason=str(trouble))
+                    tell_at = waited + TELL_EVERY
                 if not known and waited >= self._patience:
                     raise CannotStart(
                         Reason.HOMESERVER_UNREACHABLE,
@@ -53,7 +59,6 @@ class Bot:
                         " `curl <homeserver.url>/_matrix/client/versions` answers if it does.",
                     ) from None
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
-                waited += PAUSE_AFTER_FAILURE
             else:
                 return
 

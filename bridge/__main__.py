@@ -38,12 +38,15 @@ app.add_typer(api_key.app, name="api-key")
 def run(
     config: ConfigOption = DEFAULT_CONFIG,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    patience: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for a homeserver that was never met before.")
+    ] = None,
 ) -> None:
     """Run the bridge until it is told to stop (Ctrl-C or SIGTERM)."""
     if log_level not in ("debug", "info", "warning", "error"):
         raise typer.BadParameter("one of debug, info, warning, error", param_hint="--log-level")
     logs.set_up(log_level)  # type: ignore[arg-type] # checked above
-    asyncio.run(_run(load(config)))
+    asyncio.run(_run(load(config), patience))
 
 
 @app.command()
@@ -98,13 +101,13 @@ def demo(
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, patience: float | None) -> None:
     from bridge.wiring import running
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(config) as bridge:
+    async with running(config, patience=patience) as bridge:
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([bridge.work, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()

@@ -100,14 +100,18 @@ async def running(
     *,
     clock: Clock | None = None,
     open_: Callable[[str], Awaitable[Database]] = open_database,
+    patience: float | None = None,
 ) -> AsyncIterator[Bridge]:
-    """Run the bridge until the block is left; `Bridge.work` ends only by an error."""
+    """Run the bridge until the block is left; `Bridge.work` ends only by an error.
+
+    `patience`: seconds that a homeserver may be away which was never met.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         database = await open_(config.database.url.get_secret_value())
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-        parts = _Parts(config, database, session, clock)
+        parts = _Parts(config, database, session, clock, patience=patience)
         await parts.sealer.check(database)
         server = await serve(
             parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
@@ -133,7 +137,13 @@ class _Parts:
     """All objects of one bridge, in the order in which they need each other."""
 
     def __init__(
-        self, config: Config, database: Database, session: aiohttp.ClientSession, clock: Clock
+        self,
+        config: Config,
+        database: Database,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        *,
+        patience: float | None,
     ) -> None:
         self._config = config
         ours, keys = config.appservice, config.encryption
@@ -280,7 +290,7 @@ class _Parts:
             appservice_id=ours.id,
             master_key=identity.master.public,
         )
-        self._bot = Bot(homeserver, self.names, own_devices, preflight)
+        self._bot = Bot(homeserver, self.names, own_devices, preflight, patience=patience)
         self._repair = Repair(database, homeserver, self._homeserver_side, bot=self.names.bot)
         self._sync = BotSync(
             database=database,
