@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,11 +14,10 @@ import yaml
 
 from bridge import logs
 from bridge.commands import api_key
-from bridge.commands.failure import cannot_start
+from bridge.commands.failure import EXIT_FAILED, cannot_start
 from bridge.commands.init import init
 from bridge.config import Config, load
-
-EXIT_FAILED = 1
+from bridge.core.errors import Refusal
 
 app = typer.Typer(
     name="festimo",
@@ -131,10 +131,16 @@ def _exit(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def main() -> None:
-    """`festimo`: as `app`, with every known reason for which it cannot go on told in words, and an exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`festimo`: as `app`, with every known reason for which it cannot go on told in words, and an exit code.
+
+    `arguments`: instead of those of the process.
+    """
     try:
-        app()
+        app(arguments)
+    except Refusal as refusal:
+        typer.echo(refusal.detail, err=True)
+        sys.exit(EXIT_FAILED)
     except Exception as error:
         reason = cannot_start(error)
         if reason is None:

@@ -1,8 +1,8 @@
 """`festimo api-key`: who may use the REST API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,15 +10,11 @@ from typing import Annotated, TypeVar
 import typer
 
 from bridge.api_keys.service import ApiKeys
-from bridge.config import Config, ConfigError, load
+from bridge.commands.failure import EXIT_FAILED
+from bridge.config import Config, load
 from bridge.core.clock import SystemClock
-from bridge.core.errors import Refusal
 from bridge.core.ids import TenantId
-from bridge.storage.database import DatabaseError, open_database
-
-EXIT_REFUSED = 1
-EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
-EXIT_DATABASE = 74  # EX_IOERR
+from bridge.storage.database import open_database
 
 Result = TypeVar("Result")
 
@@ -57,7 +53,7 @@ def revoke(
     """End a key at once and for good."""
     if not _with_keys(config, lambda keys: keys.revoke(key_id)):
         typer.echo("No valid key has this id; nothing was changed. See `festimo api-key list`.", err=True)
-        raise typer.Exit(EXIT_REFUSED)
+        raise typer.Exit(EXIT_FAILED)
     typer.echo(f"{key_id} opens nothing any more.")
 
 
@@ -66,8 +62,7 @@ def _with_keys(path: Path, work: Callable[[ApiKeys], Awaitable[Result]]) -> Resu
         async with _keys(config) as keys:
             return await work(keys)
 
-    with _told():
-        return asyncio.run(run(load(path)))
+    return asyncio.run(run(load(path)))
 
 
 @asynccontextmanager
@@ -79,21 +74,6 @@ async def _keys(config: Config) -> AsyncIterator[ApiKeys]:
         yield api_keys(config, database, SystemClock())
     finally:
         await database.close()
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_CONFIG) from None
-    except DatabaseError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_DATABASE) from None
-    except Refusal as refusal:
-        typer.echo(refusal.detail, err=True)
-        raise typer.Exit(EXIT_REFUSED) from None
 
 
 def _day(milliseconds: int) -> str:

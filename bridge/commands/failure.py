@@ -7,6 +7,9 @@ from bridge.core.start import CannotStart, Reason
 from bridge.storage.database import DatabaseError, DatabaseTooNew
 from bridge.storage.sealing import CannotOpen
 
+EXIT_FAILED = 1
+"""What was asked for was not done; nothing was changed."""
+
 
 def cannot_start(error: BaseException) -> CannotStart | None:
     """None: a fault of ours, which keeps its traceback."""

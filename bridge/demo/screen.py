@@ -43,6 +43,19 @@ class Screen:
     def message(self, who: str, text: str, *, encrypted: bool, room: str) -> None:
         self._line("🔒" if encrypted else "⚠ ", who, text, room=room)
 
+    def command(self, parts: list[str]) -> None:
+        """A line for a shell, which can be copied."""
+        for number, part in enumerate(parts):
+            begin = "$ " if number == 0 else "    "
+            end = "" if number == len(parts) - 1 else " \\"
+            self._console.print(Text(f"  {begin}{part}{end}", style="bold"), soft_wrap=True)
+
+    def answer(self, text: str) -> None:
+        """What a command answered."""
+        for line in wrap(text, WIDTH - 4):
+            self._console.print(Text(f"  {line}", style="dim"))
+        self._console.print()
+
     def note(self, text: str = "") -> None:
         for line in text.split("\n"):
             self._console.print(Text(f"  {line}".rstrip()))
@@ -55,7 +68,9 @@ class Screen:
             who, OTHER_COLOURS[(len(self._colours) - len(COLOURS)) % len(OTHER_COLOURS)]
         )
         shown = f"{text}  [{room}]" if room else text
-        lines = [part for line in shown.splitlines() for part in wrap(line, WIDTH - INDENT) or [""]]
+        lines = [
+            part for line in shown.splitlines() for part in wrap(line, WIDTH - INDENT, break_on_hyphens=False)
+        ]
         first, *rest = lines or [""]
         self._console.print(
             Text.assemble(

@@ -12,12 +12,14 @@ from typing import Any
 
 from appservice.embedded.client import Client
 from appservice.embedded.timeline import Entry
+from bridge.core.clock import SystemClock
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
+from bridge.demo.api import Api
 from bridge.demo.screen import Screen
 from bridge.demo.stand import TENANT, Stand, stand
 from bridge.festimo.answers import greeting
 from bridge.messages.model import Message
-from bridge.wiring import Bridge
+from bridge.wiring import Bridge, api_keys
 
 PATIENCE = 30.0
 """Seconds until something that has not arrived counts as missing."""
@@ -60,6 +62,7 @@ class Story:
         screen: Screen,
         ground: Stand,
         bridge: Bridge,
+        api: Api,
         *,
         host: tuple[Account, Client],
         vendor: tuple[Account, Client],
@@ -71,6 +74,7 @@ class Story:
         self._anna, self._host = host
         self._chef, self._vendor = vendor
         self._guest = guest
+        self._api = api
         self._rooms: dict[str, str] = {}  # vendor id -> room id
         self._names: dict[str, str] = {
             bridge.names.bot: "Festimo",
@@ -142,11 +146,14 @@ class Story:
         await self._arrived("catering", notice.text)
 
     async def _ghost_says(self, text: str) -> None:
-        await self._ground.platform.send(
-            "message.send",
-            {"party_id": PARTY, "vendor_id": "balloons", "sender_id": "balloons", "text": text},
-        )
-        self._screen.platform("message.send", "Balloon Bliss, who has no Matrix, writes by API")
+        """Balloon Bliss has no Matrix: their website writes through the API, and reads the answers there."""
+        self._screen.note()
+        listed = await self._api.get(f"/parties/{PARTY}/conversations")
+        found = next(one for one in listed["conversations"] if one["vendor_id"] == "balloons")
+        self._screen.answer(f"... conversation_id: {found['conversation_id']}, title: {found['title']} ...")
+        path = f"/conversations/{found['conversation_id']}/messages"
+        posted = await self._api.post(path, {"sender_id": "balloons", "text": text})
+        self._screen.answer(f"... message_id: {posted['message_id']}, status: {posted['status']} ...")
         await self._arrived("balloons", text)
 
     async def _say(self, client: Client, vendor: str, text: str) -> None:
@@ -279,8 +286,11 @@ async def run(*, once: bool, screen: Screen | None = None) -> bool:
             anna, chef, ben = [await _account(ground, name) for name in ("Anna", "Sweet Bites", "Ben")]
             host = await stack.enter_async_context(_client(ground, anna, folder))
             vendor = await stack.enter_async_context(_client(ground, chef, folder))
+        keys = api_keys(ground.config, bridge.database, SystemClock())
+        key = str(await keys.create(TenantId(TENANT), name="demo"))
+        api = Api(ground.config.appservice.url, key, ground.session, screen)
         screen.note()
-        story = Story(screen, ground, bridge, host=(anna, host), vendor=(chef, vendor), guest=ben)
+        story = Story(screen, ground, bridge, api, host=(anna, host), vendor=(chef, vendor), guest=ben)
         try:
             summary = await story.play()
         except Missing as missing:
@@ -291,15 +301,19 @@ async def run(*, once: bool, screen: Screen | None = None) -> bool:
             screen.note()
             screen.last_line(str(summary))
             return complete
-        _invite(screen, ground, ben)
+        _invite(screen, ground, ben, key)
         screen.last_line(str(summary))
         await story.watch()
         return complete
 
 
-def _invite(screen: Screen, ground: Stand, ben: Account) -> None:
+def _invite(screen: Screen, ground: Stand, ben: Account, key: str) -> None:
     screen.note("\nTake part as Ben, the second host, with Element or any Matrix client on this machine:")
     screen.note(f"  homeserver  {ground.synapse.url}")
     screen.note(f"  user        {ben.user_id}")
     screen.note(f"  password    {ben.password}")
-    screen.note("Accept the invitations and write: what you say appears below. Ctrl-C ends the demo.\n")
+    screen.note("Accept the invitations and write: what you say appears below.")
+    screen.note("\nTry the API, with its documentation at $API/docs:")
+    screen.note(f"  API={ground.config.appservice.url}/api/v1")
+    screen.note(f"  KEY={key}")
+    screen.note("\nCtrl-C ends the demo.\n")
