@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from pydantic import ValidationError
 
 from appservice.registration import registration
-from bridge.config import Config
+from bridge.config import Config, ConfigError
 from bridge.config.fresh import fresh_settings
+from bridge.config.problems import problems_of
 from bridge.core.start import CannotStart, Reason
 
 CONFIG, REGISTRATION = "config.yaml", "registration.yaml"
@@ -49,14 +51,24 @@ def init(
         database_url=database_url,
         tenant=tenant,
     )
-    config = Config.model_validate(raw)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(config_path, CONFIG_HEADER, raw)
-    _write(registration_path, REGISTRATION_HEADER, registration(config))
+    config = _checked(raw)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(config_path, CONFIG_HEADER, raw)
+        _write(registration_path, REGISTRATION_HEADER, registration(config))
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--folder") from None
     typer.echo(f"Wrote {config_path} and {registration_path}.")
     typer.echo("\nIn homeserver.yaml, name the registration; then restart the homeserver:\n")
     typer.echo(f"app_service_config_files: [{registration_path.resolve()}]")
     typer.echo(f"\nThen: festimo run --config {config_path}")
+
+
+def _checked(raw: dict[str, Any]) -> Config:
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("What was given", tuple(problems_of(error, Config))) from None
 
 
 def _write(path: Path, header: str, content: dict[str, Any]) -> None:
