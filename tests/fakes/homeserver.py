@@ -140,6 +140,10 @@ class FakeHomeserver(Homeserver):
 
         self.meanwhile(call, raise_it, moment=moment)
 
+    def forget_transactions(self) -> None:
+        """As Synapse does after a day: the same transaction id is a new request."""
+        self._answered = {("forgotten", *request): answer for request, answer in self._answered.items()}
+
     def calls(self, name: str) -> list[tuple[str, Any]]:
         return [(user, about) for call, user, about in self.log if call == name]
 

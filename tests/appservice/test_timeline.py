@@ -1,0 +1,101 @@
+"""A message whose answer was lost, sent again: once in the room, however long that takes."""
+
+import pytest
+
+from appservice.homeserver import HomeserverUnavailable
+from appservice.outbound.timeline import Timeline
+from appservice.room_map import Room, remember_room
+from bridge.core.ids import MessageId
+from bridge.delivery.dispatcher import Retry
+from bridge.delivery.queue import Item
+from bridge.messages.events import MessagePosted
+from bridge.storage.database import Database
+from tests.appservice.encryption.engine import BOT, NAMES, ROOM, Engine
+from tests.bridge.conversations.features import TENANT, Features
+from tests.fakes.homeserver import FakeHomeserver, Moment
+
+HOUR = 3_600_000
+
+
+class Post:
+    """One announcement in one room, and the bridge's way of sending it."""
+
+    def __init__(self, database: Database) -> None:
+        self.homeserver = FakeHomeserver()
+        self.features = Features(database)
+        self.features.outbox.subscribe("matrix", MessagePosted)
+        self.engine = Engine(database, self.homeserver, self.features.clock)
+        self.timeline = Timeline(
+            database=database,
+            homeserver=self.homeserver,
+            names=NAMES,
+            own_devices=self.engine.own_devices,
+            encryptor=self.engine.encryptor,
+            messages=self.features.messages,
+            message_store=self.features.message_store,
+            participants=self.features.participants,
+            outbox=self.features.outbox,
+            clock=self.features.clock,
+        )
+
+    async def write(self) -> MessageId:
+        conversation = await self.features.open()
+        self.homeserver.add_room(ROOM, {BOT: "join"})
+        self.lane = f"matrix:{conversation.conversation_id}"
+        async with self.features.database.transaction() as tx:
+            await remember_room(tx, Room(ROOM, TENANT, conversation.conversation_id), self.features.clock)
+            return await self.features.messages.announce(tx, conversation, text="The cake is on its way.")
+
+    async def item(self) -> Item:
+        item = await self.features.outbox.head(self.lane)
+        assert item is not None
+        return item
+
+    async def lose_the_answer(self, moment: Moment) -> None:
+        """`after`: the homeserver has taken the message; `before`: it never came there."""
+        self.homeserver.fail("send_encrypted", HomeserverUnavailable("no answer"), moment=moment)
+        with pytest.raises(Retry):
+            await self.timeline.posted(await self.item())
+
+    @property
+    def in_room(self) -> list[str]:
+        return [event["event_id"] for event in self.homeserver.timeline(ROOM)]
+
+
+@pytest.mark.parametrize("moment", ["after", "before"])
+@pytest.mark.parametrize(
+    ("hours", "forgotten"),
+    [
+        # The homeserver still knows the transaction id.
+        (1, False),
+        # It may have forgotten: we look first.
+        (23, True),
+        (24 * 30, True),
+    ],
+)
+async def test_a_message_is_in_the_room_once_however_late_its_answer(
+    database: Database, moment: Moment, hours: int, *, forgotten: bool
+) -> None:
+    post = Post(database)
+    message_id = await post.write()
+    await post.lose_the_answer(moment)
+    post.features.clock.advance(hours * HOUR)
+    if forgotten:
+        post.homeserver.forget_transactions()
+
+    await post.timeline.posted(await post.item())
+
+    assert len(post.in_room) == 1
+    message = await post.features.message_store.get(database, message_id)
+    assert message is not None
+    assert (message.status, message.origin_id) == ("sent", post.in_room[0])
+
+
+async def test_without_the_look_it_would_be_there_twice(database: Database) -> None:
+    """So the test above can fail: a homeserver that forgets earlier than ours do."""
+    post = Post(database)
+    await post.write()
+    await post.lose_the_answer("after")
+    post.homeserver.forget_transactions()
+    await post.timeline.posted(await post.item())
+    assert len(post.in_room) == 2
