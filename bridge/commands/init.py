@@ -1,5 +1,6 @@
 """`festimo init`: a configuration and a registration with fresh secrets, and what to do with them."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,10 +58,11 @@ def init(
         _write(config_path, CONFIG_HEADER, raw)
         _write(registration_path, REGISTRATION_HEADER, registration(config))
     except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--folder") from None
+        raise typer.BadParameter(f"{error.strerror} ({error.filename})", param_hint="--folder") from None
     typer.echo(f"Wrote {config_path} and {registration_path}.")
     typer.echo("\nIn homeserver.yaml, name the registration; then restart the homeserver:\n")
-    typer.echo(f"app_service_config_files: [{registration_path.resolve()}]")
+    # JSON, because it is YAML whatever characters the path has.
+    typer.echo(f"app_service_config_files: [{json.dumps(str(registration_path.resolve()))}]")
     typer.echo(f"\nThen: festimo run --config {config_path}")
 
 
