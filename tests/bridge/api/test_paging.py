@@ -42,7 +42,7 @@ async def test_conversations_that_were_there_are_listed_once(
 ) -> None:
     """Newest first, so what is made meanwhile belongs before the pages already seen."""
     party_id = f"p-{next(numbers)}"
-    there = await write_conversations(api, world, party_id, first, tick=True)
+    there = await write_conversations(api, world, party_id, first, tick=tick)
     seen: list[str] = []
     query: dict[str, str | int] = {}
     for written, limit in [*visits, *[(0, 100)] * 2]:
@@ -56,7 +56,9 @@ async def test_conversations_that_were_there_are_listed_once(
             break
         query["cursor"] = answer.json["next_cursor"]
     assert len(set(seen)) == len(seen)
-    assert [one for one in seen if one in there] == there[::-1]
+    assert set(there) <= set(seen)
+    if tick:
+        assert [one for one in seen if one in there] == there[::-1]
 
 
 async def write_messages(api: Api, conversation_id: str, how_many: int) -> list[str]:
