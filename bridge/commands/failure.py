@@ -1,6 +1,7 @@
 """Which reason, message and exit code an error that reached the command line stands for."""
 
 import errno
+import socket
 
 from bridge.config import ConfigError
 from bridge.core.start import CannotStart, Reason
@@ -48,5 +49,11 @@ def cannot_start(error: BaseException) -> CannotStart | None:
                 "Another program, perhaps another bridge, listens at `appservice.listen` already.",
                 "Stop it, or choose another port there and in `appservice.url`; then run `festimo registration` again"
                 " for the homeserver.",
+            )
+        case OSError(errno=errno.EADDRNOTAVAIL | errno.EACCES) | socket.gaierror():
+            return CannotStart(
+                Reason.PORT_TAKEN,
+                f"The bridge cannot listen at `appservice.listen`: {error.strerror}.",
+                "Use an address of this very machine (127.0.0.1, or 0.0.0.0 for all) and a port above 1023.",
             )
     return None
