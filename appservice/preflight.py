@@ -42,8 +42,10 @@ class Preflight:
 
     async def run(self) -> None:
         """Raise `CannotStart` at the first mistake, `HomeserverUnavailable` where the homeserver is away."""
+        await (
+            self._check_token_and_name()
+        )  # first: Synapse answers nothing else to a token that it does not know
         await self._check_clock()
-        await self._check_token_and_name()
         await self._check_way_back()
 
     async def check_identity(self) -> None:
