@@ -21,6 +21,10 @@ TELL_EVERY = 30
 log = structlog.get_logger(__name__)
 
 
+MAY_PASS = (Reason.HOMESERVER_UNREACHABLE, Reason.BRIDGE_UNREACHABLE)
+"""What is waited out, as both sides may just be starting."""
+
+
 class Bot:
     def __init__(
         self,
@@ -46,18 +50,14 @@ class Bot:
         while True:
             try:
                 await self._introduce()
-            except HomeserverUnavailable as trouble:
+            except (HomeserverUnavailable, CannotStart) as trouble:
+                reason = trouble if isinstance(trouble, CannotStart) else _unreachable(trouble)
                 waited = time() - started
+                if reason.reason not in MAY_PASS or (not known and waited >= self._patience):
+                    raise reason from None
                 if waited >= tell_at:
-                    log.warning("homeserver_unavailable", reason=str(trouble))
+                    log.warning("homeserver_unavailable", reason=reason.what)
                     tell_at = waited + TELL_EVERY
-                if not known and waited >= self._patience:
-                    raise CannotStart(
-                        Reason.HOMESERVER_UNREACHABLE,
-                        f"The homeserver does not answer at `homeserver.url` ({trouble}).",
-                        "Check the address, the port, and that the homeserver runs:"
-                        " `curl <homeserver.url>/_matrix/client/versions` answers if it does.",
-                    ) from None
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
             else:
                 return
@@ -75,3 +75,12 @@ class Bot:
             ) from None
         await self._preflight.check_identity()
         await self._own_devices.ensure(self._names.bot)
+
+
+def _unreachable(trouble: HomeserverUnavailable) -> CannotStart:
+    return CannotStart(
+        Reason.HOMESERVER_UNREACHABLE,
+        f"The homeserver does not answer at `homeserver.url` ({trouble}).",
+        "Check the address, the port, and that the homeserver runs:"
+        " `curl <homeserver.url>/_matrix/client/versions` answers if it does.",
+    )

@@ -30,13 +30,22 @@ class HomeserverRefused(Exception):
 class HomeserverUnavailable(Exception):
     """No answer, or one that says to come later.
 
-    `retry_after`: ms the homeserver asked for, if it did; `errcode`: its code for what is wrong, if it gave one.
+    `retry_after`: ms the homeserver asked for, if it did; `errcode`: its code for what is wrong, if it gave one;
+    `status_behind`: what a third party told the homeserver, where it passes that on.
     """
 
-    def __init__(self, reason: str, *, retry_after: int | None = None, errcode: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after: int | None = None,
+        errcode: str | None = None,
+        status_behind: int | None = None,
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.errcode = errcode
+        self.status_behind = status_behind
 
 
 class _Api(HTTPAPI):
@@ -69,6 +78,7 @@ class _Api(HTTPAPI):
                 f"the homeserver answered {response.status}",
                 retry_after=_retry_after(response, answer),
                 errcode=str(answer["errcode"]) if isinstance(answer, dict) and "errcode" in answer else None,
+                status_behind=answer.get("status") if isinstance(answer, dict) else None,
             )
         self.date = response.headers.get("Date")
         if response.status >= 400:

@@ -119,14 +119,14 @@ class Preflight:
         try:
             await self._homeserver.ping(self._appservice_id, new_id())
         except HomeserverUnavailable as trouble:
-            if trouble.errcode == "M_BAD_STATUS":
+            if trouble.errcode == "M_BAD_STATUS" and trouble.status_behind in (401, 403):
                 raise CannotStart(
                     Reason.HS_TOKEN_WRONG,
                     "The homeserver reaches something at the registration's `url`, and is refused there: its"
                     " `hs_token` is not `appservice.hs_token`, or something else answers.",
                     f"Make `hs_token` the same in the configuration and in the registration. {RESTART}",
                 ) from None
-            if trouble.errcode in ("M_CONNECTION_FAILED", "M_CONNECTION_TIMEOUT"):
+            if trouble.errcode in ("M_BAD_STATUS", "M_CONNECTION_FAILED", "M_CONNECTION_TIMEOUT"):
                 raise CannotStart(
                     Reason.BRIDGE_UNREACHABLE,
                     "The homeserver cannot reach this bridge at the `url` of the registration.",

@@ -7,10 +7,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
 from bridge.storage.database import Database, open_database
 from tests.servers.postgres import PostgresServer
+
+# How long an example takes says something about the machine, not about what is tested.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 TESTS = Path(__file__).parent
 TALK_TO_SERVERS = {"e2e", "faults"}

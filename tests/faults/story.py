@@ -29,7 +29,7 @@ from tests.clients.people import People
 from tests.faults.admin import Admin
 
 MEGOLM = "m.megolm.v1.aes-sha2"
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Seconds for one step of a story, restarts included."""
 T = TypeVar("T")
 
