@@ -1,0 +1,109 @@
+"""What Festimo answers, and when it keeps silent: pure."""
+
+from datetime import datetime
+
+import pytest
+
+from bridge.bookings.model import Booking, Total
+from bridge.conversations.model import Conversation, Member, Role
+from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, VendorId
+from bridge.festimo.answers import answer, help_text, is_for_festimo
+from bridge.festimo.commands import COMMANDS
+from bridge.festimo.model import Scene
+from bridge.participants.model import Participant
+
+TENANT = TenantId("festipin")
+
+
+def member(name: str, role: Role) -> Member:
+    person = Participant(
+        tenant_id=TENANT, participant_id=ParticipantId(name.lower()), name=name, mxid=None, avatar_url=None
+    )
+    return Member(person, role)
+
+
+def scene(*bookings: Booking) -> Scene:
+    conversation = Conversation(
+        tenant_id=TENANT,
+        conversation_id=ConversationId("c"),
+        party_id=PartyId("p"),
+        vendor_id=VendorId("v"),
+        title="Anna & Ben x Sweet Bites",
+        status="active",
+        created_at=0,
+    )
+    members = [member("Anna", "host"), member("Sweet Bites", "vendor")]
+    return Scene(conversation=conversation, members=members, bookings=bookings)
+
+
+CATERING = Booking(
+    booking_id=BookingId("b"),
+    status="confirmed",
+    service="Catering",
+    starts_at=datetime.fromisoformat("2027-06-12T17:00:00+02:00"),
+    ends_at=None,
+    total=Total(amount=384000, currency="EUR"),
+)
+NOTHING_BOOKED = """\
+Anna & Ben x Sweet Bites
+People: Anna (host), Sweet Bites (vendor)
+Nothing is booked so far."""
+BOOKED = """\
+Anna & Ben x Sweet Bites
+People: Anna (host), Sweet Bites (vendor)
+Bookings:
+- Catering: confirmed, Saturday 12 June 2027, 17:00 GMT+02:00, €3,840.00"""
+
+
+@pytest.mark.parametrize(
+    ("text", "mentioned", "expected"),
+    [
+        # People talk to each other.
+        ("Is the cake ready?", False, False),
+        # A word that only begins like its name, or the command inside a text.
+        ("What a festimonial!", False, False),
+        ("I typed !festimonial", False, False),
+        # Commands, however written.
+        ("!festimo", False, True),
+        ("  !FESTIMO   status", False, True),
+        # Its name, or a pill.
+        ("Festimo, what is booked?", False, True),
+        ("what is booked?", True, True),
+    ],
+)
+def test_festimo_answers_who_speaks_to_it(text: str, mentioned: bool, expected: bool) -> None:
+    assert is_for_festimo(text, mentioned=mentioned) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "bookings", "expected"),
+    [
+        # No command, and the command for help.
+        ("!festimo", (), help_text()),
+        ("!festimo help", (), help_text()),
+        ("!festimo HELP me", (), help_text()),
+        # What is known, and nothing else.
+        ("!festimo status", (), NOTHING_BOOKED),
+        ("!festimo status", (CATERING,), BOOKED),
+        ("!festimo status please", (CATERING,), BOOKED),
+        # A plain question that one command answers.
+        ("Festimo, when is our booking?", (CATERING,), BOOKED),
+        ("Who is here, Festimo?", (), NOTHING_BOOKED),
+        # A greeting gets help.
+        ("Hi Festimo!", (), help_text()),
+        # Unknown: help, not silence, and no invention.
+        ("!festimo dance", (), f"I do not know that command.\n{help_text()}"),
+        (
+            "Festimo, will it rain?",
+            (CATERING,),
+            f"I am not sure what you mean; the people here will know.\n{help_text()}",
+        ),
+    ],
+)
+def test_festimo_says_what_it_knows(text: str, bookings: tuple[Booking, ...], expected: str) -> None:
+    assert answer(text, scene(*bookings)) == expected
+
+
+def test_help_lists_every_command() -> None:
+    for command in COMMANDS:
+        assert f"!festimo {command.name}: {command.summary}" in help_text()
