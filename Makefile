@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check update clean
+.PHONY: help demo test check bench update clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test: ## Install all that is needed and run all tests; TESTS="tests/bridge -k na
 check: ## Format, lint, types, import contracts, fast tests: before every commit
 	@scripts/setup dev
 	@scripts/check
+
+bench: ## Measure the bridge against the bare homeserver; QUICK=1 takes a minute; see docs/performance.md
+	@scripts/setup dev
+	@$(PYTHON) -m benchmarks
 
 update: ## Regenerate derived files
 	@scripts/setup dev
