@@ -97,6 +97,7 @@ class DeviceLists:
     async def want(self, tx: Transaction, user_id: str) -> None:
         """Have the user's devices asked for soon, whoever they are."""
         await tx.execute(TRACK, user_id)
+        await tx.execute(MARK_STALE, user_id)
         tx.after_commit(self._wanted.set)
 
     async def run(self, bot: str, device: str) -> None:

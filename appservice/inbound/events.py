@@ -88,14 +88,14 @@ class InboundEvents:
             return False
         except NotAuthentic as reason:
             raise Fail(f"not authentic: {reason}") from reason
-        if not await self._is_from_sender(tx, event["sender"], decrypted):
+        if not await self._is_from_sender(tx, event["sender"], decrypted, item):
             await self._inbox.park(tx, item.id, until=waits_for_devices(event["sender"]))
             return False
         if decrypted.type == "m.room.message":
             await self._messages.receive(tx, room, event, decrypted.content)
         return True
 
-    async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted) -> bool:
+    async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted, item: Item) -> bool:
         """Whether the sender has the device that gave the room key. False: it is not known yet, and asked for.
 
         Anybody can claim any keys, and a homeserver any sender; the sender's signed device list decides.
@@ -105,8 +105,9 @@ class InboundEvents:
             tx, sender, identity_key=decrypted.identity_key, signing_key=decrypted.signing_key
         ):
             return True
-        if await self._device_lists.is_fresh(tx, sender):
+        if item.parked_for == waits_for_devices(sender) and await self._device_lists.is_fresh(tx, sender):
             raise Fail("not authentic: the room key came from no device of the sender")
+        # Asked anew even if the list counts as fresh: over federation a new device's key may overtake its announcement.
         await self._device_lists.want(tx, sender)
         return False
 

@@ -1,10 +1,11 @@
 """What came in: kept before it is acknowledged, applied once, its id remembered for ever."""
 
+import dataclasses
 import enum
 
 from bridge.core.ids import TenantId
-from bridge.delivery.queue import Queue
-from bridge.storage.database import Transaction
+from bridge.delivery.queue import Item, Queue
+from bridge.storage.database import Row, Transaction
 
 INSERT = """
 INSERT INTO inbox (id, tenant_id, lane, topic, body, body_hash, state, failure, created_at)
@@ -13,7 +14,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 SELECT_HASH = "SELECT body_hash FROM inbox WHERE id = $1"
 PARK = "UPDATE inbox SET state = 'parked', parked_for = $2 WHERE id = $1"
 UNPARK = """
-UPDATE inbox SET state = 'waiting', parked_for = NULL WHERE parked_for = $1 AND state = 'parked' RETURNING lane
+UPDATE inbox SET state = 'waiting' WHERE parked_for = $1 AND state = 'parked' RETURNING lane
 """
 
 
@@ -26,6 +27,7 @@ class Accepted(enum.Enum):
 
 class Inbox(Queue):
     table = "inbox"
+    extra_columns = ", parked_for"
 
     async def add(
         self, tx: Transaction, *, item_id: str, tenant_id: TenantId, lane: str, topic: str, body: bytes
@@ -57,6 +59,9 @@ class Inbox(Queue):
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
+
+    async def _item(self, row: Row) -> Item:
+        return dataclasses.replace(await super()._item(row), parked_for=row["parked_for"])
 
     async def _insert(
         self,

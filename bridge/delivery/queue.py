@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One row to work on. `body` is the opened body; `prepared` what an earlier attempt fixed (outbox only)."""
+    """One row to work on. `body` is the opened body; `prepared` what an earlier attempt fixed (outbox only);
+    `parked_for` what it has waited for last (inbox only)."""
 
     seq: int
     id: str
@@ -29,6 +30,7 @@ class Item:
     faults: int
     not_before: int
     created_at: int
+    parked_for: str | None = None
     prepared: bytes | None = None
     prepared_at: int | None = None
 
