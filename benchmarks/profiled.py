@@ -5,8 +5,10 @@ Writes profile.txt (collapsed stacks) and prints the functions in which the samp
 
 import asyncio
 import shutil
+import signal
 import sys
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,21 +24,23 @@ TOP = 25
 
 
 async def main(spy: str) -> None:
-    with TemporaryDirectory(prefix="festimo-bench-") as folder:
-        async with ground(Path(folder), SIZES, database_url=None, synapse_database_url=None) as place:
-            async with place.bridge() as process:
-                await place.warm(process)
-                await _load(place, process)  # as fast as it is, without the profiler
-                recorder = await asyncio.create_subprocess_exec(
-                    *(spy, "record", "--pid", str(process.pid), "--format", "raw", "--output", str(OUTPUT)),
-                    *("--rate", "400", "--gil", "--duration", "600"),
-                    stdout=asyncio.subprocess.DEVNULL,
-                )
-                await asyncio.sleep(2)
-                await _load(place, process)
-                recorder.send_signal(2)
-                await recorder.wait()
-    show(OUTPUT.read_text().splitlines())
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))
+        place = await stack.enter_async_context(
+            ground(folder, SIZES, database_url=None, synapse_database_url=None)
+        )
+        process = await stack.enter_async_context(place.bridge())
+        await place.warm(process)
+        await _load(place, process)  # as fast as it is, without the profiler
+        recorder = await asyncio.create_subprocess_exec(
+            *(spy, "record", "--pid", str(process.pid), "--format", "raw", "--output", str(OUTPUT)),
+            *("--rate", "400", "--gil", "--duration", "600"),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        await asyncio.sleep(2)
+        await _load(place, process)
+        recorder.send_signal(signal.SIGINT)
+        await recorder.wait()
 
 
 async def _load(place: Ground, process: Process) -> None:
@@ -57,11 +61,13 @@ def show(stacks: list[str]) -> None:
         functions = [frame.rpartition(":")[0] for frame in stack.split(";")]
         own[functions[-1]] += int(count)
         total.update(dict.fromkeys(functions, int(count)))
+    for outer in [function for function, samples in total.items() if samples > 0.9 * own.total()]:
+        del total[outer]  # the way in
     everything = own.total()
     for title, counter in (("own time", own), ("total", total)):
         print(f"\n{title}")
-        for function, count in counter.most_common(TOP):
-            print(f"{count / everything:6.1%}  {function}")
+        for function, samples in counter.most_common(TOP):
+            print(f"{samples / everything:6.1%}  {function}")
 
 
 if __name__ == "__main__":
@@ -70,3 +76,4 @@ if __name__ == "__main__":
         sys.exit("Put py-spy on the PATH: pip install py-spy")
     logs.set_up("error")
     asyncio.run(main(found))
+    show(OUTPUT.read_text().splitlines())

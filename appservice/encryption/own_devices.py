@@ -1,7 +1,8 @@
 """The devices of the bot and the ghosts: made, cross-signed, published, and kept in one-time keys (the bot only)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mautrix.types import EncryptionAlgorithm
@@ -31,16 +32,20 @@ SET_ACCOUNT = "UPDATE own_devices SET account = $2 WHERE user_id = $1"
 SET_PUBLISHED = "UPDATE own_devices SET published = 1 WHERE user_id = $1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnDevice:
+    """A row of the table; its account is opened where it is used, as that takes longer than all else of a message."""
+
     user_id: str
     device_id: str
-    account: Account
+    identity_key: str
     published: bool
+    pickle: str = field(repr=False)
+    pickle_key: bytes = field(repr=False)
 
-    @property
-    def identity_key(self) -> str:
-        return self.account.curve25519_key.to_base64()
+    @cached_property
+    def account(self) -> Account:
+        return Account.from_pickle(self.pickle, self.pickle_key)
 
     @property
     def signing_key(self) -> str:
@@ -174,8 +179,10 @@ class OwnDevices:
         return OwnDevice(
             user_id=row["user_id"],
             device_id=row["device_id"],
-            account=Account.from_pickle(row["account"], self._pickle_key),
+            identity_key=row["identity_key"],
             published=bool(row["published"]),
+            pickle=row["account"],
+            pickle_key=self._pickle_key,
         )
 
 

@@ -91,6 +91,8 @@ class InboundEvents:
         if not await self._is_from_sender(tx, event["sender"], decrypted, item):
             await self._inbox.park(tx, item.id, until=waits_for_devices(event["sender"]))
             return False
+        if await self._inbox.is_overtaking(tx, item):
+            return False  # the key came for both while we were at this one
         if decrypted.type == "m.room.message":
             await self._messages.receive(tx, room, event, decrypted.content)
         return True

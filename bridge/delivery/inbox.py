@@ -16,6 +16,7 @@ PARK = "UPDATE inbox SET state = 'parked', parked_for = $2 WHERE id = $1"
 UNPARK = """
 UPDATE inbox SET state = 'waiting' WHERE parked_for = $1 AND state = 'parked' RETURNING lane
 """
+SELECT_EARLIER = "SELECT 1 FROM inbox WHERE lane = $1 AND state = 'waiting' AND seq < $2 LIMIT 1"
 
 
 class Accepted(enum.Enum):
@@ -55,6 +56,10 @@ class Inbox(Queue):
         Call `tx.lock(until)` before looking for what the item waits for, else it could come unseen in between.
         """
         await tx.execute(PARK, item_id, until)
+
+    async def is_overtaking(self, tx: Transaction, item: Item) -> bool:
+        """Whether an earlier item of the lane, parked when this one was taken up, waits again: that one goes first."""
+        return bool(await tx.fetch(SELECT_EARLIER, item.lane, item.seq))
 
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
