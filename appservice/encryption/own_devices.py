@@ -34,7 +34,7 @@ SET_PUBLISHED = "UPDATE own_devices SET published = 1 WHERE user_id = $1"
 
 @dataclass(frozen=True, kw_only=True)
 class OwnDevice:
-    """A row of the table; its account is opened where it is used, as that takes longer than all else of a message."""
+    """A row of the table. Its account is opened where it is used: the bot's costs more than encrypting a message."""
 
     user_id: str
     device_id: str

@@ -203,3 +203,15 @@ async def test_one_time_keys_are_signed_by_the_device(alone: Engine, homeserver:
     for key_id, key in one_time_keys(homeserver).items():
         assert key_id.startswith(f"{OTK}:")
         assert is_signed(key, BOT, f"ed25519:{device_id}", signing_key)
+
+
+async def test_who_asks_for_ids_and_public_key_does_not_open_the_account(alone: Engine) -> None:
+    device_id = await alone.own_devices.ensure(BOT)
+    known = await alone.own_devices.get(alone.database, BOT)
+    async with alone.database.transaction() as tx:
+        await tx.execute("UPDATE own_devices SET account = 'unreadable' WHERE user_id = $1", BOT)
+    assert await alone.own_devices.ensure(BOT) == device_id
+    unopened = await alone.own_devices.get(alone.database, BOT)
+    assert known is not None
+    assert unopened is not None
+    assert unopened.identity_key == known.account.curve25519_key.to_base64()
