@@ -40,7 +40,7 @@ def alike(value: Any) -> Any:
     return json.loads(re.sub(r'"(before|after|next_cursor)": "[^"]+"', r'"\1": "CURSOR"', text))
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="2026-11-21: there is no curl here")
 async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
     await event_sent(api, SECRETS[OURS])
     server = await serve(world.app(), host="127.0.0.1", port=0)
