@@ -3,6 +3,7 @@
 import asyncio
 
 import structlog
+from vodozemac import PickleException
 
 from appservice.encryption.own_devices import OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -44,7 +45,7 @@ class Bot:
 
     async def introduce(self) -> None:
         """Return once the homeserver knows the bot and its device, and delivers to us. Raise `CannotStart`."""
-        known = await self._own_devices.is_published(self._names.bot)
+        known = await self._is_known()
         time = asyncio.get_running_loop().time
         started, tell_at = time(), 0.0
         while True:
@@ -61,6 +62,18 @@ class Bot:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
             else:
                 return
+
+    async def _is_known(self) -> bool:
+        """Whether the homeserver was met before; with that, whether our key opens the bot's device."""
+        try:
+            return await self._own_devices.is_published(self._names.bot)
+        except PickleException:
+            raise CannotStart(
+                Reason.MASTER_KEY_CHANGED,
+                "The device keys in the database were sealed with another `encryption.pickle_key` than the one in the"
+                " configuration.",
+                "Put the former key back. Without it, what came in encrypted and was not read yet stays unreadable.",
+            ) from None
 
     async def _introduce(self) -> None:
         await self._preflight.run()  # its ping makes Synapse deliver at once what it holds back

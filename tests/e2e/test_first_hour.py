@@ -275,13 +275,15 @@ async def test_a_database_of_a_newer_release_is_left_alone(ground: Stand, tmp_pa
     )
 
 
-async def test_another_master_key_is_told(ground: Stand, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["storage.master_key", "encryption.pickle_key"])
+async def test_another_key_to_the_database_is_told(ground: Stand, tmp_path: Path, key: str) -> None:
     database_that_was_used(ground, tmp_path)
-    config = changed(ground, tmp_path, {"storage.master_key": NEW["storage"]["master_key"]})
+    section, _, name = key.partition(".")
+    config = changed(ground, tmp_path, {key: NEW[section][name]})
     assert_told(
         await refused(config),
         Reason.MASTER_KEY_CHANGED,
-        what="sealed with another `storage.master_key`",
+        what=f"sealed with another `{key}`",
         fix="Put the former key back",
         config=config,
     )
