@@ -87,8 +87,9 @@ class OwnDevices:
         return device.device_id
 
     async def is_published(self, user_id: str) -> bool:
+        """Raise `PickleException` where the pickle key is not the one of the stored account."""
         device = await self.get(self._database, user_id)
-        return device is not None and device.published
+        return device is not None and bool(device.account) and device.published
 
     async def get(self, reader: Reader, user_id: str) -> OwnDevice | None:
         row = await reader.fetch_one(SELECT, user_id)
