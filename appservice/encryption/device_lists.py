@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 import structlog
@@ -29,6 +29,13 @@ UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = 
 SELECT_DEVICES = """
 SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices
 WHERE user_id = $1 AND removed = 0 ORDER BY device_id
+"""
+SELECT_FRESH = "SELECT user_id FROM tracked_users WHERE stale = 0 AND user_id IN ({places})"
+SELECT_DEVICES_OF = """
+SELECT d.user_id, d.device_id, d.identity_key, d.signing_key, d.olm, d.signed,
+    u.pinned_master_key, u.current_master_key
+FROM devices d JOIN tracked_users u ON u.user_id = d.user_id
+WHERE d.removed = 0 AND d.user_id IN ({places}) ORDER BY d.user_id, d.device_id
 """
 # Kept, as what it has said remains its owner's.
 REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
@@ -142,11 +149,28 @@ class DeviceLists:
         return KnownIdentity(row["pinned_master_key"], row["current_master_key"])
 
     async def is_fresh(self, reader: Reader, user_id: str) -> bool:
-        row = await reader.fetch_one(SELECT_USER, user_id)
-        return row is not None and not row["stale"]
+        return user_id in await self.fresh(reader, (user_id,))
+
+    async def fresh(self, reader: Reader, user_ids: Collection[str]) -> set[str]:
+        """Those of them whose devices are known as they are now."""
+        if not user_ids:
+            return set()
+        rows = await reader.fetch(SELECT_FRESH.format(places=_places(user_ids)), *user_ids)
+        return {row["user_id"] for row in rows}
 
     async def devices(self, reader: Reader, user_id: str) -> list[Device]:
         return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
+
+    async def devices_of(
+        self, reader: Reader, user_ids: Collection[str]
+    ) -> list[tuple[KnownIdentity, Device]]:
+        """Each device of these users, with its owner's identity."""
+        if not user_ids:
+            return []
+        rows = await reader.fetch(SELECT_DEVICES_OF.format(places=_places(user_ids)), *user_ids)
+        return [
+            (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row)) for row in rows
+        ]
 
     async def _version(self, user_id: str) -> int | None:
         row = await self._database.fetch_one(SELECT_USER, user_id)
@@ -183,6 +207,10 @@ class DeviceLists:
         await tx.execute(SET_FRESH, user_id, pinned, keys.master_key)
         if self._on_fresh is not None:
             await self._on_fresh(tx, user_id)
+
+
+def _places(values: Collection[str]) -> str:
+    return ", ".join(f"${number}" for number in range(1, len(values) + 1))
 
 
 def _keys(device: Device) -> tuple[str, str]:

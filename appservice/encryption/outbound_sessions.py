@@ -173,13 +173,17 @@ class Encryptor:
 
     async def _devices_missing(self, tx: Transaction, room_id: str, asked: set[str]) -> Mend | None:
         """`asked`: whom there is no use in asking about again before this message."""
-        stale = [
-            user_id
+        others = {
+            user_id: membership
             for user_id, membership in (await self._members.of(tx, room_id)).items()
             if not self._names.is_ours(user_id)
-            and user_id not in asked
+        }
+        fresh = await self._device_lists.fresh(tx, others)
+        stale = [
+            user_id
+            for user_id, membership in others.items()
             # Homeservers do not tell of new devices of those who are invited only.
-            and (membership == "invite" or not await self._device_lists.is_fresh(tx, user_id))
+            if user_id not in asked and (membership == "invite" or user_id not in fresh)
         ]
         if not stale:
             return None
@@ -232,15 +236,12 @@ class Encryptor:
 
     async def _devices(self, tx: Transaction, room_id: str) -> list[tuple[Device, str | None]]:
         """The others' devices in the room, each with the reason for which it gets no key (None: it gets keys)."""
-        found: list[tuple[Device, str | None]] = []
-        for user_id in await self._members.others(tx, room_id):
-            identity = await self._device_lists.identity(tx, user_id)
-            found += [
-                (device, withheld_code(self._share_with, identity, device))
-                for device in await self._device_lists.devices(tx, user_id)
-                if device.olm
-            ]
-        return found
+        others = await self._members.others(tx, room_id)
+        return [
+            (device, withheld_code(self._share_with, identity, device))
+            for identity, device in await self._device_lists.devices_of(tx, others)
+            if device.olm
+        ]
 
     async def _deliveries_missing(self, tx: Transaction, session: Row) -> Mend | None:
         session_id = session["session_id"]

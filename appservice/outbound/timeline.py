@@ -95,7 +95,6 @@ class Timeline:
         return self._names.ghost(person.tenant_id, person.participant_id), ""
 
     async def _send(self, item: Item, room_id: str, speaker: str, message: Message, prefix: str) -> str:
-        device = await self._own_devices.ensure(speaker)
         if item.prepared is not None:
             encrypted = json.loads(item.prepared)
             if self._may_be_forgotten(item):
@@ -103,6 +102,7 @@ class Timeline:
                 if event_id is not None:
                     return event_id
             await self._encryptor.share_in_flight(room_id, speaker)
+            device = await self._own_devices.ensure(speaker)
         else:
 
             async def keep(tx: Transaction, content: dict[str, Any]) -> None:
@@ -110,6 +110,7 @@ class Timeline:
 
             content = await self._content(speaker, message, prefix)
             encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
+            device = encrypted["device_id"]
         return await self._homeserver.send_encrypted(speaker, device, room_id, item.id, encrypted)
 
     async def _content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
