@@ -248,9 +248,9 @@ def main() -> None:
         asyncio.run(run(arguments.config, fault_of(arguments)))
         return
     for words in sys.stdin:
-        fault = fault_of(parser.parse_args([arguments.config, *json.loads(words)]))
+        life = parser.parse_args(json.loads(words))
         if (child := os.fork()) == 0:
-            live_and_exit(arguments.config, fault)
+            live_and_exit(life.config, fault_of(life))
         _, status = os.waitpid(child, 0)
         say({"ended": os.waitstatus_to_exitcode(status)})
 
@@ -356,10 +356,13 @@ class Lives:
                 return life
             await self._a_moment()
 
-    async def again(self, next_fault: Callable[[], Fault | None] = lambda: None) -> None:
+    async def again(
+        self, next_fault: Callable[[], Fault | None] = lambda: None, *, config_path: Path | None = None
+    ) -> None:
         """End the current life in order, forget the ended ones, and go on with these faults."""
         ending = await self.ready()
         self._next_fault = next_fault
+        self._config_path = config_path or self._config_path
         self.ended.clear()
         await ending.stop()
         while self.current is ending:
@@ -381,7 +384,8 @@ class Lives:
         try:
             while True:
                 life = Life(self._next_fault())
-                nursery.stdin.write(json.dumps(options_of(life.fault)).encode() + b"\n")
+                words = [str(self._config_path), *options_of(life.fault)]
+                nursery.stdin.write(json.dumps(words).encode() + b"\n")
                 self.current = life
                 while not life.ended:
                     line = await nursery.stdout.readline()

@@ -79,17 +79,17 @@ async def test_a_first_start_killed_anywhere_ends_with_a_device_whose_keys_all_o
     async with stand(tmp_path / "stand") as ready:
         token = ready.config.appservice.as_token.get_secret_value()
         homeserver = Homeserver(ready.config.homeserver.url, token, session=ready.session)
-        for kind in KINDS:
-            for number in count(1):
-                path = tmp_path / f"{kind}-{number}.db"
-                faults = iter([Fault(kind, number, before=False, from_start=True)])
-                config = with_database(ready, path)
-                async with Lives(config, partial(next, faults, None)).running() as lives:
+        async with Lives(ready.config_path).running() as lives:
+            for kind in KINDS:
+                for number in count(1):
+                    path = tmp_path / f"{kind}-{number}.db"
+                    faults = iter([Fault(kind, number, before=False, from_start=True)])
+                    await lives.again(partial(next, faults, None), config_path=with_database(ready, path))
                     await lives.ready()
                     await eventually(partial(supplied, homeserver, path), "the keys are there")
-                    await (await lives.ready()).stop()
                     died = any(life.died_at for life in lives.ended)
-                await keys_all_open(ready, homeserver, path)
-                if not died:
-                    break
-            assert number > LEAST_STEPS
+                    await lives.again(config_path=ready.config_path)
+                    await keys_all_open(ready, homeserver, path)
+                    if not died:
+                        break
+                assert number > LEAST_STEPS

@@ -1,9 +1,10 @@
 """The bridge is killed between any two of its steps, and the story ends the same.
 
-First the story is told undisturbed, to learn its commits C and homeserver calls H. By default the kills are chained:
-one story is interrupted every `STRIDE` steps, the next one a step later, so that `STRIDE` stories come to about every
-gap (a start takes steps of its own), before it or after it; and every place in the code that commits or calls is
-visited on both sides. With FULL=1 each of the 2C + 2H gaps also gets a story of its own (about 20 minutes).
+First the story is told undisturbed, to learn its commits C and homeserver calls H. The kills are chained: one story
+is interrupted every `STRIDE` steps, another from a step later on, so that `STRIDE` stories come to about every gap (a
+start takes steps of its own), before it or after it. By default only half of these stories, chosen by `SEED`, are
+told; but every place in the code that commits or calls is visited on both sides. With FULL=1 all are told, and each
+of the 2C + 2H gaps gets a story of its own (about 20 minutes).
 """
 
 import os
@@ -90,12 +91,11 @@ async def test_a_story_interrupted_again_and_again_ends_the_same(
 ) -> None:
     sides = random.Random(SEED)
     kills = 0
-    for first in range(1, STRIDE[kind] + 1):
+    offsets = range(1, STRIDE[kind] + 1)
+    for first in offsets if FULL else sorted(sides.sample(offsets, len(offsets) // 2)):
         kills += await killing.story(one_by_one(chained(kind, first, sides)))
-    report(
-        f"a story has {killing.count(kind)} {kind}s; killed around them {kills} times in {STRIDE[kind]} stories"
-    )
-    assert kills >= 0.8 * killing.count(kind), "the last few of a story may come after its last kill"
+    report(f"a story has {killing.count(kind)} {kind}s; killed {kills} times around those of chained stories")
+    assert kills >= 0.4 * killing.count(kind), "the last few of a story may come after its last kill"
 
 
 async def test_every_place_that_commits_or_calls_is_visited_on_both_sides(
