@@ -21,7 +21,7 @@ check: ## Format, lint, types, import contracts, fast tests: before every commit
 	@scripts/setup dev
 	@scripts/check
 
-bench: ## Measure the bridge against the bare homeserver; QUICK=1 takes a minute; see docs/performance.md
+bench: ## Measure the bridge against the bare homeserver; QUICK=1 is a small run
 	@scripts/setup dev
 	@$(PYTHON) -m benchmarks
 
