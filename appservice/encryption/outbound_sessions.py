@@ -255,6 +255,8 @@ class Encryptor:
         row = await tx.fetch_one(SELECT, room_id, sender)
         if in_flight or (row is not None and not self._is_over(row)):
             return row
+        if row is not None:
+            await self._to_device.drop(tx, row["session_id"])
         device = await self._own_devices.get(tx, sender)
         assert device is not None
         session = GroupSession()

@@ -12,6 +12,7 @@ INSERT = "INSERT INTO to_device (id, sender, session_id, type, body) VALUES ($1,
 SELECT = "SELECT id, sender, type, body FROM to_device WHERE session_id = $1 ORDER BY seq"
 COUNT = "SELECT COUNT(*) FROM to_device WHERE session_id = $1"
 DELETE = "DELETE FROM to_device WHERE id = $1"
+DELETE_OF_SESSION = "DELETE FROM to_device WHERE session_id = $1"
 
 
 class ToDevice:
@@ -26,6 +27,10 @@ class ToDevice:
         """`messages`: MXID -> device id -> content (ciphertext, or a withheld code: nothing secret)."""
         body = json.dumps(messages, separators=(",", ":"))
         await tx.execute(INSERT, new_id(), sender, session_id, event_type, body)
+
+    async def drop(self, tx: Transaction, session_id: str) -> None:
+        """The session has ended: nobody needs what was not sent of it."""
+        await tx.execute(DELETE_OF_SESSION, session_id)
 
     async def waiting(self, tx: Transaction, session_id: str) -> bool:
         return bool(await tx.fetch_value(COUNT, session_id))
