@@ -126,7 +126,7 @@ async def test_a_single_kill_in_each_gap_changes_nothing(killing: Killing, kind:
 
 
 async def test_after_all_that_the_server_has_the_rooms_of_the_stories_and_no_index_was_used_twice(
-    killing: Killing,
+    killing: Killing, report: Callable[[str], None]
 ) -> None:
     await killing.lives.again()
     await killing.lives.ready()
@@ -141,3 +141,6 @@ async def test_after_all_that_the_server_has_the_rooms_of_the_stories_and_no_ind
             event for event in await killing.ground.admin.events(room.room_id) if "state_key" not in event
         ]
         killing.ground.count_indexes(events)
+    report(
+        f"{killing.ground.stories} stories; {killing.ground.late} events readable only a moment after they came"
+    )
