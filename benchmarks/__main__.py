@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import os
+import signal
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +54,7 @@ def say(text: str) -> None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
     sizes = QUICK if os.environ.get("QUICK") else FULL
     chosen = [
         name for name in DATABASES if name in os.environ.get("DATABASES", ",".join(DATABASES)).split(",")
