@@ -32,7 +32,8 @@ from tests.faults.admin import Admin
 MEGOLM = "m.megolm.v1.aes-sha2"
 UNDELIVERED = """
 SELECT t.id FROM to_device t JOIN inbound_sessions i ON i.session_id = t.session_id
-JOIN rooms r ON r.room_id = i.room_id JOIN conversations c ON c.conversation_id = r.conversation_id WHERE c.party_id = $1
+JOIN rooms r ON r.room_id = i.room_id JOIN conversations c ON c.conversation_id = r.conversation_id
+WHERE c.party_id = $1
 """
 PATIENCE = 120.0
 """Seconds for one step of a story, restarts included."""
