@@ -20,3 +20,17 @@ class MessageReceived(Event):
     message_id: MessageId
     mentions_festimo: bool
     automated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEdited(Event):
+    """What a message says was changed, by its sender: read the message for what it says now."""
+
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeleted(Event):
+    """A message was deleted for everyone: what it said is gone here, too."""
+
+    message_id: MessageId
