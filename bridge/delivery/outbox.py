@@ -7,14 +7,16 @@ from collections import defaultdict
 from bridge.core.clock import Clock
 from bridge.core.events import Event
 from bridge.core.ids import new_id
-from bridge.delivery.queue import Item, Queue
+from bridge.delivery.queue import Item, Queue, Settled
 from bridge.storage.database import Database, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 INSERT = """
 INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 """
-PREPARE = "UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1"
+PREPARE = """
+UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1 AND state = 'waiting' AND prepared IS NULL
+"""
 
 
 class Outbox(Queue):
@@ -47,8 +49,12 @@ class Outbox(Queue):
             self._work_waits(tx, lane)
 
     async def prepare(self, tx: Transaction, item: Item, prepared: bytes) -> None:
-        """Fix what exactly will be sent, so that a later attempt sends the same. Not sealed: pass no plaintext."""
-        await tx.execute(PREPARE, item.id, prepared, self._clock.now())
+        """Fix what exactly will be sent, so that a later attempt sends the same. Not sealed: pass no plaintext.
+
+        Raise `Settled` where it is fixed already, or the item waits no longer: by whatever process.
+        """
+        if not await tx.execute(PREPARE, item.id, prepared, self._clock.now()):
+            raise Settled
 
     async def _item(self, row: Row) -> Item:
         item = await super()._item(row)

@@ -9,6 +9,7 @@ from bridge.core.clock import FrozenClock
 from bridge.core.events import Event
 from bridge.core.ids import ConversationId
 from bridge.delivery.outbox import Outbox
+from bridge.delivery.queue import Settled
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from tests.bridge.delivery.desk import MASTER_KEY, TENANT
@@ -76,6 +77,35 @@ async def test_what_was_prepared_is_there_at_the_next_attempt(database: Database
     assert again is not None
     assert (again.prepared, again.prepared_at, again.attempts) == (b"ciphertext", item.created_at, 1)
     assert again.body == item.body
+
+
+async def test_what_is_sent_is_fixed_once(database: Database, outbox: Outbox) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened())
+    item = await outbox.head("matrix:c1")
+    assert item is not None
+    async with database.transaction() as tx:
+        await outbox.prepare(tx, item, b"first")
+    with pytest.raises(Settled):
+        async with database.transaction() as tx:
+            await outbox.prepare(tx, item, b"second")
+    again = await outbox.head("matrix:c1")
+    assert again is not None
+    assert again.prepared == b"first"
+
+
+@pytest.mark.parametrize("dead", [False, True])
+async def test_nothing_is_fixed_for_what_is_settled(database: Database, outbox: Outbox, dead: bool) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened())
+    item = await outbox.head("matrix:c1")
+    assert item is not None
+    async with database.transaction() as tx:
+        await (outbox.bury(tx, item, failure="no") if dead else outbox.finish(tx, item))
+    with pytest.raises(Settled):
+        async with database.transaction() as tx:
+            await outbox.prepare(tx, item, b"late")
+    assert await database.fetch_value("SELECT prepared FROM outbox WHERE id = $1", item.id) is None
 
 
 async def test_a_body_is_sealed_and_gone_once_delivered(database: Database, outbox: Outbox) -> None:
