@@ -24,13 +24,21 @@ class MessageReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited(Event):
-    """What a message says was changed, by its sender: read the message for what it says now."""
+    """What a message says was changed, by its sender: read the message for what it says now.
+
+    `edit_id`: which edit it was, where it has yet to be delivered; None where everybody in the room has it already.
+    """
 
     message_id: MessageId
+    edit_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDeleted(Event):
-    """A message was deleted for everyone: what it said is gone here, too."""
+    """A message was deleted for everyone: what it said is gone here, too.
+
+    `in_client`: deleted in the room, where everybody has seen it; else it has yet to be delivered.
+    """
 
     message_id: MessageId
+    in_client: bool
