@@ -95,6 +95,24 @@ def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
 
 
 @asynccontextmanager
+async def assembled(
+    config: Config,
+    homeserver: Homeserver,
+    clock: Clock,
+    *,
+    open_: Callable[[str], Awaitable[Database]] = open_database,
+    patience: float | None = None,
+) -> AsyncIterator["Parts"]:
+    """All objects of a bridge on its opened database, before any of them is at work."""
+    async with AsyncExitStack() as stack:
+        database = await open_(config.database.url.get_secret_value())
+        stack.push_async_callback(database.close)
+        parts = Parts(config, database, homeserver, clock, patience=patience)
+        await parts.sealer.check(database)
+        yield parts
+
+
+@asynccontextmanager
 async def running(
     config: Config,
     *,
@@ -108,11 +126,13 @@ async def running(
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        database = await open_(config.database.url.get_secret_value())
-        stack.push_async_callback(database.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
-        parts = _Parts(config, database, session, clock, patience=patience)
-        await parts.sealer.check(database)
+        homeserver = Homeserver(
+            config.homeserver.url, config.appservice.as_token.get_secret_value(), session=session
+        )
+        parts = await stack.enter_async_context(
+            assembled(config, homeserver, clock, open_=open_, patience=patience)
+        )
         server = await serve(
             parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
         )
@@ -121,7 +141,7 @@ async def running(
         try:
             yield Bridge(
                 port=server.port,
-                database=database,
+                database=parts.database,
                 names=parts.names,
                 conversations=parts.conversation_store,
                 messages=parts.message_store,
@@ -133,14 +153,14 @@ async def running(
             await asyncio.wait([work])
 
 
-class _Parts:
+class Parts:
     """All objects of one bridge, in the order in which they need each other."""
 
     def __init__(
         self,
         config: Config,
         database: Database,
-        session: aiohttp.ClientSession,
+        homeserver: Homeserver,
         clock: Clock,
         *,
         patience: float | None,
@@ -199,7 +219,6 @@ class _Parts:
 
         # Matrix
         self.names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
-        homeserver = Homeserver(config.homeserver.url, ours.as_token.get_secret_value(), session=session)
         own_devices = OwnDevices(
             database,
             homeserver,
@@ -280,7 +299,7 @@ class _Parts:
             names=self.names,
             hs_token=ours.hs_token.get_secret_value(),
         )
-        self._database, self._members, self._own_devices = database, members, own_devices
+        self.database, self._members, self._own_devices = database, members, own_devices
         identity = Identity.derive(keys.identity_secret.get_secret_value(), self.names.bot)
         preflight = Preflight(
             homeserver,
@@ -332,7 +351,7 @@ class _Parts:
         app = web.Application(middlewares=[problems])
         app.add_routes(self._rest)
         checks = {"database": self._database_trouble, "homeserver": self._homeserver_trouble}
-        app.add_routes(health.routes(checks, before_metrics=lambda: count_kept(self._database)))
+        app.add_routes(health.routes(checks, before_metrics=lambda: count_kept(self.database)))
         app.add_subapp("/_matrix/", self._homeserver_side.app())
         return app
 
@@ -352,7 +371,7 @@ class _Parts:
 
     async def _database_trouble(self) -> str | None:
         try:
-            await self._database.fetch_value("SELECT 1")
+            await self.database.fetch_value("SELECT 1")
         except DatabaseError as error:
             return f"the database cannot be read ({type(error).__qualname__}): is it running, is there space?"
         return None
@@ -362,6 +381,6 @@ class _Parts:
 
     async def _look_again(self) -> None:
         """While we were away members may have changed, and the database may be an older copy of itself."""
-        async with self._database.transaction() as tx:
+        async with self.database.transaction() as tx:
             await self._members.mark_all_stale(tx)
             await retire_all_sessions(tx)
