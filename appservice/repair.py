@@ -14,6 +14,7 @@ import structlog
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.transactions import HomeserverSide, parse
 from bridge.storage.database import Database, DatabaseError
+from bridge.storage.leader import Guard, unguarded
 
 FILTER: dict[str, Any] = {
     "room": {
@@ -43,12 +44,19 @@ log = structlog.get_logger(__name__)
 
 class Repair:
     def __init__(
-        self, database: Database, homeserver: Homeserver, homeserver_side: HomeserverSide, *, bot: str
+        self,
+        database: Database,
+        homeserver: Homeserver,
+        homeserver_side: HomeserverSide,
+        *,
+        bot: str,
+        guard: Guard = unguarded,
     ) -> None:
         self._database = database
         self._homeserver = homeserver
         self._homeserver_side = homeserver_side
         self._bot = bot
+        self._guard = guard
         self._wanted = asyncio.Event()
 
     def soon(self) -> None:
@@ -84,6 +92,7 @@ class Repair:
         async with self._database.transaction() as tx:
             repaired = await self._homeserver_side.keep(tx, parsed)
             await tx.execute(PUT_POSITION, key, answer["next_batch"])
+            await self._guard(tx)
         if repaired:
             log.warning("events_repaired", count=repaired)
         return repaired

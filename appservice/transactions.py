@@ -101,13 +101,22 @@ class HomeserverSide:
     """The endpoints that the homeserver calls."""
 
     def __init__(
-        self, *, database: Database, inbox: Inbox, members: Members, names: Names, hs_token: str
+        self,
+        *,
+        database: Database,
+        inbox: Inbox,
+        members: Members,
+        names: Names,
+        hs_token: str,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_refused` is called when a transaction was not taken, as the database could not be written."""
         self._database = database
         self._inbox = inbox
         self._members = members
         self._names = names
         self._hs_token = hs_token.encode()
+        self._on_refused = on_refused
         self._watched: dict[str, bool] = {}
 
     @contextmanager
@@ -145,6 +154,7 @@ class HomeserverSide:
                 await self.keep(tx, parsed)
         except DatabaseError as error:
             log.error("transaction_not_kept", error=type(error).__qualname__)
+            self._on_refused()
             return _error(503, "M_UNKNOWN", "The database cannot be written. The transaction was not taken.")
         return web.json_response({})
 

@@ -29,6 +29,7 @@ from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
 from appservice.preflight import Preflight
 from appservice.repair import Repair
+from appservice.resume import Resume
 from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
@@ -58,6 +59,7 @@ from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
+from bridge.storage.leader import Leader, lock_of
 from bridge.storage.sealing import Sealer
 from bridge.web import health
 from bridge.web.problems import problems
@@ -104,10 +106,13 @@ async def assembled(
     patience: float | None = None,
 ) -> AsyncIterator["Parts"]:
     """All objects of a bridge on its opened database, before any of them is at work."""
+    url = config.database.url.get_secret_value()
     async with AsyncExitStack() as stack:
-        database = await open_(config.database.url.get_secret_value())
+        database = await open_(url)
         stack.push_async_callback(database.close)
-        parts = Parts(config, database, homeserver, clock, patience=patience)
+        leader = Leader(database, lock_of(url), clock)
+        stack.push_async_callback(leader.close)
+        parts = Parts(config, database, leader, homeserver, clock, patience=patience)
         await parts.sealer.check(database)
         yield parts
 
@@ -160,12 +165,14 @@ class Parts:
         self,
         config: Config,
         database: Database,
+        leader: Leader,
         homeserver: Homeserver,
         clock: Clock,
         *,
         patience: float | None,
     ) -> None:
         self._config = config
+        self._leader = leader
         ours, keys = config.appservice, config.encryption
         pickle_key = keys.pickle_key.get_secret_value()
         self.sealer = sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
@@ -292,12 +299,14 @@ class Parts:
                 conversations=self.conversation_store,
             ),
         )
+        self._resume = Resume(database, homeserver, appservice_id=ours.id)
         self._homeserver_side = HomeserverSide(
             database=database,
             inbox=inbox,
             members=members,
             names=self.names,
             hs_token=ours.hs_token.get_secret_value(),
+            on_refused=self._resume.refused,
         )
         self.database, self._members, self._own_devices = database, members, own_devices
         identity = Identity.derive(keys.identity_secret.get_secret_value(), self.names.bot)
@@ -310,7 +319,9 @@ class Parts:
             master_key=identity.master.public,
         )
         self._bot = Bot(homeserver, self.names, own_devices, preflight, patience=patience)
-        self._repair = Repair(database, homeserver, self._homeserver_side, bot=self.names.bot)
+        self._repair = Repair(
+            database, homeserver, self._homeserver_side, bot=self.names.bot, guard=leader.check
+        )
         self._sync = BotSync(
             database=database,
             homeserver=homeserver,
@@ -321,6 +332,7 @@ class Parts:
             inbox=inbox,
             bot=self.names.bot,
             on_return=self._repair.soon,
+            guard=leader.check,
         )
 
         # Who is told what
@@ -350,14 +362,27 @@ class Parts:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
         app.add_routes(self._rest)
-        checks = {"database": self._database_trouble, "homeserver": self._homeserver_trouble}
-        app.add_routes(health.routes(checks, before_metrics=lambda: count_kept(self.database)))
+        checks = {
+            "leader": self._leader_trouble,
+            "database": self._database_trouble,
+            "homeserver": self._homeserver_trouble,
+        }
+        app.add_routes(
+            health.routes(
+                checks,
+                leads=lambda: self._leader.leads,
+                before_metrics=lambda: count_kept(self.database),
+            )
+        )
         app.add_subapp("/_matrix/", self._homeserver_side.app())
         return app
 
     async def work(self) -> None:
-        """Everything that runs beside the web server; what an earlier process left is taken up first."""
+        """Everything that runs beside the web server, once no other process does it; what that left is taken up."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resume.run())
+            await self._leader.lead()
+            tasks.create_task(self._leader.watch())
             tasks.create_task(self._inbox_dispatcher.run())
             await self._bot.introduce()
             await self._look_again()
@@ -369,15 +394,18 @@ class Parts:
             tasks.create_task(self._outbox_dispatcher.run())
             log.info("running", bot=self.names.bot)
 
+    async def _leader_trouble(self) -> str | None:
+        return None if self._leader.leads else "waits: another process works on this database"
+
     async def _database_trouble(self) -> str | None:
         try:
             await self.database.fetch_value("SELECT 1")
         except DatabaseError as error:
             return f"the database cannot be read ({type(error).__qualname__}): is it running, is there space?"
-        return None
+        return self._resume.trouble()
 
     async def _homeserver_trouble(self) -> str | None:
-        return self._sync.trouble()
+        return self._sync.trouble() if self._leader.leads else "not asked while another process works"
 
     async def _look_again(self) -> None:
         """While we were away members may have changed, and the database may be an older copy of itself."""

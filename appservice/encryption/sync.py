@@ -12,11 +12,14 @@ import structlog
 
 from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
-from appservice.encryption.olm import CannotDecrypt, Olm
+from appservice.encryption.olm import CannotDecrypt, NoSession, Olm, OlmPayload
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
+from appservice.encryption.unwedging import Unwedging
+from appservice.encryption.withheld import Withheld
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from bridge.delivery.inbox import Inbox
 from bridge.storage.database import Database, DatabaseError, Transaction
+from bridge.storage.leader import Guard, unguarded
 
 FILTER: dict[str, Any] = {
     "room": {"rooms": []},
@@ -50,9 +53,12 @@ class BotSync:
         device_lists: DeviceLists,
         olm: Olm,
         inbound: InboundSessions,
+        unwedging: Unwedging,
+        withheld: Withheld,
         inbox: Inbox,
         bot: str,
         on_return: Callable[[], None] = lambda: None,
+        guard: Guard = unguarded,
     ) -> None:
         """`on_return` is called when the homeserver answers again after it was away."""
         self._database = database
@@ -61,9 +67,12 @@ class BotSync:
         self._device_lists = device_lists
         self._olm = olm
         self._inbound = inbound
+        self._unwedging = unwedging
+        self._withheld = withheld
         self._inbox = inbox
         self._bot = bot
         self._on_return = on_return
+        self._guard = guard
         self._away = False
         self._synced = False
 
@@ -150,9 +159,13 @@ class BotSync:
     async def _settle(self, tx: Transaction, changed: Sequence[str], next_batch: str) -> None:
         await self._device_lists.mark_stale(tx, changed)
         await tx.execute(PUT_POSITION, self._bot, next_batch)
+        await self._guard(tx)
 
     async def _to_device(self, tx: Transaction, event: Mapping[str, Any]) -> None:
-        """Only room keys over Olm count. Key requests are not answered, forwarded keys not taken, from nobody."""
+        """Key requests are not answered, and forwarded keys not taken, from nobody."""
+        if event.get("type") == "m.room_key.withheld":
+            await self._withheld.receive(tx, _sender(event), event.get("content"))
+            return
         if event.get("type") != "m.room.encrypted":
             log.debug("to_device_ignored", type=event.get("type"), sender=_sender(event))
             return
@@ -160,10 +173,20 @@ class BotSync:
             payload = await self._olm.decrypt(tx, self._bot, event)
         except CannotDecrypt as reason:
             log.warning("to_device_refused", sender=_sender(event), reason=str(reason))
+            if isinstance(reason, NoSession):
+                await self._unwedging.want(tx, reason)
             return
-        if payload.type != "m.room_key":
-            log.debug("to_device_ignored", type=payload.type, sender=payload.sender)
-            return
+        match payload.type:
+            case "m.room_key":
+                await self._room_key(tx, payload)
+            case "m.room_key.withheld":
+                await self._withheld.receive(tx, payload.sender, payload.content)
+            case "m.dummy":
+                await self._unwedging.begun_by_other_side(tx, payload)
+            case other:
+                log.debug("to_device_ignored", type=other, sender=payload.sender)
+
+    async def _room_key(self, tx: Transaction, payload: OlmPayload) -> None:
         session_id = payload.content.get("session_id")
         if not is_session_id(session_id):
             log.warning("room_key_refused", sender=payload.sender)

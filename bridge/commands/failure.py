@@ -6,6 +6,7 @@ import socket
 from bridge.config import ConfigError
 from bridge.core.start import CannotStart, Reason
 from bridge.storage.database import DatabaseError, DatabaseTooNew
+from bridge.storage.leader import Overtaken
 from bridge.storage.sealing import CannotOpen
 
 EXIT_FAILED = 1
@@ -24,6 +25,12 @@ def cannot_start(error: BaseException) -> CannotStart | None:
                 Reason.CONFIG_INVALID,
                 str(error),
                 "Correct what is listed; `festimo check-config` checks again.",
+            )
+        case Overtaken():
+            return CannotStart(
+                Reason.OVERTAKEN,
+                "Another process works on this database now: this one was frozen or cut off for too long.",
+                "Start it again: it waits, ready to take over.",
             )
         case DatabaseTooNew():
             return CannotStart(

@@ -1,4 +1,4 @@
-"""Why the bridge cannot start: each reason with what happened, what to do, and an exit code of its own."""
+"""Why the bridge cannot start, or go on: each reason with what happened, what to do, and an exit code of its own."""
 
 import enum
 
@@ -21,6 +21,10 @@ class Reason(enum.IntEnum):
     IDENTITY_CHANGED = 22
     CLOCK_OFF = 23
     FILES_EXIST = 24
+    OVERTAKEN = 25
+    DEVICE_LOST = 26
+    KEYS_EXHAUSTED = 27
+    ROUND_TRIP_FAILED = 28
 
 
 class CannotStart(Exception):

@@ -211,21 +211,24 @@ async def open_database(
     from bridge.storage.postgres import PostgresDatabase
     from bridge.storage.sqlite import SqliteDatabase
 
-    database: Database
+    folder = migrations if migrations is not None else files("bridge.storage") / "migrations"
+    clock = clock or SystemClock()
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        database = await SqliteDatabase.open(rest[1:])
+        database: Database = await SqliteDatabase.open(rest[1:])
     elif scheme in ("postgresql", "postgres"):
-        database = await PostgresDatabase.open(url)
+        database = await PostgresDatabase.open(url, patient=True)
     else:
         raise DatabaseUnavailable(
             "the database url is not understood: write sqlite:////absolute/path.db, sqlite:///relative.db "
             "or postgresql://user:password@host:5432/name"
         )
     try:
-        folder = migrations if migrations is not None else files("bridge.storage") / "migrations"
-        await migrate(database, clock=clock or SystemClock(), folder=folder)
+        await migrate(database, clock=clock, folder=folder)
     except BaseException:
         await database.close()
         raise
+    if isinstance(database, PostgresDatabase):
+        await database.close()
+        return await PostgresDatabase.open(url)
     return database

@@ -31,6 +31,21 @@ from bridge.storage.database import (
 WRITERS = 10
 READERS = 5
 CONNECT_SECONDS = 10
+COMMAND_SECONDS = 10
+"""For a statement's answer. A server that gives none is taken for dead: whoever waits is told, and looks again."""
+TURN_SECONDS = 30
+"""For a connection of the pool."""
+CLOSE_SECONDS = 10
+
+KEEPALIVES = {"tcp_keepalives_idle": "3", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+"""In s: the server ends the sessions, and with them the locks, of a machine that is gone."""
+LIMITS = {
+    # Where our own limit does not reach the server, it goes by this one.
+    "statement_timeout": f"{COMMAND_SECONDS + 5}s",
+    # No transaction waits for anything but the database: this one's process has been frozen.
+    "idle_in_transaction_session_timeout": "8s",
+    **KEEPALIVES,
+}
 
 _GONE = r"is clos(ed|ing)|released back to the pool"
 
@@ -97,17 +112,18 @@ class PostgresTransaction(Transaction):
 
 
 class PostgresDatabase(Database):
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patient: bool) -> None:
         super().__init__()
         address = urlsplit(url)  # of which no password may reach a message
         self._name = f"PostgreSQL at {address.hostname or 'the local socket'}{address.path}"
-        self._writers = self._pool(url, WRITERS)
-        self._readers = self._pool(url, READERS, default_transaction_read_only="on")
+        self._writers = self._pool(url, WRITERS, patient=patient)
+        self._readers = self._pool(url, READERS, patient=patient, default_transaction_read_only="on")
 
     @classmethod
-    async def open(cls, url: str) -> "PostgresDatabase":
+    async def open(cls, url: str, *, patient: bool = False) -> "PostgresDatabase":
+        """`patient`: without time-outs of statements, for migrations: a large table takes as long as it takes."""
         try:
-            database = cls(url)
+            database = cls(url, patient=patient)
         except ValueError as error:
             raise DatabaseUnavailable(f"the database url is not understood: {error}") from error
         try:
@@ -122,28 +138,34 @@ class PostgresDatabase(Database):
         return database
 
     @staticmethod
-    def _pool(url: str, size: int, **settings: str) -> Any:
+    def _pool(url: str, size: int, *, patient: bool, **settings: str) -> Any:
+        limits = KEEPALIVES if patient else LIMITS
         return asyncpg.create_pool(
             url,
             min_size=0,
             max_size=size,
             timeout=CONNECT_SECONDS,
+            command_timeout=None if patient else COMMAND_SECONDS,
             reset=_nothing_to_reset,
-            server_settings={"application_name": "festimo-bridge", **settings},
+            server_settings={"application_name": "festimo-bridge", **limits, **settings},
         )
 
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
         with translated(self.translate):
-            rows: list[Row] = await self._readers.fetch(sql, *args)
-            return rows
+            async with self._readers.acquire(timeout=TURN_SECONDS) as connection:
+                rows: list[Row] = await connection.fetch(sql, *args)
+                return rows
 
     async def close(self) -> None:
-        await self._writers.close()
-        await self._readers.close()
+        for pool in (self._writers, self._readers):
+            try:
+                await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+            except TimeoutError:
+                pool.terminate()
 
     async def _begin(self) -> PostgresTransaction:
         with translated(self.translate):
-            connection = await self._writers.acquire()
+            connection = await self._writers.acquire(timeout=TURN_SECONDS)
             try:
                 await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             except BaseException:

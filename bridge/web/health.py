@@ -1,4 +1,4 @@
-"""For whoever runs the bridge: `/health/live`, `/health/ready` and `/metrics`. Tells nothing about anybody."""
+"""For whoever runs the bridge: `/health/...` and `/metrics`. Tells nothing about anybody."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -11,12 +11,24 @@ Check = Callable[[], Awaitable[str | None]]
 
 
 def routes(
-    checks: Mapping[str, Check], *, before_metrics: Callable[[], Awaitable[None]]
+    checks: Mapping[str, Check],
+    *,
+    leads: Callable[[], bool],
+    before_metrics: Callable[[], Awaitable[None]],
 ) -> list[web.RouteDef]:
-    """`checks`: by the name of the part; all must pass for the bridge to be ready."""
+    """`checks`: by the name of the part; all must pass for the bridge to be ready.
+
+    `leads`: whether this is the process that works; a balancer sends everything there. It leads before it is ready,
+    as to become ready it must be reached.
+    """
 
     async def live(request: web.Request) -> web.Response:
         return web.json_response({"status": "live"})
+
+    async def leader(request: web.Request) -> web.Response:
+        if leads():
+            return web.json_response({"status": "leads"})
+        return web.json_response({"status": "waits"}, status=503)
 
     async def ready(request: web.Request) -> web.Response:
         found = {name: await check() for name, check in checks.items()}
@@ -33,6 +45,7 @@ def routes(
 
     return [
         web.get("/health/live", live),
+        web.get("/health/leader", leader),
         web.get("/health/ready", ready),
         web.get("/metrics", metrics),
     ]
