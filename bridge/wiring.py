@@ -18,11 +18,14 @@ from appservice.encryption.outbound_sessions import Encryptor, retire_all_sessio
 from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.sync import BotSync
 from appservice.encryption.to_device import ToDevice
+from appservice.encryption.unwedging import Unwedging
+from appservice.encryption.withheld import Withheld
 from appservice.ghosts import Ghosts
 from appservice.homeserver import TIMEOUT, Homeserver
 from appservice.inbound.events import InboundEvents
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.undecryptable import Undecryptable, count_undecryptable
 from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.rooms import Rooms
@@ -49,6 +52,7 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import Festimo
+from bridge.festimo.unread import UnreadNotices
 from bridge.messages.events import MessagePosted, MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -247,6 +251,18 @@ class Parts:
         )
         olm = Olm(own_devices, clock, pickle_key=pickle_key)
         inbound = InboundSessions(clock, pickle_key=pickle_key)
+        to_device = ToDevice(database, homeserver, own_devices)
+        withheld = Withheld(clock)
+        self._unwedging = Unwedging(
+            database=database,
+            homeserver=homeserver,
+            own_devices=own_devices,
+            device_lists=self.device_lists,
+            olm=olm,
+            to_device=to_device,
+            clock=clock,
+            bot=self.names.bot,
+        )
         encryptor = Encryptor(
             database=database,
             homeserver=homeserver,
@@ -256,7 +272,7 @@ class Parts:
             device_lists=self.device_lists,
             olm=olm,
             inbound=inbound,
-            to_device=ToDevice(database, homeserver, own_devices),
+            to_device=to_device,
             clock=clock,
             pickle_key=pickle_key,
             share_with=keys.share_with,
@@ -285,6 +301,13 @@ class Parts:
             outbox=outbox,
             clock=clock,
         )
+        self._undecryptable = Undecryptable(
+            database=database,
+            inbox=inbox,
+            withheld=withheld,
+            notices=UnreadNotices(self.conversation_store, messages, clock),
+            clock=clock,
+        )
         events = InboundEvents(
             database=database,
             inbox=inbox,
@@ -298,6 +321,7 @@ class Parts:
                 messages=messages,
                 conversations=self.conversation_store,
             ),
+            undecryptable=self._undecryptable,
         )
         self._resume = Resume(database, homeserver, appservice_id=ours.id)
         self._homeserver_side = HomeserverSide(
@@ -329,6 +353,8 @@ class Parts:
             device_lists=self.device_lists,
             olm=olm,
             inbound=inbound,
+            unwedging=self._unwedging,
+            withheld=withheld,
             inbox=inbox,
             bot=self.names.bot,
             on_return=self._repair.soon,
@@ -339,7 +365,11 @@ class Parts:
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         outbox.subscribe("festimo", ConversationOpened, MessageReceived)
         self._inbox_dispatcher = Dispatcher(
-            database, inbox, {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply}, clock
+            database,
+            inbox,
+            {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply},
+            clock,
+            on_dead={MATRIX_EVENT: self._undecryptable.given_up},
         )
         self._outbox_dispatcher = Dispatcher(
             database,
@@ -371,7 +401,7 @@ class Parts:
             health.routes(
                 checks,
                 leads=lambda: self._leader.leads,
-                before_metrics=lambda: count_kept(self.database),
+                before_metrics=self._count,
             )
         )
         app.add_subapp("/_matrix/", self._homeserver_side.app())
@@ -388,11 +418,17 @@ class Parts:
             await self._look_again()
             await self._sync.catch_up()
             tasks.create_task(self._sync.run())
+            tasks.create_task(self._unwedging.run())
+            tasks.create_task(self._undecryptable.run())
             tasks.create_task(self._repair.run())
             bot_device = await self._own_devices.ensure(self.names.bot)
             tasks.create_task(self.device_lists.run(self.names.bot, bot_device))
             tasks.create_task(self._outbox_dispatcher.run())
             log.info("running", bot=self.names.bot)
+
+    async def _count(self) -> None:
+        await count_kept(self.database)
+        await count_undecryptable(self.database)
 
     async def _leader_trouble(self) -> str | None:
         return None if self._leader.leads else "waits: another process works on this database"

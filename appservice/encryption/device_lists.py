@@ -44,8 +44,8 @@ SELECT COUNT(*) FROM devices WHERE user_id = $1 AND identity_key = $2 AND signin
 """
 PUT_DEVICE = """
 INSERT INTO devices (user_id, device_id, identity_key, signing_key, olm, signed) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (user_id, device_id) DO UPDATE SET identity_key = excluded.identity_key,
-    signing_key = excluded.signing_key, olm = excluded.olm, signed = excluded.signed, removed = 0
+ON CONFLICT (user_id, device_id, identity_key, signing_key)
+    DO UPDATE SET olm = excluded.olm, signed = excluded.signed, removed = 0
 """
 RETIRE_SESSIONS_SHARED_WITH = """
 UPDATE outbound_sessions SET retired = 1 WHERE session_id IN
@@ -157,6 +157,11 @@ class DeviceLists:
             return set()
         rows = await reader.fetch(SELECT_FRESH.format(places=_places(user_ids)), *user_ids)
         return {row["user_id"] for row in rows}
+
+    async def device_with(self, reader: Reader, user_id: str, identity_key: str) -> Device | None:
+        """The user's device with this key, if it is (still) there."""
+        found = await self.devices(reader, user_id)
+        return next((device for device in found if device.identity_key == identity_key), None)
 
     async def devices(self, reader: Reader, user_id: str) -> list[Device]:
         return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]

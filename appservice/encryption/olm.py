@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from unpaddedbase64 import decode_base64, encode_base64
-from vodozemac import AnyOlmMessage, Curve25519PublicKey, Ed25519PublicKey, PreKeyMessage, Session
+from vodozemac import (
+    AnyOlmMessage,
+    Curve25519PublicKey,
+    Ed25519PublicKey,
+    PickleException,
+    PreKeyMessage,
+    Session,
+)
 
 from appservice.encryption.device_keys import Device
 from appservice.encryption.own_devices import OLM, ONE_TIME_KEY, OwnDevice, OwnDevices
@@ -24,8 +32,23 @@ ON CONFLICT (own_user_id, session_id) DO UPDATE SET pickle = excluded.pickle, us
 """
 
 
+log = structlog.get_logger(__name__)
+
+
 class CannotDecrypt(Exception):
     """The message is not for us, not authentic, or its session is unknown. Nothing was changed."""
+
+
+class NoSession(CannotDecrypt):
+    """It was written for our device, but no session opens it: the two sides may have lost each other.
+
+    `sender`, `sender_key`: whom it says it is from.
+    """
+
+    def __init__(self, reason: str, *, sender: str, sender_key: str) -> None:
+        super().__init__(reason)
+        self.sender = sender
+        self.sender_key = sender_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +75,12 @@ class Olm:
         """
         device = await self._own_devices.get_to_change(tx, user_id)
         sender, sender_key, message = _addressed_to(device, event)
-        plaintext = await self._decrypt_with_known(tx, device, sender_key, message)
-        if plaintext is None:
-            plaintext = await self._decrypt_first(tx, device, sender_key, message)
+        try:
+            plaintext = await self._decrypt_with_known(tx, device, sender_key, message)
+            if plaintext is None:
+                plaintext = await self._decrypt_first(tx, device, sender_key, message)
+        except CannotDecrypt as reason:
+            raise NoSession(str(reason), sender=sender, sender_key=sender_key) from None
         return _checked(device, sender, sender_key, plaintext)
 
     async def encrypt(
@@ -81,10 +107,10 @@ class Olm:
             except ValueError:  # a key that gives no secret
                 return None
         else:
-            rows = await tx.fetch(SELECT_SESSIONS, sender.user_id, recipient.identity_key)
-            if not rows:
+            sessions = await self._sessions(tx, sender.user_id, recipient.identity_key)
+            if not sessions:
                 return None
-            session = Session.from_pickle(rows[0]["pickle"], self._pickle_key)
+            session = sessions[0]
         payload = {
             "type": event_type,
             "content": content,
@@ -104,14 +130,23 @@ class Olm:
         }
 
     async def has_session(self, tx: Transaction, user_id: str, identity_key: str) -> bool:
-        return bool(await tx.fetch(SELECT_SESSIONS, user_id, identity_key))
+        return bool(await self._sessions(tx, user_id, identity_key))
+
+    async def _sessions(self, tx: Transaction, user_id: str, identity_key: str) -> list[Session]:
+        """Those that can be opened, the most recently used first. Spec: that one is to be preferred."""
+        sessions = []
+        for row in await tx.fetch(SELECT_SESSIONS, user_id, identity_key):
+            try:
+                sessions.append(Session.from_pickle(row["pickle"], self._pickle_key))
+            except PickleException:
+                log.error("olm_session_unreadable", session=row["session_id"])
+        return sessions
 
     async def _decrypt_with_known(
         self, tx: Transaction, device: OwnDevice, sender_key: str, message: AnyOlmMessage
     ) -> bytes | None:
         pre_key = message.to_pre_key()
-        for row in await tx.fetch(SELECT_SESSIONS, device.user_id, sender_key):
-            session = Session.from_pickle(row["pickle"], self._pickle_key)
+        for session in await self._sessions(tx, device.user_id, sender_key):
             try:
                 if pre_key is not None and not session.session_matches(pre_key):
                     continue

@@ -12,6 +12,7 @@ from appservice.encryption.sync import waits_for_key
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.undecryptable import Undecryptable
 from appservice.names import Names
 from appservice.room_map import Room, room_by_id
 from bridge.delivery.dispatcher import Fail, Retry
@@ -36,6 +37,7 @@ class InboundEvents:
         device_lists: DeviceLists,
         membership: InboundMembership,
         messages: InboundMessages,
+        undecryptable: Undecryptable,
     ) -> None:
         self._database = database
         self._inbox = inbox
@@ -45,6 +47,7 @@ class InboundEvents:
         self._device_lists = device_lists
         self._membership = membership
         self._messages = messages
+        self._undecryptable = undecryptable
 
     async def apply(self, item: Item) -> None:
         """Handle an inbox item of the topic "matrix.event"."""
@@ -55,6 +58,8 @@ class InboundEvents:
         async with self._database.transaction() as tx:
             if room is not None and not await self._in_room(tx, room, event, item):
                 return
+            if room is None:
+                await self._undecryptable.given_up(tx, item, "the room is nobody's any more")
             await self._inbox.finish(tx, item)
 
     async def _in_room(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
@@ -78,13 +83,7 @@ class InboundEvents:
                 await tx.lock(waits_for_key(session_id))
             decrypted: Decrypted = await self._inbound.decrypt(tx, event)
         except KeyMissing as missing:
-            log.info(
-                "waits_for_room_key",
-                room=room.room_id,
-                event_id=event["event_id"],
-                session=missing.session_id,
-            )
-            await self._inbox.park(tx, item.id, until=waits_for_key(missing.session_id))
+            await self._undecryptable.wait(tx, event, item, missing.session_id)
             return False
         except NotAuthentic as reason:
             raise Fail(f"not authentic: {reason}") from reason
@@ -95,6 +94,7 @@ class InboundEvents:
             return False  # the key came for both while we were at this one
         if decrypted.type == "m.room.message":
             await self._messages.receive(tx, room, event, decrypted.content)
+        await self._undecryptable.read(tx, room, item)
         return True
 
     async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted, item: Item) -> bool:

@@ -16,6 +16,8 @@ from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.sharing import ShareWith
 from appservice.encryption.sync import BotSync
 from appservice.encryption.to_device import ToDevice
+from appservice.encryption.unwedging import Unwedging
+from appservice.encryption.withheld import Withheld
 from appservice.homeserver import Homeserver
 from appservice.members import Members
 from appservice.names import Names
@@ -71,6 +73,18 @@ class Engine:
         )
         self.olm = Olm(self.own_devices, clock, pickle_key=PICKLE_KEY)
         self.inbound = InboundSessions(clock, pickle_key=PICKLE_KEY)
+        self.withheld = Withheld(clock)
+        self.to_device = ToDevice(database, homeserver, self.own_devices)
+        self.unwedging = Unwedging(
+            database=database,
+            homeserver=homeserver,
+            own_devices=self.own_devices,
+            device_lists=self.device_lists,
+            olm=self.olm,
+            to_device=self.to_device,
+            clock=clock,
+            bot=BOT,
+        )
         self.encryptor = Encryptor(
             database=database,
             homeserver=homeserver,
@@ -80,7 +94,7 @@ class Engine:
             device_lists=self.device_lists,
             olm=self.olm,
             inbound=self.inbound,
-            to_device=ToDevice(database, homeserver, self.own_devices),
+            to_device=self.to_device,
             clock=clock,
             pickle_key=PICKLE_KEY,
             share_with=share_with,
@@ -93,6 +107,8 @@ class Engine:
             device_lists=self.device_lists,
             olm=self.olm,
             inbound=self.inbound,
+            unwedging=self.unwedging,
+            withheld=self.withheld,
             inbox=self.inbox,
             bot=BOT,
         )
