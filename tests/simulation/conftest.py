@@ -1,0 +1,3 @@
+from tests.appservice.encryption.conftest import template
+
+__all__ = ["template"]

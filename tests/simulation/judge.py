@@ -1,0 +1,168 @@
+"""What must be true of a world that has come to rest, whatever befell it before."""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from vodozemac import MegolmMessage
+
+from tests.simulation.faults import CANARY
+from tests.simulation.homeserver import IN_ROOM, DeviceLife, Landed, LiveHomeserver, Membership
+from tests.simulation.people import Phone
+from tests.simulation.world import VENDORS, World
+
+FAULTS = ("handler_failed", "request_failed", "sync_not_kept", "sync_answer_odd", "to_device_dropped")
+"""Log lines that tell of an error that nobody foresaw."""
+EXPECTED_ERRORS = ("DatabaseUnavailable",)
+
+
+def judge(world: World) -> None:
+    _every_posted_message_is_delivered_once_and_in_order(world)
+    _every_message_said_is_taken_in_once(world)
+    _no_index_is_used_twice(world)
+    _who_is_entitled_reads_and_who_is_not_does_not(world)
+    _nothing_was_given_up(world)
+    _nothing_leaks(world)
+
+
+def _every_posted_message_is_delivered_once_and_in_order(world: World) -> None:
+    rows = world.rows("SELECT * FROM messages ORDER BY position")
+    ours = [row for row in rows if not _was_said(world, row["origin_id"])]
+    assert all(row["status"] == "sent" for row in ours), [
+        (row["message_id"], row["status"], row["failure_reason"]) for row in ours if row["status"] != "sent"
+    ]
+    for vendor in VENDORS:
+        [room] = world.rows(
+            "SELECT r.room_id, r.conversation_id FROM rooms r JOIN conversations c"
+            f" ON c.conversation_id = r.conversation_id WHERE c.vendor_id = '{vendor}'"
+        )
+        stored = [row for row in ours if row["conversation_id"] == room["conversation_id"]]
+        landed = world.homeserver.landed.get(room["room_id"], [])
+        assert [row["origin_id"] for row in stored] == [one.event["event_id"] for one in landed]
+        posted = [row for row in stored if row["sender_type"] != "festimo"]
+        assert len(posted) == len(world.posted[vendor])
+        for row, text in zip(posted, world.posted[vendor], strict=True):
+            assert _text_of(world, row["origin_id"], landed) in (None, text), "another order"
+    festimo = [row for row in ours if row["sender_type"] == "festimo"]
+    assert len(festimo) == len(VENDORS) + world.commands, "Festimo answers once"
+
+
+def _text_of(world: World, event_id: str, landed: list[Landed]) -> str | None:
+    """As whoever can read it does."""
+    [event] = [one.event for one in landed if one.event["event_id"] == event_id]
+    for phone in _phones(world):
+        if phone.reads(event):
+            body: str = phone.read(event)["content"]["body"]
+            return body.rpartition(": ")[2]
+    return None
+
+
+def _every_message_said_is_taken_in_once(world: World) -> None:
+    rows = {row["origin_id"]: row for row in world.rows("SELECT * FROM messages")}
+    order: dict[tuple[str, str], list[int]] = defaultdict(list)
+    positions = {
+        event["event_id"]: place
+        for room in world.homeserver.rooms.values()
+        for place, event in enumerate(room.timeline)
+    }
+    for said in sorted(world.said, key=lambda said: positions[said.event_id]):
+        assert said.event_id in rows, f"{said} is lost"
+        if said.event_id not in world.deliveries.reordered:
+            order[said.room_id, said.session_id].append(rows[said.event_id]["position"])
+    for taken in order.values():
+        assert taken == sorted(taken), "taken in in another order than said"
+
+
+def _no_index_is_used_twice(world: World) -> None:
+    last: dict[str, int] = {}
+    for landed in world.homeserver.landed.values():
+        for one in landed:
+            content = one.event["content"]
+            index = MegolmMessage.from_base64(content["ciphertext"]).message_index()
+            assert index > last.get(content["session_id"], -1), "an index again, or a lower one"
+            last[content["session_id"]] = index
+
+
+def _who_is_entitled_reads_and_who_is_not_does_not(world: World) -> None:
+    told = {row["id"]: row["created_at"] for row in world.rows("SELECT id, created_at FROM inbox")}
+    items = {row["id"]: row for row in world.rows("SELECT id, created_at, prepared_at FROM outbox")}
+    for room_id, landed in world.homeserver.landed.items():
+        for one in landed:
+            item = items[one.txn_id]
+            for phone in _phones(world):
+                history = world.homeserver.memberships.get((room_id, phone.user), [])
+                life = world.homeserver.lives[phone.user, phone.device]
+                verdict = _entitled(world.homeserver, history, told, phone, life, item, one)
+                about = (phone.user, phone.device, one.event["event_id"], item, life, history)
+                if verdict is True:
+                    assert phone.reads(one.event), f"cannot read what it is entitled to: {about}"
+                elif verdict is False:
+                    assert not phone.reads(one.event), f"reads what it must not: {about}"
+
+
+def _entitled(
+    homeserver: LiveHomeserver,
+    history: list[Membership],
+    told: dict[str, int],
+    phone: Phone,
+    life: DeviceLife,
+    item: dict[str, Any],
+    one: Landed,
+) -> bool | None:
+    """None: both are right, as the bridge could not know yet."""
+    prepared = item["prepared_at"]
+    if not phone.trusted:
+        return False
+    if life.published >= one.at:
+        return None
+    removal_known = (
+        homeserver.acknowledged_at(life.removed_position)
+        if life.removed_position is not None and life.removed_told
+        else None
+    )
+    if removal_known is not None and removal_known < prepared:
+        return False
+    before = [change for change in history if change.at < prepared]
+    during = [change for change in history if prepared <= change.at <= one.at]
+    if not before:
+        return None if during else False
+    latest = before[-1]
+    if told.get(f"matrix:{latest.event_id}", one.at) >= prepared or during:
+        return None
+    if latest.membership not in IN_ROOM:
+        return False
+    if life.removed is not None and life.removed <= one.at:
+        return None
+    if latest.membership == "invite":
+        return True if life.published < item["created_at"] else None
+    if life.published < latest.at:
+        return True
+    known = homeserver.acknowledged_at(life.position) if life.told else None
+    return True if known is not None and known < prepared else None
+
+
+def _nothing_was_given_up(world: World) -> None:
+    for table in ("inbox", "outbox"):
+        dead = world.rows(f"SELECT id, topic, failure FROM {table} WHERE state = 'dead'")
+        assert not dead, dead
+    unforeseen = [
+        entry
+        for entry in world.logs
+        if entry["event"] in FAULTS and entry.get("error") not in EXPECTED_ERRORS
+    ]
+    assert not unforeseen, unforeseen
+
+
+def _nothing_leaks(world: World) -> None:
+    assert CANARY not in json.dumps([room.timeline for room in world.homeserver.rooms.values()])
+    assert CANARY not in repr(world.logs)
+    for file in world.path.parent.glob("bridge.db*"):
+        assert CANARY.encode() not in file.read_bytes(), f"{file.name} holds what was said in the clear"
+
+
+def _was_said(world: World, event_id: str | None) -> bool:
+    return any(said.event_id == event_id for said in world.said)
+
+
+def _phones(world: World) -> list[Phone]:
+    return [phone for person in world.people for phone in (*person.phones, *person.former)]

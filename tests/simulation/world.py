@@ -1,0 +1,237 @@
+"""All of it together: a homeserver, a bridge that may die, people, a platform; and what can happen to them."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+import structlog
+import yaml
+
+from bridge.config import Config, load
+from tests.appservice.encryption.engine import IN_MEMORY
+from tests.bridge.config.test_load import VALID
+from tests.bridge.platform.sender import NEW
+from tests.fakes.homeserver import Json
+from tests.simulation.faults import CANARY, Faults
+from tests.simulation.homeserver import Deliveries, LiveHomeserver
+from tests.simulation.loop import SimulatedClock, SimulatedLoop
+from tests.simulation.people import Person, Platform, Said
+from tests.simulation.process import Supervisor
+
+SERVER = "bridge.test"
+BOT = f"@festimo_bot:{SERVER}"
+ANNA, BEN, BITES = (f"@{name}:people.test" for name in ("anna", "ben", "bites"))
+VENDORS = ("balloons", "bites")
+"""The first has no Matrix: a ghost speaks for it."""
+LONGEST_END = 3_600
+"""Seconds in which everything must have been worked off once nothing goes wrong any more."""
+T = TypeVar("T")
+
+
+class World:
+    def __init__(self, template: Path, seed: int) -> None:
+        order = random.Random(seed)
+        self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
+        self.path = Path(self._folder.name) / "bridge.db"
+        shutil.copy(template, self.path)
+        self._runner = asyncio.Runner(loop_factory=SimulatedLoop)
+        self.clock = SimulatedClock()
+        self.faults = Faults(order)
+        self.homeserver = LiveHomeserver(self.clock, sender=f"@festimo_as_x7:{SERVER}", bot=BOT)
+        self.supervisor = Supervisor(self._config(), self.homeserver, self.clock, self.faults, order)
+        self.platform = Platform(self.supervisor.request)
+        self.deliveries = Deliveries(self.homeserver, self._deliver)
+        self.people = [
+            Person(self.homeserver, ANNA, identity=True),
+            Person(self.homeserver, BEN, identity=False),
+            Person(self.homeserver, BITES, identity=True),
+        ]
+        self.posted: dict[str, list[str]] = {vendor: [] for vendor in VENDORS}
+        self.said: list[Said] = []
+        self.commands = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._speaking: set[asyncio.Task[None]] = set()
+        self._texts = 0
+        self._stack = ExitStack()
+        self._stack.callback(self._folder.cleanup)
+        self._stack.callback(self._runner.close)
+        self.logs = self._stack.enter_context(structlog.testing.capture_logs())
+        # Ids decide who comes first: the same ones each time a story is told.
+        self._stack.enter_context(mock.patch("secrets.token_bytes", order.randbytes))
+        self._run(self._begin())
+
+    # What may happen
+
+    def post(self, vendor: str, *, by_vendor: bool) -> None:
+        text = self._text()
+        self.posted[vendor].append(text)
+        sender = vendor if by_vendor else "anna"
+        data = {"party_id": "p-1", "vendor_id": vendor, "sender_id": sender, "text": text}
+        self.platform.send("message.send", data)
+
+    def say(
+        self, person: Person, room_id: str, *, command: bool, which: int, new_session: bool, key_later: float
+    ) -> None:
+        async def speak() -> None:
+            said = await person.say(
+                room_id, text, bot=BOT, which=which, new_session=new_session, key_later=key_later
+            )
+            self.said.append(said)
+
+        text = ("!festimo help " if command else "") + self._text()
+        self.commands += command
+        self._run(self._speak(speak()))
+
+    def bring_back(self, vendor: str) -> None:
+        self.platform.send("vendor.selected", {"party": _party(), "vendor": _vendor(vendor)})
+
+    def do(self, what: Coroutine[Any, Any, T]) -> T:
+        return self._run(what)
+
+    def pass_time(self, seconds: float) -> None:
+        self._run(asyncio.sleep(seconds))
+
+    @property
+    def nobody_speaks(self) -> bool:
+        return not self._speaking
+
+    def rooms_of(self, person: Person, *memberships: str) -> list[str]:
+        rooms = self.homeserver.rooms.items()
+        return [room_id for room_id, room in rooms if room.members.get(person.user) in memberships]
+
+    # The end
+
+    def settle(self) -> None:
+        """Nothing goes wrong any more: all must be worked off."""
+        self.faults.none()
+        self.deliveries.down = False
+        self.deliveries.release()
+        self.supervisor.start_now()
+        for _ in range(LONGEST_END // 5):
+            self.pass_time(5)
+            if self._run(self._is_settled()):
+                break
+        else:
+            raise AssertionError(f"does not come to rest: {self._run(self._rest())}")
+        for person in self.people:
+            self._run(person.look())
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        async def fetch() -> list[dict[str, Any]]:
+            assert self.supervisor.process is not None
+            rows: list[Any] = await self.supervisor.process.parts.database.fetch(sql)
+            return [dict(row) for row in rows]
+
+        return self._run(fetch())
+
+    def close(self) -> None:
+        async def stop() -> None:
+            process = self.supervisor.process
+            if process is not None:
+                process.kill()
+                await asyncio.sleep(0.1)
+            for task in [*self._tasks, *self._speaking]:
+                task.cancel()
+            await asyncio.wait([*self._tasks, *self._speaking])
+
+        with self._stack:
+            self._runner.run(stop())
+
+    # Inside
+
+    def _run(self, what: Coroutine[Any, Any, T]) -> T:
+        result = self._runner.run(what)
+        for task in [*self._tasks, *self._speaking]:
+            if task.done():
+                task.result()
+                raise AssertionError(f"{task.get_name()} has ended")
+        return result
+
+    async def _begin(self) -> None:
+        for person in self.people:
+            await person.new_phone(signed=True)
+        for name, work in (
+            ("bridge", self.supervisor.run()),
+            ("deliveries", self.deliveries.run()),
+            ("platform", self.platform.run()),
+        ):
+            self._tasks.append(asyncio.create_task(work, name=name))
+        self.platform.send(
+            "party.plan.completed", {"party": _party(), "vendors": [_vendor(vendor) for vendor in VENDORS]}
+        )
+        await asyncio.sleep(30)
+        anna = self.people[0]
+        for room_id in self.rooms_of(anna, "invite"):
+            await self.homeserver.join(anna.user, room_id)
+        assert len(self.rooms_of(anna, "join")) == len(VENDORS)
+
+    async def _speak(self, speech: Coroutine[Any, Any, None]) -> None:
+        async def finish() -> None:
+            await speech
+            self._speaking.discard(task)
+
+        task = asyncio.create_task(finish(), name="speech")
+        self._speaking.add(task)
+        await asyncio.sleep(0)
+
+    async def _deliver(self, txn_id: str, events: list[Json]) -> int | None:
+        await self.faults.latency()
+        answer = await self.supervisor.request(
+            "PUT",
+            f"/_matrix/app/v1/transactions/{txn_id}",
+            headers={"Authorization": f"Bearer {'h' * 64}"},
+            body=json.dumps({"events": events}).encode(),
+        )
+        return None if answer is None else answer[0]
+
+    async def _is_settled(self) -> bool:
+        if not self.deliveries.done or self.platform.waiting or self._speaking:
+            return False
+        if self.supervisor.process is None:
+            return False
+        return not await self._rest()
+
+    async def _rest(self) -> list[Any]:
+        if self.supervisor.process is None:
+            return ["the bridge is down"]
+        database = self.supervisor.process.parts.database
+        rest: list[Any] = []
+        for table in ("inbox", "outbox"):
+            rows: list[Any] = await database.fetch(
+                f"SELECT * FROM {table} WHERE state NOT IN ('done', 'dead')"
+            )
+            rest += [
+                {key: row[key] for key in ("id", "topic", "state", "attempts", "failure")} for row in rows
+            ]
+        return rest
+
+    def _text(self) -> str:
+        self._texts += 1
+        return f"{CANARY}-{self._texts}"
+
+    def _config(self) -> Config:
+        file = Path(self._folder.name) / "config.yaml"
+        config = VALID | {
+            "homeserver": {"url": "http://127.0.0.1:9", "server_name": SERVER},
+            "database": {"url": f"sqlite:///{self.path}"},
+            "platform": {"tenants": [{"id": "festipin", "webhook_secrets": [NEW]}]},
+        }
+        file.write_text(yaml.safe_dump(config))
+        return load(file)
+
+
+def _party() -> Json:
+    hosts = [{"id": "anna", "name": "Anna", "mxid": ANNA}, {"id": "ben", "name": "Ben", "mxid": BEN}]
+    return {"id": "p-1", "title": "Anna & Ben", "hosts": hosts}
+
+
+def _vendor(vendor: str) -> Json:
+    mxid = {"mxid": BITES} if vendor == "bites" else {}
+    return {"id": vendor, "name": vendor, "vendor_type": "caterer"} | mxid
