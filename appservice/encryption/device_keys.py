@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mautrix.types import EncryptionAlgorithm
 from vodozemac import Curve25519PublicKey, Ed25519PublicKey
 
-from appservice.encryption.own_devices import OLM
 from appservice.encryption.signing import is_signed_by
 
 
@@ -83,7 +83,7 @@ def _device(user_id: str, device_id: str, keys: Any, self_signing_key: str | Non
         device_id=device_id,
         identity_key=identity_key,
         signing_key=signing_key,
-        olm=OLM in algorithms,
+        olm=EncryptionAlgorithm.OLM_V1.value in algorithms,
         signed=self_signing_key is not None and is_signed_by(keys, user_id, self_signing_key),
     )
 

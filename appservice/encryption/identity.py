@@ -19,6 +19,11 @@ class _Key:
         self.public = str(encode_base64(self._private.public_key().public_bytes_raw()))
         self.key_id = f"ed25519:{self.public}"
 
+    @property
+    def private(self) -> str:
+        """Unpadded base64, for secret storage."""
+        return str(encode_base64(self._private.private_bytes_raw()))
+
     def sign(self, message: bytes) -> str:
         return str(encode_base64(self._private.sign(message)))
 

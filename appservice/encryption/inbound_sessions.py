@@ -2,17 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import structlog
-from vodozemac import InboundGroupSession, MegolmMessage, SessionKey
+from vodozemac import ExportedSessionKey, InboundGroupSession, MegolmMessage, SessionKey
 
 from appservice.encryption.olm import OlmPayload
 from appservice.encryption.own_devices import MEGOLM
 from bridge.core.clock import Clock
-from bridge.storage.database import Transaction
+from bridge.storage.database import Reader, Row, Transaction
 
 SELECT = """
 SELECT pickle, first_index FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 FOR UPDATE
@@ -22,10 +22,25 @@ SELECT pickle, sender_key, signing_key FROM inbound_sessions
 WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY first_index
 """
 PUT = """
-INSERT INTO inbound_sessions (room_id, session_id, sender_key, sender, signing_key, pickle, first_index, received_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (room_id, session_id, sender_key) DO UPDATE SET pickle = excluded.pickle, first_index = excluded.first_index
+INSERT INTO inbound_sessions (room_id, session_id, sender_key, sender, signing_key, pickle, first_index, received_at,
+    backed_up, restored) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+ON CONFLICT (room_id, session_id, sender_key) DO UPDATE SET pickle = excluded.pickle,
+    first_index = excluded.first_index, backed_up = excluded.backed_up, restored = excluded.restored
 """
+SELECT_TO_BACK_UP = """
+SELECT room_id, session_id, sender_key, sender, signing_key, pickle FROM inbound_sessions WHERE backed_up = 0
+ORDER BY received_at LIMIT $1
+"""
+# Not one that has meanwhile been replaced by a better key.
+SET_BACKED_UP = """
+UPDATE inbound_sessions SET backed_up = 1
+WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 AND first_index = $4
+"""
+SET_NONE_BACKED_UP = "UPDATE inbound_sessions SET backed_up = 0 WHERE backed_up = 1"
+COUNT_BACKED_UP = """
+SELECT COUNT(*) FROM (SELECT DISTINCT room_id, session_id FROM inbound_sessions WHERE backed_up = 1) AS backed_up
+"""
+SELECT_SESSIONS_OF_ROOM = "SELECT DISTINCT session_id FROM inbound_sessions WHERE room_id = $1"
 NOTE_INDEX = """
 INSERT INTO message_indexes (session_id, message_index, event_id) VALUES ($1, $2, $3)
 ON CONFLICT (session_id, message_index) DO NOTHING
@@ -63,6 +78,20 @@ class Decrypted:
     signing_key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomKey:
+    """A session as it travels to the backup and back: `session_key` in the format of key exports, from its first
+    known index. The three senders' fields are what was authenticated when it came."""
+
+    room_id: str
+    session_id: str
+    sender: str
+    sender_key: str
+    signing_key: str
+    session_key: str = field(repr=False)
+    first_index: int
+
+
 class InboundSessions:
     def __init__(self, clock: Clock, *, pickle_key: bytes) -> None:
         self._clock = clock
@@ -95,6 +124,39 @@ class InboundSessions:
     ) -> None:
         """Keep the key of a session of our own (the bot's or a ghost's): it does not travel."""
         await self._keep(tx, room_id, InboundGroupSession(key), sender, sender_key, signing_key)
+
+    async def to_back_up(self, reader: Reader, most: int) -> list[RoomKey]:
+        """Keys that the backup lacks, the oldest first."""
+        return [
+            self._room_key(row, InboundGroupSession.from_pickle(row["pickle"], self._pickle_key))
+            for row in await reader.fetch(SELECT_TO_BACK_UP, most)
+        ]
+
+    async def backed_up(self, tx: Transaction, keys: Sequence[RoomKey]) -> None:
+        for key in keys:
+            await tx.execute(SET_BACKED_UP, key.room_id, key.session_id, key.sender_key, key.first_index)
+
+    async def none_backed_up(self, tx: Transaction) -> None:
+        """There is a new backup, with nothing in it."""
+        await tx.execute(SET_NONE_BACKED_UP)
+
+    async def count_backed_up(self, reader: Reader) -> int:
+        """As a homeserver counts them: per room and session."""
+        return int(await reader.fetch_value(COUNT_BACKED_UP))
+
+    async def sessions_of(self, reader: Reader, room_id: str) -> set[str]:
+        return {row["session_id"] for row in await reader.fetch(SELECT_SESSIONS_OF_ROOM, room_id)}
+
+    async def restore(self, tx: Transaction, key: RoomKey) -> bool:
+        """Keep a key from the backup; return False where it is not the session that it says it is."""
+        try:
+            session = InboundGroupSession.import_session(ExportedSessionKey(key.session_key))
+        except ValueError:
+            return False
+        if session.session_id != key.session_id:
+            return False
+        await self._keep(tx, key.room_id, session, key.sender, key.sender_key, key.signing_key, restored=True)
+        return True
 
     async def decrypt(self, tx: Transaction, event: Mapping[str, Any]) -> Decrypted:
         """Decrypt an `m.room.encrypted` timeline event. Raise `KeyMissing` or `NotAuthentic`."""
@@ -131,6 +193,8 @@ class InboundSessions:
         sender: str,
         sender_key: str,
         signing_key: str,
+        *,
+        restored: bool = False,
     ) -> None:
         row = await tx.fetch_one(SELECT, room_id, session.session_id, sender_key)
         if row is not None:
@@ -150,6 +214,21 @@ class InboundSessions:
             session.pickle(self._pickle_key),
             session.first_known_index,
             self._clock.now(),
+            int(restored),
+        )
+
+    @staticmethod
+    def _room_key(row: Row, session: InboundGroupSession) -> RoomKey:
+        exported = session.export_at(session.first_known_index)
+        assert exported is not None, "a session has the ratchet of its first known index"
+        return RoomKey(
+            room_id=row["room_id"],
+            session_id=row["session_id"],
+            sender=row["sender"],
+            sender_key=row["sender_key"],
+            signing_key=row["signing_key"],
+            session_key=exported.to_base64(),
+            first_index=session.first_known_index,
         )
 
     async def _refuse_replay(self, tx: Transaction, session: str, index: int, event_id: str) -> None:

@@ -1,16 +1,22 @@
-"""The devices of the bot and the ghosts: made, cross-signed, published, and kept in one-time keys (the bot only)."""
+"""The devices of the bot and the ghosts: made, published, and replaced when the homeserver has not what we have."""
 
-from collections.abc import Collection
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+import structlog
 from mautrix.types import EncryptionAlgorithm
 from vodozemac import Account
 
 from appservice.encryption.identity import Identity
+from appservice.encryption.publication import IdentityReplaced, Publication, Standing
 from appservice.encryption.signing import with_signature
-from appservice.homeserver import Homeserver
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from bridge.core.clock import Clock
 from bridge.core.ids import new_id
 from bridge.storage.database import Database, Reader, Row, Transaction
@@ -18,10 +24,12 @@ from bridge.storage.database import Database, Reader, Row, Transaction
 OLM = EncryptionAlgorithm.OLM_V1.value
 MEGOLM = EncryptionAlgorithm.MEGOLM_V1.value
 ONE_TIME_KEY = "signed_curve25519"
-ONE_TIME_KEYS = 50
-"""How many one-time keys the homeserver is to hold for the bot; replenished below half of it."""
 
-_COLUMNS = "user_id, device_id, account, identity_key, published"
+MOST_REPLACEMENTS = 3
+REPLACEMENTS_IN = timedelta(hours=1)
+"""Of one user's device. More of them mend nothing, and each one has everybody share their keys anew."""
+
+_COLUMNS = "user_id, device_id, account, identity_key, published, doubt"
 SELECT = f"SELECT {_COLUMNS} FROM own_devices WHERE user_id = $1"
 SELECT_TO_CHANGE = SELECT + " FOR UPDATE"
 INSERT = """
@@ -29,7 +37,29 @@ INSERT INTO own_devices (user_id, device_id, account, identity_key, created_at) 
 ON CONFLICT (user_id) DO NOTHING
 """
 SET_ACCOUNT = "UPDATE own_devices SET account = $2 WHERE user_id = $1"
-SET_PUBLISHED = "UPDATE own_devices SET published = 1 WHERE user_id = $1"
+SET_PUBLISHED = "UPDATE own_devices SET published = 1 WHERE user_id = $1 AND device_id = $2"
+SET_UNPUBLISHED = "UPDATE own_devices SET published = 0 WHERE user_id = $1 AND device_id = $2"
+DOUBT = "UPDATE own_devices SET doubt = doubt + 1 WHERE user_id = $1"
+DOUBT_ALL = "UPDATE own_devices SET doubt = doubt + 1"
+# Unless a new doubt came while the homeserver was asked.
+SET_BEYOND_DOUBT = "UPDATE own_devices SET doubt = 0 WHERE user_id = $1 AND device_id = $2 AND doubt = $3"
+REPLACE = """
+UPDATE own_devices SET device_id = $3, account = $4, identity_key = $5, published = 0, doubt = 0, created_at = $6
+WHERE user_id = $1 AND device_id = $2
+"""
+# What the former device has begun nobody can continue.
+END_MEGOLM_SESSIONS = "UPDATE outbound_sessions SET retired = 1 WHERE sender = $1"
+END_OLM_SESSIONS = "DELETE FROM olm_sessions WHERE own_user_id = $1"
+DROP_TO_DEVICE = "DELETE FROM to_device WHERE sender = $1"
+NOTE_RETIRED = """
+INSERT INTO retired_devices (user_id, device_id, reason, retired_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (user_id, device_id) DO UPDATE SET reason = excluded.reason, retired_at = excluded.retired_at
+"""
+SELECT_RETIRED_SINCE = """
+SELECT retired_at FROM retired_devices WHERE user_id = $1 AND retired_at > $2 ORDER BY retired_at
+"""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +70,7 @@ class OwnDevice:
     device_id: str
     identity_key: str
     published: bool
+    doubt: int
     pickle: str = field(repr=False)
     pickle_key: bytes = field(repr=False)
 
@@ -67,24 +98,84 @@ class OwnDevices:
         self._clock = clock
         self._identity_secret = identity_secret
         self._pickle_key = pickle_key
+        self._publication = Publication(homeserver, identity_secret)
+        self._mending: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._alarmed: set[str] = set()
 
     async def ensure(self, user_id: str) -> str:
-        """Return the id of the user's device, which is cross-signed and published when this returns.
+        """Return the id of the user's device, which the homeserver has as we know it: cross-signed and published.
 
         Each step can be repeated: the device is in the database before the homeserver hears of it, and the identity
-        and the signed keys arrive before anything is sent from the device.
+        and the signed keys arrive before anything is sent from the device. Raises `IdentityReplaced`, and
+        `HomeserverUnavailable` where the device was replaced too often.
         """
-        device = await self.get(self._database, user_id) or await self._make(user_id)
-        if not device.published:
-            identity = Identity.derive(self._identity_secret, user_id)
-            await self._homeserver.create_device(user_id, device.device_id, "Festimo Bridge")
-            await self._homeserver.upload_cross_signing(user_id, device.device_id, identity.public_keys())
-            await self._homeserver.upload_keys(
-                user_id, device.device_id, {"device_keys": self.signed_device_keys(device)}
-            )
+        device = await self.get(self._database, user_id)
+        if device is not None and device.published and not device.doubt:
+            return device.device_id
+        async with self._mending[user_id]:
+            try:
+                device_id = await self._ensure(user_id)
+            except IdentityReplaced:
+                self._alarmed.add(user_id)
+                log.error("own_identity_replaced", user=user_id)
+                raise
+            self._alarmed.discard(user_id)
+            return device_id
+
+    def trouble(self, user_id: str) -> str | None:
+        """Why nothing is said in this voice, or None."""
+        if user_id not in self._alarmed:
+            return None
+        return (
+            f"the homeserver has another identity (master key) of {user_id} than `encryption.identity_secret` makes:"
+            " somebody has replaced it. Nothing is sent in this voice until the former one is back"
+        )
+
+    async def doubt(self, tx: Transaction, user_id: str) -> None:
+        """Have the homeserver asked, before the device is used again, whether it has it as we know it."""
+        await tx.execute(DOUBT, user_id)
+
+    async def doubt_all(self, tx: Transaction) -> None:
+        await tx.execute(DOUBT_ALL)
+
+    @asynccontextmanager
+    async def doubting(self, *user_ids: str) -> AsyncIterator[None]:
+        """Where the homeserver does not know a device that is used within, it may have been one of these users'."""
+        try:
+            yield
+        except HomeserverRefused as refusal:
+            if refusal.errcode != "M_UNKNOWN_DEVICE":
+                raise
             async with self._database.transaction() as tx:
-                await tx.execute(SET_PUBLISHED, user_id)
-        return device.device_id
+                for user_id in user_ids:
+                    await self.doubt(tx, user_id)
+            raise HomeserverUnavailable("the homeserver does not know our device any more") from refusal
+
+    async def replace(self, user_id: str, *, former: str, reason: str) -> None:
+        """Make a new device in place of `former` and end its sessions; `ensure` publishes it and deletes `former`.
+
+        Nothing happens where the device is another one already. Raise `HomeserverUnavailable` where there were too
+        many: something else is wrong then.
+        """
+        now, account = self._clock.now(), Account()
+        span = REPLACEMENTS_IN // timedelta(milliseconds=1)
+        async with self._database.transaction() as tx:
+            if (await self.get_to_change(tx, user_id)).device_id != former:
+                return
+            retired = [row["retired_at"] for row in await tx.fetch(SELECT_RETIRED_SINCE, user_id, now - span)]
+            if len(retired) >= MOST_REPLACEMENTS:
+                log.error("own_device_replaced_too_often", user=user_id, device=former, reason=reason)
+                raise HomeserverUnavailable(
+                    "our device was replaced too often, see own_device_replaced in the log",
+                    retry_after=retired[-MOST_REPLACEMENTS] + span - now,
+                )
+            await tx.execute(NOTE_RETIRED, user_id, former, reason, now)
+            pickle, identity_key = account.pickle(self._pickle_key), account.curve25519_key.to_base64()
+            await tx.execute(REPLACE, user_id, former, _new_device_id(), pickle, identity_key, now)
+            await tx.execute(END_MEGOLM_SESSIONS, user_id)
+            await tx.execute(END_OLM_SESSIONS, user_id)
+            await tx.execute(DROP_TO_DEVICE, user_id)
+        log.error("own_device_replaced", user=user_id, device=former, reason=reason)
 
     async def is_published(self, user_id: str) -> bool:
         """Raise `PickleException` where the pickle key is not the one of the stored account."""
@@ -104,29 +195,6 @@ class OwnDevices:
     async def save_account(self, tx: Transaction, device: OwnDevice) -> None:
         await tx.execute(SET_ACCOUNT, device.user_id, device.account.pickle(self._pickle_key))
 
-    async def replenish(self, user_id: str, *, one_time_keys: int, unused_fallback: Collection[str]) -> None:
-        """Keep the homeserver supplied. Keys are stored before they are published: one that nobody can open is lost.
-
-        `one_time_keys`: how many the homeserver holds; `unused_fallback`: algorithms whose fallback key is unused.
-        """
-        wanted = ONE_TIME_KEYS - one_time_keys if one_time_keys < ONE_TIME_KEYS // 2 else 0
-        async with self._database.transaction() as tx:
-            device = await self.get_to_change(tx, user_id)
-            unpublished = len(device.account.one_time_keys)
-            if wanted > unpublished:
-                device.account.generate_one_time_keys(wanted - unpublished)
-            if ONE_TIME_KEY not in unused_fallback and not _fallback_key(device.account):
-                _untyped(device.account).generate_fallback_key()
-            body = self._unpublished_keys(device)
-            if not body:
-                return
-            await self.save_account(tx, device)
-        await self._homeserver.upload_keys(user_id, device.device_id, body)
-        async with self._database.transaction() as tx:
-            device = await self.get_to_change(tx, user_id)
-            device.account.mark_keys_as_published()
-            await self.save_account(tx, device)
-
     def signed_device_keys(self, device: OwnDevice) -> dict[str, Any]:
         """The public device keys, signed by the device itself and by its owner's identity."""
         keys = {
@@ -139,7 +207,38 @@ class OwnDevices:
             },
         }
         identity = Identity.derive(self._identity_secret, device.user_id)
-        return identity.sign_device(self._signed_by(device, keys))
+        return identity.sign_device(self.signed_by(device, keys))
+
+    async def _ensure(self, user_id: str) -> str:
+        device = await self.get(self._database, user_id) or await self._make(user_id)
+        if device.published and device.doubt:
+            device = await self._judged(device)
+        if not device.published:
+            await self._publication.publish(device.user_id, device.device_id, self.signed_device_keys(device))
+            async with self._database.transaction() as tx:
+                await tx.execute(SET_PUBLISHED, user_id, device.device_id)
+                await tx.execute(SET_BEYOND_DOUBT, user_id, device.device_id, device.doubt)
+        return device.device_id
+
+    async def _judged(self, device: OwnDevice) -> OwnDevice:
+        """The device, or what has taken its place, after the homeserver was asked about it."""
+        standing = await self._publication.standing(
+            device.user_id, device.device_id, self.signed_device_keys(device)
+        )
+        if standing is Standing.GONE:
+            await self.replace(
+                device.user_id,
+                former=device.device_id,
+                reason="the homeserver has it not, or with other keys",
+            )
+        else:
+            async with self._database.transaction() as tx:
+                if standing is Standing.INCOMPLETE:
+                    await tx.execute(SET_UNPUBLISHED, device.user_id, device.device_id)
+                await tx.execute(SET_BEYOND_DOUBT, device.user_id, device.device_id, device.doubt)
+        judged = await self.get(self._database, device.user_id)
+        assert judged is not None, "devices are replaced, never deleted"
+        return judged
 
     async def _make(self, user_id: str) -> OwnDevice:
         account = Account()
@@ -147,28 +246,16 @@ class OwnDevices:
             await tx.execute(
                 INSERT,
                 user_id,
-                new_id()[:10].upper(),
+                _new_device_id(),
                 account.pickle(self._pickle_key),
                 account.curve25519_key.to_base64(),
                 self._clock.now(),
             )
             return await self.get_to_change(tx, user_id)
 
-    def _unpublished_keys(self, device: OwnDevice) -> dict[str, Any]:
-        def signed(keys: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-            return {
-                f"{ONE_TIME_KEY}:{key_id}": self._signed_by(device, {"key": key.to_base64(), **extra})
-                for key_id, key in keys.items()
-            }
-
-        body = {
-            "one_time_keys": signed(device.account.one_time_keys, {}),
-            "fallback_keys": signed(_fallback_key(device.account), {"fallback": True}),
-        }
-        return {name: keys for name, keys in body.items() if keys}
-
     @staticmethod
-    def _signed_by(device: OwnDevice, keys: dict[str, Any]) -> dict[str, Any]:
+    def signed_by(device: OwnDevice, keys: dict[str, Any]) -> dict[str, Any]:
+        """The keys with the device's own signature."""
         return with_signature(
             keys,
             device.user_id,
@@ -182,17 +269,11 @@ class OwnDevices:
             device_id=row["device_id"],
             identity_key=row["identity_key"],
             published=bool(row["published"]),
+            doubt=row["doubt"],
             pickle=row["account"],
             pickle_key=self._pickle_key,
         )
 
 
-def _untyped(account: Account) -> Any:
-    """vodozemac 0.10 has fallback keys, but its type stubs do not say so."""
-    return account
-
-
-def _fallback_key(account: Account) -> dict[str, Any]:
-    """Key id -> key: the fallback key that has not been published yet, if there is one."""
-    keys: dict[str, Any] = _untyped(account).fallback_key
-    return keys
+def _new_device_id() -> str:
+    return new_id()[:10].upper()

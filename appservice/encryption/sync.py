@@ -5,7 +5,7 @@ for the next one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
 from appservice.encryption.olm import CannotDecrypt, NoSession, Olm, OlmPayload
+from appservice.encryption.one_time_keys import OneTimeKeys
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
@@ -43,6 +44,10 @@ def waits_for_key(session_id: str) -> str:
     return f"room_key:{session_id}"
 
 
+async def nothing_first() -> None:
+    """There is nothing to be done before the homeserver may forget what it has told."""
+
+
 class BotSync:
     def __init__(
         self,
@@ -58,9 +63,12 @@ class BotSync:
         inbox: Inbox,
         bot: str,
         on_return: Callable[[], None] = lambda: None,
+        before_sync: Callable[[], Awaitable[None]] = nothing_first,
         guard: Guard = unguarded,
     ) -> None:
-        """`on_return` is called when the homeserver answers again after it was away."""
+        """`on_return` is called when the homeserver answers again after it was away; `before_sync` before each request,
+        by which the homeserver forgets what it has told: where it raises, nothing is asked.
+        """
         self._database = database
         self._homeserver = homeserver
         self._own_devices = own_devices
@@ -72,6 +80,8 @@ class BotSync:
         self._inbox = inbox
         self._bot = bot
         self._on_return = on_return
+        self._before_sync = before_sync
+        self._one_time_keys = OneTimeKeys(database, homeserver, own_devices)
         self._guard = guard
         self._away = False
         self._synced = False
@@ -106,13 +116,20 @@ class BotSync:
 
     def trouble(self) -> str | None:
         """What keeps room keys from coming in, or None."""
+        if (replaced := self._own_devices.trouble(self._bot)) is not None:
+            return replaced
         if self._away:
             return "the bot's /sync fails: see sync_failed and sync_not_kept in the log"
         return None if self._synced else "the bot has not been able to /sync since the start"
 
     async def step(self, *, wait: int | None = None) -> None:
         """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to."""
+        async with self._own_devices.doubting(self._bot):
+            await self._step(wait)
+
+    async def _step(self, wait: int | None) -> None:
         device = await self._own_devices.ensure(self._bot)
+        await self._before_sync()
         since = await self._database.fetch_value(SELECT_POSITION, self._bot)
         options = {} if wait is None else {"wait": wait}
         answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, **options)
@@ -122,7 +139,7 @@ class BotSync:
                 await self._device_lists.mark_all_stale(tx)
         await self._take(answer)
         counts = answer.get("device_one_time_keys_count", {})
-        await self._own_devices.replenish(
+        await self._one_time_keys.replenish(
             self._bot,
             one_time_keys=counts.get(ONE_TIME_KEY, 0),
             unused_fallback=answer.get("device_unused_fallback_key_types", []),
@@ -158,6 +175,8 @@ class BotSync:
 
     async def _settle(self, tx: Transaction, changed: Sequence[str], next_batch: str) -> None:
         await self._device_lists.mark_stale(tx, changed)
+        for user_id in sorted(changed):
+            await self._own_devices.doubt(tx, user_id)  # if it is one of ours
         await tx.execute(PUT_POSITION, self._bot, next_batch)
         await self._guard(tx)
 

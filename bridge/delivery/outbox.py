@@ -17,6 +17,10 @@ INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2
 PREPARE = """
 UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1 AND state = 'waiting' AND prepared IS NULL
 """
+# Of an item that waits and was prepared otherwise meanwhile, nothing.
+DISCARD = """
+UPDATE outbox SET prepared = NULL, prepared_at = NULL WHERE id = $1 AND state = 'waiting' AND prepared = $2
+"""
 
 
 class Outbox(Queue):
@@ -24,6 +28,7 @@ class Outbox(Queue):
 
     table = "outbox"
     extra_columns = ", prepared, prepared_at"
+    kept_columns = ", prepared, prepared_at"
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         super().__init__(database, sealer, clock)
@@ -55,6 +60,11 @@ class Outbox(Queue):
         """
         if not await tx.execute(PREPARE, item.id, prepared, self._clock.now()):
             raise Settled
+
+    async def discard_prepared(self, item: Item) -> None:
+        """What was fixed can never be sent: a later attempt may fix it anew."""
+        async with self._database.transaction() as tx:
+            await tx.execute(DISCARD, item.id, item.prepared)
 
     async def _item(self, row: Row) -> Item:
         item = await super()._item(row)

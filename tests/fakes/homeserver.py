@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -50,6 +51,7 @@ def refused(status: int, errcode: str, message: str = "") -> HomeserverRefused:
 
 @dataclass
 class Device:
+    name: str = ""
     keys: Json | None = None
     one_time_keys: dict[str, Json] = field(default_factory=dict)
     fallback_key: tuple[str, Json] | None = None
@@ -58,8 +60,20 @@ class Device:
 
 
 @dataclass
+class Backup:
+    """`keys`: (room id, session id) -> KeyBackupData."""
+
+    algorithm: str
+    auth_data: Json
+    keys: dict[tuple[str, str], Json] = field(default_factory=dict)
+
+
+@dataclass
 class User:
     devices: dict[str, Device] = field(default_factory=dict)
+    account_data: dict[str, Json] = field(default_factory=dict)
+    backups: list[Backup] = field(default_factory=list)
+    """All versions, from "1" on; only the last one counts."""
     master: Json | None = None
     self_signing: Json | None = None
     user_signing: Json | None = None
@@ -77,6 +91,15 @@ class _Plan:
     call: str
     moment: Moment
     action: Action
+
+
+def _is_better(new: Json, old: Json) -> bool:
+    """Spec: client-server API, `PUT /room_keys/keys/{roomId}/{sessionId}`."""
+    if new["is_verified"] != old["is_verified"]:
+        return bool(new["is_verified"])
+    if new["first_message_index"] != old["first_message_index"]:
+        return bool(new["first_message_index"] < old["first_message_index"])
+    return bool(new["forwarded_count"] < old["forwarded_count"])
 
 
 def _public_key(cross_signing_key: Mapping[str, Any]) -> str:
@@ -119,6 +142,7 @@ class FakeHomeserver(Homeserver):
         self._stream = 1
         self._changes: list[tuple[int, str, set[str]]] = []
         self._answered: dict[tuple[str, ...], str] = {}
+        self._sent_as: dict[str, tuple[str, str, str]] = {}
 
     # For tests: what happens around calls
 
@@ -196,7 +220,127 @@ class FakeHomeserver(Homeserver):
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        raise NotImplementedError("there is no HTTP here")
+        """The calls of `appservice.own_account`, which go by their paths."""
+        assert as_user is not None
+        head, *rest = str(path).removeprefix("_matrix/client/v3/").split("/")
+        parts, body = [unquote(part) for part in rest], json.loads(json.dumps(content))
+        match str(method), head, parts:
+            case "GET", "devices", []:
+                return await self.list_devices(as_user)
+            case "DELETE", "devices", [name]:
+                return await self.remove_device(as_user, name)
+            case "GET", "joined_rooms", []:
+                return await self.joined_rooms(as_user)
+            case (("GET" | "PUT"), "user", [user, "account_data", kind]):
+                assert user == as_user
+                if str(method) == "GET":
+                    return await self.account_data(user, kind)
+                return await self.put_account_data(user, kind, body)
+            case "GET", "room_keys", ["version"]:
+                return await self.backup_version(as_user)
+            case "POST", "room_keys", ["version"]:
+                return await self.make_backup(as_user, body)
+            case "PUT", "room_keys", ["keys"]:
+                assert query is not None
+                return await self.put_room_keys(as_user, query["version"], body)
+            case "GET", "room_keys", ["keys", *place]:
+                assert query is not None
+                return await self.room_keys(as_user, query["version"], place)
+            case "GET", "rooms", [room_id, "messages"]:
+                assert device is not None
+                return await self.said_with(as_user, device, room_id, (query or {}).get("from"))
+        raise NotImplementedError(f"{method} {path}")
+
+    # Of one of our users: account data, devices, backups of room keys
+
+    @_call
+    async def account_data(self, user: str, kind: str) -> Json:
+        if kind not in self.users[user].account_data:
+            raise refused(404, "M_NOT_FOUND")
+        return self.users[user].account_data[kind]
+
+    @_call
+    async def put_account_data(self, user: str, kind: str, content: Json) -> Json:
+        self.users[user].account_data[kind] = content
+        self.log.append(("put_account_data", user, kind))
+        return {}
+
+    @_call
+    async def joined_rooms(self, user: str) -> Json:
+        return {
+            "joined_rooms": [name for name, room in self.rooms.items() if room.members.get(user) == "join"]
+        }
+
+    @_call
+    async def list_devices(self, user: str) -> Json:
+        devices = self.users[user].devices
+        return {
+            "devices": [{"device_id": name, "display_name": found.name} for name, found in devices.items()]
+        }
+
+    @_call
+    async def remove_device(self, user: str, device: str) -> Json:
+        self._device(user, device)
+        self.delete_device(user, device)
+        self.log.append(("remove_device", user, device))
+        return {}
+
+    @_call
+    async def backup_version(self, user: str) -> Json:
+        backups = self.users[user].backups
+        if not backups:
+            raise refused(404, "M_NOT_FOUND")
+        newest = backups[-1]
+        told = {"algorithm": newest.algorithm, "auth_data": newest.auth_data, "etag": str(len(newest.keys))}
+        return told | {"version": str(len(backups)), "count": len(newest.keys)}
+
+    @_call
+    async def make_backup(self, user: str, body: Json) -> Json:
+        self.users[user].backups.append(Backup(body["algorithm"], body["auth_data"]))
+        self.log.append(("make_backup", user, body))
+        return {"version": str(len(self.users[user].backups))}
+
+    @_call
+    async def put_room_keys(self, user: str, version: str, body: Json) -> Json:
+        backup = self._backup(user, version, to_write=True)
+        for room_id, room in body["rooms"].items():
+            for session_id, data in room["sessions"].items():
+                known = backup.keys.get((room_id, session_id))
+                if known is None or _is_better(data, known):
+                    backup.keys[room_id, session_id] = data
+        self.log.append(("put_room_keys", user, body))
+        return {"count": len(backup.keys), "etag": str(len(backup.keys))}
+
+    @_call
+    async def room_keys(self, user: str, version: str, place: list[str]) -> Json:
+        """`place`: a room id, or a room id and a session id."""
+        keys = self._backup(user, version).keys
+        self.log.append(("room_keys", user, place))
+        if len(place) == 1:
+            return {"sessions": {session: data for (room, session), data in keys.items() if room == place[0]}}
+        room_id, session_id = place
+        if (room_id, session_id) not in keys:
+            raise refused(404, "M_NOT_FOUND")
+        return keys[room_id, session_id]
+
+    @_call
+    async def said_with(self, user: str, device: str, room_id: str, before: str | None) -> Json:
+        """A page of the timeline with the transaction ids of what this very device has sent."""
+        self._device(user, device)
+        page = self._page(room_id, before)
+        for event in page["chunk"]:
+            sent = self._sent_as.get(event["event_id"])
+            if sent is not None and sent[:2] == (user, device):
+                event["unsigned"] = {"transaction_id": sent[2]}
+        return page
+
+    def _backup(self, user: str, version: str, *, to_write: bool = False) -> Backup:
+        backups = self.users[user].backups
+        if not version.isdecimal() or not 0 < int(version) <= len(backups):
+            raise refused(404, "M_NOT_FOUND")
+        if to_write and int(version) != len(backups):
+            raise refused(403, "M_WRONG_ROOM_KEYS_VERSION")
+        return backups[int(version) - 1]
 
     @_call
     async def ping(self, appservice_id: str, transaction_id: str) -> None:
@@ -306,6 +450,7 @@ class FakeHomeserver(Homeserver):
         request = ("send", user, device, room_id, txn_id)
         if request not in self._answered:
             self._answered[request] = event_id = f"$event{len(self._answered)}:{room_id}"
+            self._sent_as[event_id] = (user, device, txn_id)
             room.timeline.append(
                 {
                     "type": "m.room.encrypted",
@@ -320,18 +465,29 @@ class FakeHomeserver(Homeserver):
         return self._answered[request]
 
     @_call
+    async def redact(self, user: str, device: str, room_id: str, event_id: str, txn_id: str) -> None:
+        self._published(user, device)
+        room = self._room(room_id)
+        if room.members.get(user) != "join":
+            raise refused(403, "M_FORBIDDEN", "not in the room")
+        request = ("redact", user, device, room_id, txn_id)
+        if request in self._answered:
+            return
+        self._answered[request] = f"$redaction{len(self._answered)}:{room_id}"
+        for event in room.timeline:
+            if event["event_id"] == event_id:
+                event["content"] = {}
+        self.log.append(("redact", user, event_id))
+
+    @_call
     async def messages(self, user: str, room_id: str, *, before: str | None) -> Json:
-        timeline = self._room(room_id).timeline
-        end = len(timeline) if before is None else int(before)
-        start = max(0, end - 100)
-        page: Json = {"chunk": timeline[start:end][::-1]}
-        return page | ({"end": str(start)} if start else {})
+        return self._page(room_id, before)
 
     # Devices and keys
 
     @_call
     async def create_device(self, user: str, device: str, name: str) -> None:
-        self.users[user].devices.setdefault(device, Device())
+        self.users[user].devices.setdefault(device, Device()).name = name
         self.log.append(("create_device", user, device))
 
     @_call
@@ -444,12 +600,19 @@ class FakeHomeserver(Homeserver):
 
     def _device(self, user: str, device: str) -> Device:
         if device not in self.users[user].devices:
-            raise refused(404, "M_NOT_FOUND", "no such device")
+            raise refused(400, "M_UNKNOWN_DEVICE", "no such device")
         return self.users[user].devices[device]
 
     def _published(self, user: str, device: str) -> None:
         if self._device(user, device).keys is None:
             raise refused(400, "M_UNKNOWN", "nobody can know the keys of this device")
+
+    def _page(self, room_id: str, before: str | None) -> Json:
+        timeline = self._room(room_id).timeline
+        end = len(timeline) if before is None else int(before)
+        start = max(0, end - 100)
+        page: Json = {"chunk": copy.deepcopy(timeline[start:end][::-1])}
+        return page | ({"end": str(start)} if start else {})
 
     def _room(self, room_id: str) -> Room:
         if room_id not in self.rooms:

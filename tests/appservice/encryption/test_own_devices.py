@@ -57,13 +57,13 @@ async def test_device_keys_arrive_cross_signed_and_the_identity_before_them(
 ) -> None:
     device_id = await alone.own_devices.ensure(user)
     calls = [(call, about) for call, who, about in homeserver.log if who == user]
-    assert [call for call, _ in calls] == ["create_device", "upload_cross_signing", "upload_keys"]
-    keys, identity = calls[2][1]["device_keys"], calls[1][1]
+    assert [call for call, _ in calls] == ["query_keys", "create_device", "upload_cross_signing", "upload_keys"]
+    keys, identity = calls[3][1]["device_keys"], calls[2][1]
     [(key_id, public_key)] = identity["self_signing_key"]["keys"].items()
     assert is_signed(keys, user, key_id, public_key)
     assert keys["device_id"] == device_id
     await alone.restarted().own_devices.ensure(user)
-    assert len(homeserver.log) == 3, "once is enough"
+    assert len(homeserver.log) == 4, "once is enough"
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
