@@ -6,10 +6,12 @@ from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.storage.database import Reader, Row, Transaction
 
-SELECT_BY_CONVERSATION = "SELECT room_id, tenant_id, conversation_id FROM rooms WHERE conversation_id = $1"
-SELECT_BY_ROOM = "SELECT room_id, tenant_id, conversation_id FROM rooms WHERE room_id = $1"
+SELECT_BY_CONVERSATION = (
+    "SELECT room_id, tenant_id, conversation_id, private FROM rooms WHERE conversation_id = $1"
+)
+SELECT_BY_ROOM = "SELECT room_id, tenant_id, conversation_id, private FROM rooms WHERE room_id = $1"
 INSERT = """
-INSERT INTO rooms (room_id, tenant_id, conversation_id, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO rooms (room_id, tenant_id, conversation_id, private, created_at) VALUES ($1, $2, $3, $4, $5)
 """
 FORGET_MEMBERS = "DELETE FROM room_members WHERE room_id = $1"
 FORGET = "DELETE FROM rooms WHERE room_id = $1"
@@ -17,9 +19,12 @@ FORGET = "DELETE FROM rooms WHERE room_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Room:
+    """`private`: the bot's and one person's, not a conversation's; `conversation_id` is an id of its own then."""
+
     room_id: str
     tenant_id: TenantId
     conversation_id: ConversationId
+    private: bool = False
 
 
 async def room_of(reader: Reader, conversation_id: ConversationId) -> Room | None:
@@ -38,10 +43,17 @@ async def remember_room(tx: Transaction, room: Room, clock: Clock) -> None:
     if known is not None:
         await tx.execute(FORGET_MEMBERS, known.room_id)
         await tx.execute(FORGET, known.room_id)
-    await tx.execute(INSERT, room.room_id, room.tenant_id, room.conversation_id, clock.now())
+    await tx.execute(
+        INSERT, room.room_id, room.tenant_id, room.conversation_id, int(room.private), clock.now()
+    )
 
 
 def _room(row: Row | None) -> Room | None:
     if row is None:
         return None
-    return Room(row["room_id"], TenantId(row["tenant_id"]), ConversationId(row["conversation_id"]))
+    return Room(
+        row["room_id"],
+        TenantId(row["tenant_id"]),
+        ConversationId(row["conversation_id"]),
+        private=bool(row["private"]),
+    )

@@ -5,7 +5,9 @@ from typing import Any
 
 import structlog
 
+from appservice.inbound.message import sent_at
 from appservice.names import Names
+from appservice.readers import Readers
 from appservice.room_map import Room
 from bridge.conversations.model import Away
 from bridge.conversations.service import Conversations
@@ -18,8 +20,11 @@ log = structlog.get_logger(__name__)
 
 
 class InboundMembership:
-    def __init__(self, names: Names, service: Conversations, conversations: ConversationStore) -> None:
+    def __init__(
+        self, names: Names, service: Conversations, conversations: ConversationStore, readers: Readers
+    ) -> None:
         self._names = names
+        self._readers = readers
         self._service = service
         self._conversations = conversations
 
@@ -44,12 +49,17 @@ class InboundMembership:
         )
         if member is None:
             return
-        if membership == "join":
-            await self._service.came(tx, room.conversation_id, member.participant_id)
+        person, at = member.participant_id, sent_at(event)
+        if membership == "invite":
+            await self._readers.invited(tx, room, person, at=at)
+        elif membership == "join":
+            await self._service.came(tx, room.conversation_id, person)
+            await self._readers.joined(tx, room, person, str(user), at=at)
         elif membership in GONE:
             away = _why(event)
             log.info("member_away", room=room.room_id, user=user, away=away)
-            await self._service.went(tx, room.conversation_id, member.participant_id, away)
+            await self._service.went(tx, room.conversation_id, person, away)
+            await self._readers.gone(tx, room.conversation_id, person)
 
 
 def _why(event: Mapping[str, Any]) -> Away:

@@ -6,6 +6,7 @@ alias before the state: a room found that way is adopted only if it is whole, an
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnava
 from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.readers import Readers
 from appservice.room_map import Room, remember_room, room_of
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.service import Conversations
@@ -60,6 +62,24 @@ homeserver is still making it."""
 log = structlog.get_logger(__name__)
 
 
+def room_body(*, alias: str, name: str, topic: str, power_levels: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of `POST /createRoom` of every room of ours. `alias`: its localpart."""
+    return {
+        "room_version": ROOM_VERSION,
+        "visibility": "private",
+        "preset": "private_chat",
+        "room_alias_name": alias,
+        "name": name,
+        "topic": topic,
+        "power_level_content_override": power_levels,
+        "initial_state": [
+            {"type": "m.room.encryption", "state_key": "", "content": ENCRYPTION},
+            {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        ],
+    }
+
+
 class Rooms:
     def __init__(
         self,
@@ -69,6 +89,7 @@ class Rooms:
         names: Names,
         ghosts: Ghosts,
         members: Members,
+        readers: Readers,
         service: Conversations,
         conversations: ConversationStore,
         participants: ParticipantStore,
@@ -80,6 +101,7 @@ class Rooms:
         self._names = names
         self._ghosts = ghosts
         self._members = members
+        self._readers = readers
         self._service = service
         self._conversations = conversations
         self._participants = participants
@@ -90,7 +112,8 @@ class Rooms:
         """Deliver a `ConversationOpened`: make the room, or find the one that an earlier attempt made."""
         conversation = await self._conversation(item)
         async with decided():
-            room_id = await self._make(conversation)
+            people = await self._conversations.members(self._database, conversation.conversation_id)
+            room_id = await self.make(conversation.conversation_id, self.creation(conversation, people))
         async with self._database.transaction() as tx:
             await remember_room(
                 tx, Room(room_id, conversation.tenant_id, conversation.conversation_id), self._clock
@@ -112,7 +135,10 @@ class Rooms:
             )
         async with decided():
             if person.mxid is not None:
-                await self._invite_account(item, room.room_id, person.mxid)
+                # Before the invite, so that nothing comes between it and what is noted of it.
+                async with self._database.transaction() as tx:
+                    await self._readers.to_be_invited(tx, conversation, person, asked_at=item.created_at)
+                await self.invite_account(item, room.room_id, person.mxid)
             else:
                 ghost = await self._ghosts.ensure(person)
                 await self._invite(room.room_id, ghost)
@@ -127,12 +153,10 @@ class Rooms:
 
     async def not_added(self, tx: Transaction, item: Item, reason: str) -> None:
         event = json.loads(item.body)
-        await self._service.not_added(
-            tx,
-            ConversationId(event["conversation_id"]),
-            ParticipantId(event["participant_id"]),
-            reason=reason,
-        )
+        conversation_id = ConversationId(event["conversation_id"])
+        participant_id = ParticipantId(event["participant_id"])
+        await self._service.not_added(tx, conversation_id, participant_id, reason=reason)
+        await self._readers.gone(tx, conversation_id, participant_id)
 
     async def _conversation(self, item: Item) -> Conversation:
         conversation_id = ConversationId(json.loads(item.body)["conversation_id"])
@@ -140,10 +164,9 @@ class Rooms:
         assert conversation is not None, "conversations are not deleted"
         return conversation
 
-    async def _make(self, conversation: Conversation) -> str:
-        people = await self._conversations.members(self._database, conversation.conversation_id)
-        body = self.creation(conversation, people)
-        alias = self._names.alias(conversation.conversation_id)
+    async def make(self, conversation_id: ConversationId, body: Mapping[str, Any]) -> str:
+        """Return the room with this id's alias; made from `body` if there is none that is whole."""
+        alias = self._names.alias(conversation_id)
         for _ in range(MOST_ATTEMPTS):
             found = await self._homeserver.resolve_alias(self._names.bot, alias)
             if found is None:
@@ -155,28 +178,19 @@ class Rooms:
                     continue
             if await self._becomes_whole(found):
                 return found
-            log.warning("room_half_made", conversation=conversation.conversation_id, room=found)
+            log.warning("room_half_made", conversation=conversation_id, room=found)
             await self._homeserver.delete_alias(self._names.bot, alias)
         raise Fail("the homeserver makes rooms without the state that was asked for")
 
     def creation(self, conversation: Conversation, people: list[Member]) -> dict[str, Any]:
         """The body of `POST /createRoom`. Names and topic are readable by servers: people only, no details."""
         owners = [person.participant for person in people if person.role == "host"]
-        return {
-            "room_version": ROOM_VERSION,
-            "visibility": "private",
-            "preset": "private_chat",
-            "room_alias_name": self._names.alias_localpart(conversation.conversation_id),
-            "name": conversation.title,
-            "topic": TOPIC,
-            "power_level_content_override": POWER_LEVELS
-            | {"users": {self._address(owner): OWNER for owner in owners}},
-            "initial_state": [
-                {"type": "m.room.encryption", "state_key": "", "content": ENCRYPTION},
-                {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
-                {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
-            ],
-        }
+        return room_body(
+            alias=self._names.alias_localpart(conversation.conversation_id),
+            name=conversation.title,
+            topic=TOPIC,
+            power_levels=POWER_LEVELS | {"users": {self._address(owner): OWNER for owner in owners}},
+        )
 
     def _address(self, person: Participant) -> str:
         return person.mxid or self._names.ghost(person.tenant_id, person.participant_id)
@@ -211,7 +225,7 @@ class Rooms:
             )
         )
 
-    async def _invite_account(self, item: Item, room_id: str, user_id: str) -> None:
+    async def invite_account(self, item: Item, room_id: str, user_id: str) -> None:
         """The rest of the conversation does not wait for ever for a server that may not even exist."""
         try:
             if not await self._homeserver.exists(user_id):

@@ -1,0 +1,196 @@
+"""Recaps into rooms: encrypted for the person who missed something, exactly once, and edited with what they repeat."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from appservice.encryption.outbound_sessions import SHARED, Encryptor
+from appservice.names import Names
+from appservice.outbound.decisions import decided
+from appservice.outbound.private_rooms import PrivateRooms
+from appservice.outbound.timeline import Timeline
+from appservice.readers import Readers
+from appservice.room_map import room_of
+from bridge.core.ids import ConversationId
+from bridge.delivery.dispatcher import Fail
+from bridge.delivery.outbox import Outbox
+from bridge.delivery.queue import Item
+from bridge.recap.drafts import Drafts
+from bridge.recap.model import Draft, Recap, Wording
+from bridge.recap.service import Recaps
+from bridge.storage.database import Database, Reader, Transaction
+
+HAS_KEY = f"""
+SELECT 1 FROM session_shares s JOIN devices d ON d.user_id = s.user_id AND d.device_id = s.device_id
+    AND d.identity_key = s.identity_key
+WHERE s.session_id = $1 AND s.user_id = $2 AND s.outcome = '{SHARED}' AND d.removed = 0 LIMIT 1
+"""
+IN_FLIGHT = """
+SELECT 1 FROM outbound_sessions s JOIN rooms r ON r.room_id = s.room_id
+WHERE r.conversation_id = $1 AND s.in_flight IS NOT NULL LIMIT 1
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class ConversationRoom:
+    """The recaps' port."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    async def is_sending(self, reader: Reader, conversation_id: ConversationId) -> bool:
+        return await reader.fetch_value(IN_FLIGHT, conversation_id) is not None
+
+    async def link(self, reader: Reader, conversation_id: ConversationId, origin_id: str) -> str | None:
+        """Spec: appendices, "matrix.to navigation"."""
+        room = await room_of(reader, conversation_id)
+        if room is None:
+            return None
+        path = f"{quote(room.room_id, safe='!')}/{quote(origin_id, safe='$')}"
+        return f"https://matrix.to/#/{path}?via={self._names.server_name}"
+
+
+class NoKey(Exception):
+    """No device of the person has got the key: nothing was encrypted."""
+
+
+class RecapDelivery:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        names: Names,
+        recaps: Recaps,
+        drafts: Drafts,
+        readers: Readers,
+        private_rooms: PrivateRooms,
+        timeline: Timeline,
+        encryptor: Encryptor,
+        outbox: Outbox,
+    ) -> None:
+        self._database = database
+        self._names = names
+        self._recaps = recaps
+        self._drafts = drafts
+        self._readers = readers
+        self._private_rooms = private_rooms
+        self._timeline = timeline
+        self._encryptor = encryptor
+        self._outbox = outbox
+
+    async def due(self, item: Item) -> None:
+        """Deliver a `RecapDue`. Once it is encrypted it is sent, whatever becomes of the person's devices."""
+        recap = await self._recaps.get(self._database, _recap_id(item))
+        if recap is None or recap.state != "due":
+            return await self._finish(item)  # they have left
+        draft = None
+        if item.prepared is None:
+            draft = await self._drafts.of_due(self._database, recap)
+            if draft is None:
+                return await self._drop(item, recap)
+            if not await self._readers.can_read(self._database, recap.address):
+                return await self._put_off(item, recap)
+        try:
+            await self._tell(item, recap, draft)
+        except NoKey:
+            await self._put_off(item, recap)
+
+    async def changed(self, item: Item) -> None:
+        """Deliver a `RecapChanged`. The recap itself has gone before, in the same lane."""
+        recap = await self._recaps.get(self._database, _recap_id(item))
+        if recap is None or recap.origin_id is None:
+            async with self._database.transaction() as tx:
+                await self._recaps.edit_settled(tx, _recap_id(item))
+                await self._outbox.finish(tx, item)
+            return
+        room_id = await self._room_of(recap)
+        async with decided():
+            await self._timeline.send(item, room_id, self._names.bot, lambda: self._edit(recap))
+        async with self._database.transaction() as tx:
+            await self._encryptor.landed(tx, room_id, self._names.bot)
+            await self._outbox.finish(tx, item)
+        log.info("recap_edited", recap=recap.recap_id)
+
+    async def not_changed(self, tx: Transaction, item: Item, reason: str) -> None:
+        """The next change of a source tries again."""
+        await self._recaps.edit_settled(tx, _recap_id(item))
+
+    async def _tell(self, item: Item, recap: Recap, draft: Draft | None) -> None:
+        async def make() -> dict[str, Any]:
+            assert draft is not None, "whoever comes here without one has it encrypted"
+            return _content(await self._drafts.wording(self._database, draft))
+
+        async def fix(tx: Transaction, encrypted: dict[str, Any]) -> None:
+            assert draft is not None
+            if await tx.fetch_value(HAS_KEY, encrypted["session_id"], recap.address) is None:
+                raise NoKey
+            await self._drafts.fix(tx, draft)
+
+        async with decided():
+            if item.prepared is None and draft is not None and draft.private:
+                room_id = await self._private_rooms.ensure(item, recap, draft.title)
+            else:
+                room_id = await self._room_of(recap)
+            event_id = await self._timeline.send(item, room_id, self._names.bot, make, also=fix)
+        async with self._database.transaction() as tx:
+            await self._encryptor.landed(tx, room_id, self._names.bot)
+            if draft is not None:
+                await self._drafts.fix(tx, draft)  # it may have been sent before without our knowing
+            await self._recaps.told(tx, recap.recap_id, origin_id=event_id)
+            await self._outbox.finish(tx, item)
+        log.info("recap_sent", recap=recap.recap_id, conversation=recap.conversation_id, event_id=event_id)
+
+    async def _edit(self, recap: Recap) -> dict[str, Any]:
+        """Spec: client-server API, "Event replacements"."""
+        async with self._database.transaction() as tx:  # what changes after this is another edit
+            await self._recaps.edit_settled(tx, recap.recap_id)
+        draft = await self._drafts.of_told(self._database, recap)
+        content = _content(await self._drafts.wording(self._database, draft))
+        return {
+            "msgtype": content["msgtype"],
+            "body": "* (a changed recap)",
+            "m.mentions": {},
+            "m.new_content": content,
+            "m.relates_to": {"rel_type": "m.replace", "event_id": recap.origin_id},
+        }
+
+    async def _room_of(self, recap: Recap) -> str:
+        place = ConversationId(recap.recap_id) if recap.private else recap.conversation_id
+        room = await room_of(self._database, place)
+        if room is None:
+            raise Fail("the conversation has no room")
+        return room.room_id
+
+    async def _put_off(self, item: Item, recap: Recap) -> None:
+        log.info("recap_put_off", recap=recap.recap_id, conversation=recap.conversation_id)
+        async with self._database.transaction() as tx:
+            await self._recaps.put_off(tx, recap)
+            await self._readers.ask_again(tx, recap.address)
+            await self._outbox.finish(tx, item)
+
+    async def _drop(self, item: Item, recap: Recap) -> None:
+        async with self._database.transaction() as tx:
+            await self._recaps.dropped(tx, recap)
+            await self._outbox.finish(tx, item)
+
+    async def _finish(self, item: Item) -> None:
+        async with self._database.transaction() as tx:
+            await self._outbox.finish(tx, item)
+
+
+def _recap_id(item: Item) -> str:
+    recap_id: str = json.loads(item.body)["recap_id"]
+    return recap_id
+
+
+def _content(words: Wording) -> dict[str, Any]:
+    return {
+        "msgtype": "m.notice",
+        "body": words.plain,
+        "format": "org.matrix.custom.html",
+        "formatted_body": words.html,
+        "m.mentions": {},
+    }
