@@ -400,7 +400,7 @@ class Parts:
         app.add_routes(
             health.routes(
                 checks,
-                leads=lambda: self._leader.leads,
+                leads=lambda: self._leader.trouble() is None,
                 before_metrics=self._count,
             )
         )
@@ -431,7 +431,7 @@ class Parts:
         await count_undecryptable(self.database)
 
     async def _leader_trouble(self) -> str | None:
-        return None if self._leader.leads else "waits: another process works on this database"
+        return self._leader.trouble()
 
     async def _database_trouble(self) -> str | None:
         try:
@@ -441,7 +441,7 @@ class Parts:
         return self._resume.trouble()
 
     async def _homeserver_trouble(self) -> str | None:
-        return self._sync.trouble() if self._leader.leads else "not asked while another process works"
+        return "not asked while another process works" if self._leader.waits else self._sync.trouble()
 
     async def _look_again(self) -> None:
         """While we were away members may have changed, and the database may be an older copy of itself."""

@@ -66,6 +66,7 @@ class Leader:
         self._lock = lock
         self._clock = clock
         self._fence: int | None = None
+        self._doubts = False
         self._overtaken = asyncio.Event()
 
     async def lead(self) -> None:
@@ -93,8 +94,16 @@ class Leader:
             raise Overtaken("another process works on this database now")
 
     @property
-    def leads(self) -> bool:
-        return self._fence is not None and not self._overtaken.is_set()
+    def waits(self) -> bool:
+        return self._fence is None
+
+    def trouble(self) -> str | None:
+        """Why this process is not, or not surely, the one that works; or None."""
+        if self.waits:
+            return "waits: another process works on this database"
+        if self._overtaken.is_set():
+            return "another process works on this database now"
+        return "whether another process works now cannot be asked" if self._doubts else None
 
     async def close(self) -> None:
         """Let the next one lead."""
@@ -117,11 +126,14 @@ class Leader:
             return False
         try:
             if not await self._lock.is_held():
+                self._doubts = True
                 regained = await self._lock.acquire()  # else our own former session may still have it
                 log.warning("leader_lock_lost", regained=regained)
             if await self._database.fetch_value(SELECT_FENCE) == self._fence:
+                self._doubts = False
                 return True
         except DatabaseError:
-            return True  # whoever would take over has no database either
+            self._doubts = True
+            return True  # without the database nothing can be done twice
         self._overtaken.set()
         return False

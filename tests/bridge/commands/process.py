@@ -96,6 +96,9 @@ class Process:
             raise AssertionError(f"the bridge has ended with {self._process.returncode}: {self.printed.err}")
         await asyncio.sleep(A_MOMENT)
 
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self._process.pid, number)
+
     async def kill(self) -> None:
         if self._process.returncode is None:
             self._process.kill()

@@ -47,10 +47,10 @@ async def test_the_second_waits_until_the_first_has_ended(database: Database, da
     await first.lead()
     waiting = asyncio.create_task(second.lead())
     await asyncio.wait((waiting,), timeout=1.2)
-    assert (first.leads, second.leads, waiting.done()) == (True, False, False)
+    assert (first.trouble(), second.waits, waiting.done()) == (None, True, False)
     await first.close()
     await asyncio.wait_for(waiting, LIMIT)
-    assert second.leads
+    assert second.trouble() is None
     await second.close()
 
 
@@ -66,7 +66,7 @@ async def test_whoever_was_overtaken_commits_nothing_and_is_told(database: Datab
     ]
     with pytest.raises(Overtaken):
         await asyncio.wait_for(first.watch(), LIMIT)
-    assert (first.leads, second.leads) == (False, True)
+    assert (first.trouble(), second.trouble()) == ("another process works on this database now", None)
     async with database.transaction() as tx:
         await second.check(tx)
 
@@ -95,7 +95,7 @@ async def test_a_lock_that_was_lost_to_nobody_is_taken_again(
     await asyncio.wait((watching,), timeout=1.5)
     waiting = asyncio.create_task(second.lead())
     await asyncio.wait((waiting,), timeout=1.0)
-    assert (first.leads, second.leads, watching.done()) == (True, False, False)
+    assert (first.trouble(), second.waits, watching.done()) == (None, True, False)
     for task in (watching, waiting):
         task.cancel()
     await asyncio.wait((watching, waiting))
