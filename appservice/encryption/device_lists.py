@@ -62,6 +62,7 @@ async def accept_identity(database: Database, user_id: str) -> bool:
 
 
 OnFresh = Callable[[Transaction, str], Awaitable[None]]
+OnUnreachable = Callable[[Transaction, Collection[str]], Awaitable[None]]
 PAUSE_AFTER_FAILURE = 1.0
 ASK_AGAIN_AFTER = 30.0
 """Seconds, about those whose own server could not be reached."""
@@ -74,12 +75,19 @@ def waits_for_devices(user_id: str) -> str:
 
 class DeviceLists:
     def __init__(
-        self, database: Database, homeserver: Homeserver, *, on_fresh: OnFresh | None = None
+        self,
+        database: Database,
+        homeserver: Homeserver,
+        *,
+        on_fresh: OnFresh | None = None,
+        on_unreachable: OnUnreachable | None = None,
     ) -> None:
-        """`on_fresh(tx, user)` is called in the transaction that stores a user's devices."""
+        """`on_fresh(tx, user)` is called in the transaction that stores a user's devices; `on_unreachable(tx, users)`
+        where their servers did not answer."""
         self._database = database
         self._homeserver = homeserver
         self._on_fresh = on_fresh
+        self._on_unreachable = on_unreachable
         self._wanted = asyncio.Event()
         self._one_query = asyncio.Lock()  # answers are applied in the order they were asked for
 
@@ -107,11 +115,11 @@ class DeviceLists:
         await tx.execute(MARK_STALE, user_id)
         tx.after_commit(self._wanted.set)
 
-    async def run(self, bot: str, device: str) -> None:
-        """Ask for the devices that are wanted, until cancelled."""
+    async def run(self, bot: str, ensure_device: Callable[[str], Awaitable[str]]) -> None:
+        """Ask for the devices that are wanted, until cancelled. `ensure_device(bot)`: the device by which to ask."""
         while True:
             try:
-                unreachable = await self.refresh_stale(bot, device)
+                unreachable = await self.refresh_stale(bot, await ensure_device(bot))
             except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
                 log.warning("device_lists_failed", reason=type(trouble).__qualname__)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
@@ -140,6 +148,8 @@ class DeviceLists:
             async with self._database.transaction() as tx:
                 for user_id in sorted(set(user_ids) - unreachable):
                     await self._store(tx, user_id, asked[user_id], read_user(user_id, answer))
+                if unreachable and self._on_unreachable is not None:
+                    await self._on_unreachable(tx, unreachable)
         return unreachable
 
     async def identity(self, reader: Reader, user_id: str) -> KnownIdentity:
