@@ -8,7 +8,7 @@ from importlib.metadata import version
 from statistics import median, quantiles
 from typing import Any
 
-PACKAGES = ("matrix-synapse", "aiohttp", "aiosqlite", "asyncpg", "vodozemac", "matrix-nio")
+PACKAGES = ("matrix-synapse", "aiohttp", "asyncpg", "vodozemac", "matrix-nio")
 RATES = {
     "sends_per_s_many": "sends per s, all rooms at once",
     "sends_per_s_one": "sends per s, one room",

@@ -162,14 +162,14 @@ async def test_a_database_that_takes_no_writes_is_told_to_both_sides_and_nothing
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(host.write())
             await host.more()
-            await database.writer.execute("PRAGMA query_only = ON")
+            database.writer.execute("PRAGMA query_only = ON")
             await host.more()
             assert await deliver(where) == HTTPStatus.SERVICE_UNAVAILABLE
             event = where.stand.platform.event("message.send", MESSAGE, event_id=new_id())
             status, answer = await where.stand.platform.post(event)
             assert (status, answer["status"]) == (HTTPStatus.SERVICE_UNAVAILABLE, 503)
             await host.more()
-            await database.writer.execute("PRAGMA query_only = OFF")
+            database.writer.execute("PRAGMA query_only = OFF")
             status, answer = await where.stand.platform.post(event)
             assert (status, answer["duplicate"]) == (HTTPStatus.ACCEPTED, False)
             await host.more()

@@ -36,5 +36,14 @@ async def sqlite_notes(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def postgres_notes(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    name = f"notes_{uuid4().hex}"
+    database = await open_notes(postgres_server.create_database(name))
+    yield database
+    await database.close()
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
 def sqlite_path(tmp_path: Path) -> str:
     return str(tmp_path / "notes.db")

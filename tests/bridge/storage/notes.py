@@ -1,5 +1,6 @@
 """What these tests store: a note has two pages, and never one."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +22,17 @@ async def add_note(
 ) -> None:
     async with database.transaction() as transaction:
         transaction.after_commit(told)
+        await asyncio.sleep(
+            0
+        )  # statements of SQLite do not wait: others get their turn, and a cancellation its place
         await transaction.execute(INSERT_NOTE, name, body)
+        await asyncio.sleep(0)
         await transaction.execute_many(INSERT_PAGE, [(name, number) for number in range(1, PAGES)])
+        await asyncio.sleep(0)
         await transaction.fetch("SELECT name FROM notes WHERE name = $1 FOR UPDATE", name)
+        await asyncio.sleep(0)
         await transaction.execute(INSERT_PAGE, name, PAGES)
+        await asyncio.sleep(0)
 
 
 async def names(database: Database) -> set[str]:

@@ -10,7 +10,7 @@ from tests.bridge.storage.notes import INSERT_NOTE, add_note, names
 async def commits_of(database: Database) -> list[str]:
     assert isinstance(database, SqliteDatabase)
     commits: list[str] = []
-    await database.writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    database.writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     return commits
 
 
@@ -53,7 +53,7 @@ async def test_a_lost_connection_fails_the_group_and_the_next_one_has_another(sq
         async with sqlite_notes.transaction() as transaction:
             await transaction.execute(INSERT_NOTE, "x", None)
             assert isinstance(sqlite_notes, SqliteDatabase)
-            await sqlite_notes.writer.close()
+            sqlite_notes.writer.close()
 
     results = await asyncio.gather(
         add_note(sqlite_notes, "a", told=lambda: told.append("a")), lose_it(), return_exceptions=True

@@ -168,9 +168,11 @@ async def test_a_swallowed_error_does_not_commit_the_rest(notes: Database) -> No
     assert told == []
 
 
-async def test_a_statement_given_up_by_a_time_out_does_not_commit_the_rest(notes: Database) -> None:
+async def test_a_statement_given_up_by_a_time_out_does_not_commit_the_rest(postgres_notes: Database) -> None:
+    """Those of SQLite take no time in which one could be given up."""
+
     async def carry_on() -> None:
-        async with notes.transaction() as transaction:
+        async with postgres_notes.transaction() as transaction:
             await transaction.execute(INSERT_NOTE, "a", None)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0):
@@ -178,7 +180,7 @@ async def test_a_statement_given_up_by_a_time_out_does_not_commit_the_rest(notes
 
     with pytest.raises(TransactionBroken):
         await carry_on()
-    assert await names(notes) == set()
+    assert await names(postgres_notes) == set()
 
 
 async def test_transactions_do_not_nest(notes: Database) -> None:
