@@ -282,7 +282,7 @@ class Homeserver:
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
     ) -> str:
-        """Send an `m.room.encrypted` event: the only timeline event there is a call for."""
+        """Send an `m.room.encrypted` event: besides redactions the only timeline event there is a call for."""
         answer = await self.request(
             Method.PUT,
             Path.v3.rooms[room_id].send["m.room.encrypted"][txn_id],
@@ -291,6 +291,16 @@ class Homeserver:
             device=device,
         )
         return str(answer["event_id"])
+
+    async def redact(self, user: str, device: str, room_id: str, event_id: str, txn_id: str) -> None:
+        """Take an event's content from everybody. A reason would not be encrypted: there is none."""
+        await self.request(
+            Method.PUT,
+            Path.v3.rooms[room_id].redact[event_id][txn_id],
+            {},
+            as_user=user,
+            device=device,
+        )
 
     @_shaped
     async def messages(self, user: str, room_id: str, *, before: str | None) -> dict[str, Any]:

@@ -22,12 +22,17 @@ from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
 from appservice.ghosts import Ghosts
 from appservice.homeserver import TIMEOUT, Homeserver
+from appservice.inbound.edit import InboundEdits
 from appservice.inbound.events import InboundEvents
+from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.undecryptable import Undecryptable, count_undecryptable
 from appservice.members import Members
 from appservice.names import Names
+from appservice.outbound.edits import Edits
+from appservice.outbound.redactions import Redactions
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
 from appservice.preflight import Preflight
@@ -53,7 +58,9 @@ from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import Festimo
 from bridge.festimo.unread import UnreadNotices
-from bridge.messages.events import MessagePosted, MessageReceived
+from bridge.messages.changes import MessageChanges
+from bridge.messages.edit_store import EditStore
+from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -195,6 +202,8 @@ class Parts:
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
         )
+        edit_store = EditStore(sealer)
+        changes = MessageChanges(self.message_store, edit_store, outbox, clock, max_text_length=LONGEST_TEXT)
         booking_store = BookingStore(sealer, clock)
         bookings = Bookings(booking_store, messages)
         platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
@@ -213,6 +222,7 @@ class Parts:
             conversation_service=conversations,
             conversation_store=self.conversation_store,
             message_service=messages,
+            message_changes=changes,
             message_store=self.message_store,
             rooms=_RoomIds(),
             events_api=events_api,
@@ -301,6 +311,25 @@ class Parts:
             outbox=outbox,
             clock=clock,
         )
+        edits = Edits(
+            database=database,
+            names=self.names,
+            timeline=timeline,
+            encryptor=encryptor,
+            changes=changes,
+            message_store=self.message_store,
+            edit_store=edit_store,
+            outbox=outbox,
+        )
+        redactions = Redactions(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            own_devices=own_devices,
+            message_store=self.message_store,
+            edit_store=edit_store,
+            outbox=outbox,
+        )
         self._undecryptable = Undecryptable(
             database=database,
             inbox=inbox,
@@ -308,6 +337,7 @@ class Parts:
             notices=UnreadNotices(self.conversation_store, messages, clock),
             clock=clock,
         )
+        late = LateNotices(messages)
         events = InboundEvents(
             database=database,
             inbox=inbox,
@@ -320,6 +350,23 @@ class Parts:
                 names=self.names,
                 messages=messages,
                 conversations=self.conversation_store,
+            ),
+            edits=InboundEdits(
+                names=self.names,
+                inbox=inbox,
+                changes=changes,
+                conversations=self.conversation_store,
+                late=late,
+            ),
+            redactions=InboundRedactions(
+                database=database,
+                homeserver=homeserver,
+                names=self.names,
+                inbox=inbox,
+                changes=changes,
+                conversations=self.conversation_store,
+                late=late,
+                undecryptable=self._undecryptable,
             ),
             undecryptable=self._undecryptable,
         )
@@ -363,13 +410,14 @@ class Parts:
 
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        outbox.subscribe("matrix", MessageEdited, MessageDeleted)
         outbox.subscribe("festimo", ConversationOpened, MessageReceived)
         self._inbox_dispatcher = Dispatcher(
             database,
             inbox,
             {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply},
             clock,
-            on_dead={MATRIX_EVENT: self._undecryptable.given_up},
+            on_dead={MATRIX_EVENT: events.given_up},
         )
         self._outbox_dispatcher = Dispatcher(
             database,
@@ -378,6 +426,8 @@ class Parts:
                 "matrix.ConversationOpened": rooms.opened,
                 "matrix.ParticipantAdded": rooms.added,
                 "matrix.MessagePosted": timeline.posted,
+                "matrix.MessageEdited": edits.edited,
+                "matrix.MessageDeleted": redactions.deleted,
                 "festimo.ConversationOpened": festimo.opened,
                 "festimo.MessageReceived": festimo.heard,
             },

@@ -1,6 +1,7 @@
 """Applies one event of the inbox: decrypts it, and hands what it says to the conversation."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -10,9 +11,12 @@ from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, K
 from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.encryption.sync import waits_for_key
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
+from appservice.inbound.edit import InboundEdits, replaces
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.redaction import InboundRedactions, is_redacted
 from appservice.inbound.undecryptable import Undecryptable
+from appservice.inbound.waiting import event_id_of, waits_for_event
 from appservice.names import Names
 from appservice.room_map import Room, room_by_id
 from bridge.delivery.dispatcher import Fail, Retry
@@ -37,6 +41,8 @@ class InboundEvents:
         device_lists: DeviceLists,
         membership: InboundMembership,
         messages: InboundMessages,
+        edits: InboundEdits,
+        redactions: InboundRedactions,
         undecryptable: Undecryptable,
     ) -> None:
         self._database = database
@@ -47,6 +53,8 @@ class InboundEvents:
         self._device_lists = device_lists
         self._membership = membership
         self._messages = messages
+        self._edits = edits
+        self._redactions = redactions
         self._undecryptable = undecryptable
 
     async def apply(self, item: Item) -> None:
@@ -55,16 +63,33 @@ class InboundEvents:
         room = await room_by_id(self._database, event["room_id"])
         if room is None:
             await self._in_unknown_room(event)
+        by_staff = (
+            room is not None and _is_redaction(event) and await self._redactions.is_by_staff(room, event)
+        )
         async with self._database.transaction() as tx:
-            if room is not None and not await self._in_room(tx, room, event, item):
+            if room is not None and not await self._in_room(tx, room, event, item, by_staff=by_staff):
                 return
             if room is None:
                 await self._undecryptable.given_up(tx, item, "the room is nobody's any more")
             await self._inbox.finish(tx, item)
+            await self._inbox.unpark(tx, waits_for_event(event["event_id"]))
 
-    async def _in_room(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
+    async def given_up(self, tx: Transaction, item: Item, reason: str) -> None:
+        """The item becomes a dead letter: what waited for the event waits no longer."""
+        await self._undecryptable.given_up(tx, item, reason)
+        await self._inbox.unpark(tx, waits_for_event(event_id_of(item)))
+
+    async def _in_room(
+        self, tx: Transaction, room: Room, event: dict[str, Any], item: Item, *, by_staff: bool
+    ) -> bool:
         """Return False where the item is not dealt with but set aside."""
+        if room.private:
+            return True  # what is said to the bot alone is nobody's conversation
         event_type = event["type"]
+        if _is_redaction(event):
+            return await self._redactions.receive(tx, room, event, item, is_staff=by_staff)
+        if is_redacted(event) and "state_key" not in event:
+            return True
         if event_type == "m.room.encrypted" and "state_key" not in event:
             return await self._encrypted(tx, room, event, item)
         if event_type == "m.room.member" and "state_key" in event:
@@ -92,9 +117,12 @@ class InboundEvents:
             return False
         if await self._inbox.is_overtaking(tx, item):
             return False  # the key came for both while we were at this one
-        if decrypted.type == "m.room.message":
-            await self._messages.receive(tx, room, event, decrypted.content)
         await self._undecryptable.read(tx, room, item)
+        if decrypted.type != "m.room.message":
+            return True
+        if replaces(decrypted.content):
+            return await self._edits.receive(tx, room, event, decrypted.content, item)
+        await self._messages.receive(tx, room, event, decrypted.content)
         return True
 
     async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted, item: Item) -> bool:
@@ -128,3 +156,7 @@ class InboundEvents:
             log.info("invite_gone", user=invited, room=event["room_id"], errcode=refusal.errcode)
         except HomeserverUnavailable as trouble:
             raise Retry(str(trouble), delay=trouble.retry_after) from trouble
+
+
+def _is_redaction(event: Mapping[str, Any]) -> bool:
+    return event["type"] == "m.room.redaction" and "state_key" not in event

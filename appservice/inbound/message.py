@@ -30,25 +30,35 @@ class InboundMessages:
     ) -> None:
         if self._names.is_ours(event["sender"]):
             return
-        msgtype, body = content.get("msgtype"), content.get("body")
-        if msgtype not in TEXT_TYPES or not isinstance(body, str):
+        text = text_of(content)
+        if text is None:
             raise Fail("a message of a kind that is not taken in")
-        if _replaces(content):
-            raise Fail("an edit, which is not taken in")
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)
-        sent_at = event.get("origin_server_ts")
         await self._messages.receive(
             tx,
             conversation,
             sender=next((person for person in people if person.participant.mxid == event["sender"]), None),
-            text=body,
+            text=text,
             origin_id=event["event_id"],
+            origin_sender=event["sender"],
             mentions_festimo=_mentions(content, self._names.bot),
-            automated=msgtype == "m.notice",
-            sent_at=sent_at if isinstance(sent_at, int) and 0 <= sent_at < 2**53 else 0,
+            automated=content.get("msgtype") == "m.notice",
+            sent_at=sent_at(event),
         )
+
+
+def text_of(content: Mapping[str, Any]) -> str | None:
+    """What it says; None where it is of a kind that is not taken in."""
+    body = content.get("body")
+    return body if content.get("msgtype") in TEXT_TYPES and isinstance(body, str) else None
+
+
+def sent_at(event: Mapping[str, Any]) -> int:
+    """In epoch ms, as the sender's homeserver says; 0 where it says nothing of the kind."""
+    at = event.get("origin_server_ts")
+    return at if isinstance(at, int) and 0 <= at < 2**53 else 0
 
 
 def _mentions(content: Mapping[str, Any], user_id: str) -> bool:
@@ -56,9 +66,3 @@ def _mentions(content: Mapping[str, Any], user_id: str) -> bool:
     mentions = content.get("m.mentions")
     users = mentions.get("user_ids") if isinstance(mentions, dict) else None
     return isinstance(users, list) and user_id in users
-
-
-def _replaces(content: Mapping[str, Any]) -> bool:
-    """By the relation inside the ciphertext: the one beside it anybody could have written."""
-    relation = content.get("m.relates_to")
-    return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"

@@ -1,6 +1,7 @@
 """Messages into the room: in the right voice, encrypted, exactly once."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ PREVIEW = 500
 """Characters of a text that goes as a file."""
 REMEMBERED_FOR = timedelta(hours=23)
 """The homeserver forgets transaction ids after 24 h: later, look whether the event is there before sending again."""
+
+Content = dict[str, Any]
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +70,19 @@ class Timeline:
         room = await room_of(self._database, message.conversation_id)
         if room is None:
             raise Fail("the conversation has no room")
-        speaker, prefix = await self._voice(message)
+        if message.is_deleted and item.prepared is None:
+            async with self._database.transaction() as tx:
+                await self._messages.failed(tx, message.message_id, reason="deleted before it was sent")
+                await self._outbox.finish(tx, item)
+            return
+        speaker, prefix = await self.voice(message)
         async with decided():
-            event_id = await self._send(item, room.room_id, speaker, message, prefix)
+            event_id = await self.send(
+                item, room.room_id, speaker, lambda: self.content(speaker, message, prefix)
+            )
         async with self._database.transaction() as tx:
             await self._encryptor.landed(tx, room.room_id, speaker)
-            await self._messages.sent(tx, message.message_id, origin_id=event_id)
+            await self._messages.sent(tx, message.message_id, origin_id=event_id, origin_sender=speaker)
             await self._outbox.finish(tx, item)
         log.info(
             "message_sent",
@@ -84,7 +94,7 @@ class Timeline:
     async def given_up(self, tx: Transaction, item: Item, reason: str) -> None:
         await self._messages.failed(tx, _message_id(item), reason=reason)
 
-    async def _voice(self, message: Message) -> tuple[str, str]:
+    async def voice(self, message: Message) -> tuple[str, str]:
         """Who says it in the room, and what stands before it: account holders are spoken for by Festimo."""
         if message.sender_id is None:
             return self._names.bot, ""
@@ -94,7 +104,14 @@ class Timeline:
             return self._names.bot, f"{person.name}: "
         return self._names.ghost(person.tenant_id, person.participant_id), ""
 
-    async def _send(self, item: Item, room_id: str, speaker: str, message: Message, prefix: str) -> str:
+    async def send(
+        self, item: Item, room_id: str, speaker: str, make: Callable[[], Awaitable[Content]]
+    ) -> str:
+        """Return the event id. `make` gives the content; it is called only if no attempt before has fixed it.
+
+        A relation stands beside the ciphertext, too, for homeservers and clients to see. Spec: client-server API,
+        "Forming relationships between events".
+        """
         if item.prepared is not None:
             encrypted = json.loads(item.prepared)
             if self._may_be_forgotten(item):
@@ -104,16 +121,18 @@ class Timeline:
             await self._encryptor.share_in_flight(room_id, speaker)
             device = await self._own_devices.ensure(speaker)
         else:
+            content = await make()
+            relation = {key: content[key] for key in ("m.relates_to",) if key in content}
 
-            async def keep(tx: Transaction, content: dict[str, Any]) -> None:
-                await self._outbox.prepare(tx, item, json.dumps(content, separators=(",", ":")).encode())
+            async def keep(tx: Transaction, encrypted: Content) -> None:
+                encrypted.update(relation)
+                await self._outbox.prepare(tx, item, json.dumps(encrypted, separators=(",", ":")).encode())
 
-            content = await self._content(speaker, message, prefix)
             encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
             device = encrypted["device_id"]
         return await self._homeserver.send_encrypted(speaker, device, room_id, item.id, encrypted)
 
-    async def _content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
+    async def content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
         text = prefix + message.text
         # A notice is never answered by another program, nor pushed to phones.
         msgtype = "m.text" if message.sender_type in ("user", "vendor") else "m.notice"

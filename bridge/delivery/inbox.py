@@ -16,6 +16,12 @@ PARK = "UPDATE inbox SET state = 'parked', parked_for = $2 WHERE id = $1"
 UNPARK = """
 UPDATE inbox SET state = 'waiting' WHERE parked_for = $1 AND state = 'parked' RETURNING lane
 """
+IS_SETTLED = "SELECT 1 FROM inbox WHERE id = $1 AND state IN ('done', 'dead')"
+SELECT_SET_ASIDE = "SELECT * FROM inbox WHERE id = $1 AND state IN ('parked', 'dead')"
+DROP = """
+UPDATE inbox SET state = 'done', body = NULL, failure = NULL, finished_at = $2
+WHERE id = $1 AND state IN ('parked', 'dead')
+"""
 SELECT_EARLIER = "SELECT 1 FROM inbox WHERE lane = $1 AND state = 'waiting' AND seq < $2 LIMIT 1"
 
 
@@ -64,6 +70,19 @@ class Inbox(Queue):
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
+
+    async def is_settled(self, tx: Transaction, item_id: str) -> bool:
+        """Whether it came, and was applied or given up."""
+        return await tx.fetch_value(IS_SETTLED, item_id) is not None
+
+    async def set_aside(self, tx: Transaction, item_id: str) -> Item | None:
+        """The item, if it is parked or a dead letter."""
+        row = await tx.fetch_one(SELECT_SET_ASIDE, item_id)
+        return None if row is None else await self._item(row)
+
+    async def drop(self, tx: Transaction, item: Item) -> None:
+        """Forget what `set_aside` gave: it is never to be applied."""
+        await tx.execute(DROP, item.id, self._clock.now())
 
     async def _item(self, row: Row) -> Item:
         return dataclasses.replace(await super()._item(row), parked_for=row["parked_for"])

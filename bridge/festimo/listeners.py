@@ -45,7 +45,9 @@ class Festimo:
         event = json.loads(item.body)
         message = await self._message_store.get(self._database, MessageId(event["message_id"]))
         assert message is not None, "the message and this item are one commit"
-        wanted = answers.is_for_festimo(message.text, mentioned=event["mentions_festimo"])
+        wanted = not message.is_deleted and answers.is_for_festimo(
+            message.text, mentioned=event["mentions_festimo"]
+        )
         async with self._database.transaction() as tx:
             if wanted and not event["automated"]:
                 conversation = await self._conversation(message.conversation_id)

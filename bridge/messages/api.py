@@ -1,4 +1,4 @@
-"""Messages by REST: say something, read what was said, follow what became of a message."""
+"""Messages by REST: say something, change or delete it, read what was said, follow what became of a message."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -13,6 +13,8 @@ from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.changes import MessageChanges
+from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessagePage, MessageView, view_of
@@ -28,6 +30,11 @@ PAGE = 50
 
 class MessageToPost(Data):
     sender_id: Annotated[Id, Field(description="who says it: one of the conversation's participants")]
+    text: Text
+
+
+class MessageToEdit(Data):
+    sender_id: Annotated[Id, Field(description="who edits it: only who said it can")]
     text: Text
 
 
@@ -51,6 +58,13 @@ class ListOfMessages(Data):
 
 class OneMessage(Data):
     message_id: Id
+
+
+class MessageToDelete(OneMessage):
+    sender_id: Annotated[
+        Id | None,
+        Field(description="who deletes it, having said it; left out: the platform's staff, who always may"),
+    ] = None
 
 
 POST = Operation(
@@ -100,7 +114,41 @@ GET = Operation(
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
     refusals=("not_found",),
 )
-OPERATIONS = (POST, LIST, GET)
+PUT = Operation(
+    method="PUT",
+    path=ONE,
+    name="editMessage",
+    summary="Change what a message says",
+    description="By who said it through this API, for 15 minutes. Everybody in the room sees the new text, marked as"
+    " edited. The same again changes nothing more.",
+    tag="messages",
+    params=OneMessage,
+    body=MessageToEdit,
+    answers={HTTPStatus.OK: Says("It says so now, and is on its way to the room.", MessageView)},
+    refusals=(
+        "not_found",
+        "not_the_sender",
+        "edit_window_closed",
+        "message_deleted",
+        "written_in_client",
+        "text_blank",
+        "text_too_long",
+    ),
+)
+DELETE = Operation(
+    method="DELETE",
+    path=ONE,
+    name="deleteMessage",
+    summary="Delete a message for everyone",
+    description="By who said it, for an hour; by the platform's staff, always. What it said is gone, here at once and"
+    " soon in the room; that it was said stays. The same again changes nothing more.",
+    tag="messages",
+    params=MessageToDelete,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
+    refusals=("not_found", "not_the_sender", "delete_window_closed"),
+)
+OPERATIONS = (POST, LIST, GET, PUT, DELETE)
 
 
 class MessagesApi:
@@ -108,12 +156,14 @@ class MessagesApi:
         self,
         database: Database,
         messages: Messages,
+        changes: MessageChanges,
         store: MessageStore,
         conversations: ConversationStore,
         cursors: Cursors,
     ) -> None:
         self._database = database
         self._messages = messages
+        self._changes = changes
         self._store = store
         self._conversations = conversations
         self._cursors = cursors
@@ -123,6 +173,8 @@ class MessagesApi:
             toolkit.write(POST, self.post),
             toolkit.read(LIST, self.list),
             toolkit.read(GET, self.get),
+            toolkit.write(PUT, self.edit),
+            toolkit.write(DELETE, self.delete),
         )
 
     async def post(
@@ -138,10 +190,22 @@ class MessagesApi:
         return answer(view_of(message), status=HTTPStatus.CREATED, location=location)
 
     async def get(self, tenant_id: TenantId, asked: OneMessage) -> Answer:
-        message = await self._store.find(self._database, tenant_id, MessageId(asked.message_id))
-        if message is None:
-            raise NotFound("There is no message with this id.", field="message_id")
-        return answer(view_of(message))
+        return answer(view_of(await self._message(self._database, tenant_id, asked)))
+
+    async def edit(
+        self, tx: Transaction, tenant_id: TenantId, asked: OneMessage, new: MessageToEdit
+    ) -> Answer:
+        message = await self._message(tx, tenant_id, asked)
+        await self._changes.edit(tx, message, sender_id=ParticipantId(new.sender_id), text=new.text)
+        return answer(view_of(await self._message(tx, tenant_id, asked)))
+
+    async def delete(
+        self, tx: Transaction, tenant_id: TenantId, asked: MessageToDelete, _: Nothing
+    ) -> Answer:
+        message = await self._message(tx, tenant_id, asked)
+        by = None if asked.sender_id is None else ParticipantId(asked.sender_id)
+        await self._changes.delete(tx, message, sender_id=by)
+        return answer(view_of(await self._message(tx, tenant_id, asked)))
 
     async def list(self, tenant_id: TenantId, asked: ListOfMessages) -> Answer:
         conversation = await self._conversation(self._database, tenant_id, asked.conversation_id)
@@ -168,6 +232,12 @@ class MessagesApi:
     def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)
         return int(position)
+
+    async def _message(self, reader: Reader, tenant_id: TenantId, asked: OneMessage) -> Message:
+        message = await self._store.find(reader, tenant_id, MessageId(asked.message_id))
+        if message is None:
+            raise NotFound("There is no message with this id.", field="message_id")
+        return message
 
     async def _conversation(self, reader: Reader, tenant_id: TenantId, conversation_id: str) -> Conversation:
         stored = await self._conversations.find(reader, tenant_id, ConversationId(conversation_id))

@@ -1,4 +1,4 @@
-"""Why a message is refused."""
+"""Why a message, an edit or a deletion is refused."""
 
 from typing import ClassVar
 
@@ -19,3 +19,23 @@ class NotAParticipant(Refusal):
 
 class ConversationMissing(Refusal):
     code: ClassVar[str] = "conversation_missing"
+
+
+class NotTheSender(Refusal):
+    code: ClassVar[str] = "not_the_sender"
+
+
+class EditWindowClosed(Refusal):
+    code: ClassVar[str] = "edit_window_closed"
+
+
+class DeleteWindowClosed(Refusal):
+    code: ClassVar[str] = "delete_window_closed"
+
+
+class MessageIsDeleted(Refusal):
+    code: ClassVar[str] = "message_deleted"
+
+
+class WrittenInClient(Refusal):
+    code: ClassVar[str] = "written_in_client"

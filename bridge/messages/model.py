@@ -12,7 +12,11 @@ Status = Literal["pending", "sent", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """`position` orders the messages of a conversation; `origin_id` is the outside's id of it, once it has one."""
+    """`position` orders the messages of a conversation; `origin_id` is the outside's id of it, once it has one.
+
+    `origin_sender`: who said it there, by the outside's name; `from_client`: written there, not handed to us.
+    `text`: what it says now; nothing once it is deleted.
+    """
 
     tenant_id: TenantId
     message_id: MessageId
@@ -26,3 +30,11 @@ class Message:
     failure_reason: str | None
     origin_id: str | None
     created_at: int
+    origin_sender: str | None = None
+    from_client: bool = False
+    edited_at: int | None = None
+    deleted_at: int | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None

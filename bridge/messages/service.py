@@ -60,12 +60,14 @@ class Messages:
         text: str,
         origin_id: str,
         sent_at: int,
+        origin_sender: str | None = None,
         mentions_festimo: bool = False,
         automated: bool = False,
     ) -> None:
         """Take in what somebody said in the room. The same `origin_id` again changes nothing.
 
-        `automated`: said by a program, which is never answered.
+        `automated`: said by a program, which is never answered; `origin_sender`: the outside's name of who said it,
+        who alone can edit it there.
         """
         message_id = MessageId(new_id())
         new = await self._store.insert(
@@ -79,7 +81,10 @@ class Messages:
             text=text,
             status="sent",
             origin_id=origin_id,
-            created_at=sent_at,
+            # Who claims to have said it in the future could edit it for longer.
+            created_at=min(sent_at, self._clock.now()),
+            origin_sender=origin_sender,
+            from_client=True,
         )
         if new:
             received = MessageReceived(
@@ -91,12 +96,18 @@ class Messages:
             )
             await self._outbox.record(tx, received)
 
-    async def sent(self, tx: Transaction, message_id: MessageId, *, origin_id: str) -> None:
-        """The room has it, as `origin_id`."""
-        await self._store.set_sent(tx, message_id, origin_id=origin_id)
+    async def sent(
+        self, tx: Transaction, message_id: MessageId, *, origin_id: str, origin_sender: str | None = None
+    ) -> None:
+        """The room has it, as `origin_id`, said by `origin_sender`."""
+        await self._store.set_sent(tx, message_id, origin_id=origin_id, origin_sender=origin_sender)
 
     async def failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> None:
         await self._store.set_failed(tx, message_id, reason=reason)
+
+    async def pending_again(self, tx: Transaction, message_id: MessageId) -> None:
+        """What failed is about to be tried once more."""
+        await self._store.set_pending(tx, message_id)
 
     async def _post(
         self,

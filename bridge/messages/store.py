@@ -10,16 +10,18 @@ from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 _COLUMNS = """tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
-    failure_reason, origin_id, created_at"""
+    failure_reason, origin_id, created_at, origin_sender, from_client, edited_content, edited_at, deleted_at"""
 INSERT = """
 INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_type, kind, content, status, origin_id,
-    created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+    created_at, origin_sender, from_client) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
 """
 SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
 SELECT_HISTORY = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
 """
 FIND = f"SELECT {_COLUMNS} FROM messages WHERE tenant_id = $1 AND message_id = $2"
+SELECT_BY_ORIGIN = f"SELECT {_COLUMNS} FROM messages WHERE origin_id = $1 AND conversation_id = $2"
 SELECT_NEWEST = f"SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 ORDER BY position DESC LIMIT $2"
 SELECT_BEFORE = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position < $3 ORDER BY position DESC LIMIT $2
@@ -31,8 +33,13 @@ SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at FROM 
     WHERE conversation_id IN ({places}) GROUP BY conversation_id
 ) c JOIN messages m ON m.position = c.last_position
 """
-SET_SENT = "UPDATE messages SET status = 'sent', origin_id = $2, failure_reason = NULL WHERE message_id = $1"
+SET_SENT = """
+UPDATE messages SET status = 'sent', origin_id = $2, origin_sender = $3, failure_reason = NULL WHERE message_id = $1
+"""
 SET_FAILED = "UPDATE messages SET status = 'failed', failure_reason = $2 WHERE message_id = $1"
+SET_PENDING = """
+UPDATE messages SET status = 'pending', failure_reason = NULL WHERE message_id = $1 AND status = 'failed'
+"""
 
 
 class MessageStore:
@@ -53,16 +60,18 @@ class MessageStore:
         status: Status,
         origin_id: str | None,
         created_at: int,
+        origin_sender: str | None = None,
+        from_client: bool = False,
     ) -> bool:
         """Return False, changing nothing, where this id or origin id is stored already."""
         # Positions are given out in commit order within a conversation: nobody else inserts until we have committed.
-        await tx.lock(f"messages:{conversation_id}")
+        await tx.lock(lock_of(conversation_id))
         content = await self._sealer.seal(
             tx,
             tenant_id,
             f"conversation:{conversation_id}",
             json.dumps({"text": text}).encode(),
-            place=_place(message_id),
+            place=content_place(message_id),
         )
         added = await tx.execute(
             INSERT,
@@ -76,6 +85,8 @@ class MessageStore:
             status,
             origin_id,
             created_at,
+            origin_sender,
+            int(from_client),
         )
         return bool(added)
 
@@ -93,6 +104,12 @@ class MessageStore:
     async def find(self, reader: Reader, tenant_id: TenantId, message_id: MessageId) -> Message | None:
         """None where it is another tenant's, too."""
         row = await reader.fetch_one(FIND, tenant_id, message_id)
+        return None if row is None else await self._message(reader, row)
+
+    async def of_origin(
+        self, reader: Reader, conversation_id: ConversationId, origin_id: str
+    ) -> Message | None:
+        row = await reader.fetch_one(SELECT_BY_ORIGIN, origin_id, conversation_id)
         return None if row is None else await self._message(reader, row)
 
     async def newest(
@@ -121,15 +138,24 @@ class MessageStore:
             for row in rows
         }
 
-    async def set_sent(self, tx: Transaction, message_id: MessageId, *, origin_id: str) -> None:
-        await tx.execute(SET_SENT, message_id, origin_id)
+    async def set_sent(
+        self, tx: Transaction, message_id: MessageId, *, origin_id: str, origin_sender: str | None
+    ) -> None:
+        await tx.execute(SET_SENT, message_id, origin_id, origin_sender)
 
     async def set_failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> None:
         await tx.execute(SET_FAILED, message_id, reason)
 
+    async def set_pending(self, tx: Transaction, message_id: MessageId) -> None:
+        await tx.execute(SET_PENDING, message_id)
+
     async def _message(self, reader: Reader, row: Row) -> Message:
         message_id = MessageId(row["message_id"])
-        content = json.loads(await self._sealer.open(reader, row["content"], place=_place(message_id)))
+        if row["edited_content"] is None:
+            sealed, place = row["content"], content_place(message_id)
+        else:
+            sealed, place = row["edited_content"], edited_place(message_id)
+        content = json.loads(await self._sealer.open(reader, sealed, place=place))
         sender_id = row["sender_id"]
         return Message(
             tenant_id=TenantId(row["tenant_id"]),
@@ -144,8 +170,21 @@ class MessageStore:
             failure_reason=row["failure_reason"],
             origin_id=row["origin_id"],
             created_at=row["created_at"],
+            origin_sender=row["origin_sender"],
+            from_client=bool(row["from_client"]),
+            edited_at=row["edited_at"],
+            deleted_at=row["deleted_at"],
         )
 
 
-def _place(message_id: MessageId) -> str:
+def lock_of(conversation_id: ConversationId) -> str:
+    """Held by whoever adds to a conversation or changes what was said in it."""
+    return f"messages:{conversation_id}"
+
+
+def content_place(message_id: MessageId) -> str:
     return f"messages.content:{message_id}"
+
+
+def edited_place(message_id: MessageId) -> str:
+    return f"messages.edited_content:{message_id}"

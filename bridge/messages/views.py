@@ -12,11 +12,14 @@ class MessageView(BaseModel):
     sender_id: str | None = Field(description="the participant; null for Festimo and the platform")
     sender_type: SenderType
     message_type: Kind
-    content: str
+    content: str = Field(description="what it says now; empty once it is deleted")
     status: Status = Field(description="pending: on its way to the room; sent: everybody there has it")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
     sent_at: Time
+    is_edited: bool
+    edited_at: Time | None = Field(description="the last time")
+    is_deleted: bool = Field(description="for everyone; what it said is gone")
 
 
 class MessagePage(BaseModel):
@@ -39,4 +42,7 @@ def view_of(message: Message) -> MessageView:
         failure_reason=message.failure_reason,
         event_id=message.origin_id,
         sent_at=rfc3339(message.created_at),
+        is_edited=message.edited_at is not None,
+        edited_at=None if message.edited_at is None else rfc3339(message.edited_at),
+        is_deleted=message.is_deleted,
     )

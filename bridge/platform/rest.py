@@ -13,6 +13,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
 from bridge.messages import api as messages
+from bridge.messages.changes import MessageChanges
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.platform import api as events
@@ -47,6 +48,7 @@ def routes(
     conversation_service: Conversations,
     conversation_store: ConversationStore,
     message_service: Messages,
+    message_changes: MessageChanges,
     message_store: MessageStore,
     rooms: RoomIds,
     events_api: events.EventsApi,
@@ -61,9 +63,9 @@ def routes(
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, views, cursors
         ).routes(toolkit),
-        *messages.MessagesApi(database, message_service, message_store, conversation_store, cursors).routes(
-            toolkit
-        ),
+        *messages.MessagesApi(
+            database, message_service, message_changes, message_store, conversation_store, cursors
+        ).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *docs.routes(openapi(max_text_length=max_text_length)),

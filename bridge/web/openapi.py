@@ -156,7 +156,7 @@ def _parameters(operation: AnyOperation) -> Iterable[Json]:
         if "description" in value:
             parameter["description"] = value.pop("description")
         yield {**parameter, "schema": value}
-    if _may_be_repeated(operation):
+    if operation.may_be_repeated:
         yield {
             "name": idempotency.HEADER,
             "in": "header",
@@ -174,10 +174,6 @@ def _without_null(value: Json) -> Json:
     return {**choices[0], **value} if choices else value
 
 
-def _may_be_repeated(operation: AnyOperation) -> bool:
-    return operation.method == "POST" and operation.security == "api_key"
-
-
 def _success(
     operation: AnyOperation, says: Says, by_name: Mapping[str, AnyOperation], schemas: _Schemas
 ) -> Json:
@@ -185,7 +181,7 @@ def _success(
         name: {"description": meaning, "required": True, "schema": {"type": "string"}}
         for name, meaning in says.headers.items()
     }
-    if _may_be_repeated(operation):
+    if operation.may_be_repeated:
         headers["Idempotency-Replayed"] = {
             "description": "The request was answered before, and this is that answer.",
             "schema": {"type": "string", "enum": ["true"]},
@@ -208,7 +204,7 @@ def _problems(operation: AnyOperation) -> Json:
     codes = [*operation.refusals, _REFUSED_BY[operation.security], *_ALWAYS]
     codes += _WITH_PARAMETERS if operation.security == "api_key" else ()
     codes += _WITH_BODY if operation.takes_body else ()
-    codes += ("idempotency_key_reused",) if _may_be_repeated(operation) else ()
+    codes += ("idempotency_key_reused",) if operation.may_be_repeated else ()
     by_status: defaultdict[int, set[str]] = defaultdict(set)
     for code in codes:
         by_status[STATUS_BY_CODE.get(code, HTTPStatus.CONFLICT)].add(code)

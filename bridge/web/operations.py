@@ -43,7 +43,7 @@ class Says:
 class Operation(Generic[Params, Body]):
     """`params` holds the path's and the query's parameters; `refusals` the codes beyond those any operation has."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     name: str
     summary: str
@@ -65,6 +65,11 @@ class Operation(Generic[Params, Body]):
     @property
     def takes_body(self) -> bool:
         return self.body is not Nothing
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """With an Idempotency-Key; what PUT and DELETE do is done once however often they come."""
+        return self.method == "POST" and self.security == "api_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,9 @@ class Toolkit:
     def write(self, operation: Operation[Params, Body], handle: Write[Params, Body]) -> web.RouteDef:
         async def serve(request: web.Request) -> web.Response:
             tenant_id = await self._tenant_of(request)
-            params, key = _params(operation, request), key_of(request.headers)
+            params, key = _params(operation, request), None
+            if operation.may_be_repeated:
+                key = key_of(request.headers)
             body, value = await self._body(operation, request)
 
             async def apply(tx: Transaction) -> tuple[Answer, bool]:
@@ -154,6 +161,8 @@ class Toolkit:
         return tenant_id
 
     async def _body(self, operation: Operation[Params, Body], request: web.Request) -> tuple[Body, object]:
+        if not operation.takes_body:
+            return operation.body(), None
         require_content_type(request, operation.content_types)
         text = decode_utf8(await read_body(request))
         value = read_json(text)

@@ -54,10 +54,13 @@ class Api:
 
     async def post(self, path: str, body: object, **headers: str) -> Answer:
         """`headers`: names with underscores."""
+        return await self.send("POST", path, body, **headers)
+
+    async def send(self, method: str, path: str, body: object, **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         return await self.request(
-            "POST", path, data=sent, headers={"Content-Type": "application/json"} | given
+            method, path, data=sent, headers={"Content-Type": "application/json"} | given
         )
 
     async def request(

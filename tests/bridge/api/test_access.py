@@ -24,14 +24,17 @@ WITH_IDS = sorted(name for name in KEYED if "{" in OPERATIONS[name][1])
 BODIES: dict[str, Any] = {
     "openConversation": pair(),
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
+    "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
 }
 
 
 async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    if method == "POST":
-        return await api.post(path, BODIES[name])
+    if method in ("POST", "PUT"):
+        return await api.send(method, path, BODIES[name])
+    if method == "DELETE":
+        return await api.request("DELETE", path)
     return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
 
 

@@ -26,6 +26,9 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "failure_reason": None,
         "event_id": None,
         "sent_at": "2027-01-15T08:00:00.010Z",
+        "is_edited": False,
+        "edited_at": None,
+        "is_deleted": False,
     }
     assert (await api.get(posted.headers["Location"])).json == posted.json
     assert (await api.get(messages_of(conversation_id))).json["messages"] == [posted.json]

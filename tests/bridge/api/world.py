@@ -19,7 +19,9 @@ from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
-from bridge.messages.events import MessagePosted
+from bridge.messages.changes import MessageChanges
+from bridge.messages.edit_store import EditStore
+from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -42,6 +44,7 @@ TABLES = (
     "conversations",
     "conversation_members",
     "messages",
+    "message_edits",
     "inbox",
     "outbox",
     "platform_events",
@@ -70,7 +73,7 @@ class World:
         self.rooms = KnownRooms()
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
-        for event in (ConversationOpened, ParticipantAdded, MessagePosted):
+        for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
         self.conversation_store = ConversationStore(self.clock)
         self.message_store = MessageStore(self.sealer)
@@ -80,6 +83,13 @@ class World:
         self.messages = Messages(
             self.message_store,
             self.conversation_store,
+            self.outbox,
+            self.clock,
+            max_text_length=MAX_TEXT_LENGTH,
+        )
+        self.changes = MessageChanges(
+            self.message_store,
+            EditStore(self.sealer),
             self.outbox,
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
@@ -106,6 +116,7 @@ class World:
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
                 message_service=self.messages,
+                message_changes=self.changes,
                 message_store=self.message_store,
                 rooms=self.rooms,
                 events_api=EventsApi(

@@ -14,7 +14,9 @@ from bridge.core.clock import FrozenClock
 from bridge.core.ids import MessageId, ParticipantId, PartyId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
-from bridge.messages.events import MessagePosted, MessageReceived
+from bridge.messages.changes import MessageChanges
+from bridge.messages.edit_store import EditStore
+from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -27,7 +29,15 @@ from bridge.storage.sealing import Sealer
 TENANT = TenantId("festipin")
 MASTER_KEY = bytes(range(32))
 MAX_TEXT_LENGTH = 50
-TABLES = ("participants", "conversations", "conversation_members", "messages", "bookings", "outbox")
+TABLES = (
+    "participants",
+    "conversations",
+    "conversation_members",
+    "messages",
+    "message_edits",
+    "bookings",
+    "outbox",
+)
 
 
 class Features:
@@ -52,12 +62,19 @@ class Features:
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
         )
+        self.changes = MessageChanges(
+            self.message_store,
+            EditStore(self.sealer),
+            self.outbox,
+            self.clock,
+            max_text_length=MAX_TEXT_LENGTH,
+        )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
         )
-        for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived):
-            self.outbox.subscribe("listener", event)
+        heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
+        self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)
 
     async def open(
         self,

@@ -1,0 +1,27 @@
+"""What Festimo says in the room where a client edits or deletes what may not be changed any more."""
+
+from bridge.conversations.model import Conversation
+from bridge.messages.service import Messages
+from bridge.storage.database import Transaction
+
+EDIT = (
+    "That edit came too late: a message can be edited for 15 minutes. Festipin keeps the earlier text; if something"
+    " has to be corrected, please write a new message."
+)
+DELETION = (
+    "That deletion came too late: a message can be deleted for an hour. It is gone from this room, but Festipin keeps"
+    " what it said. The staff of the platform can delete it there."
+)
+
+
+class LateNotices:
+    """In the transaction that is done with the event, so each gets one notice; encrypted like all that is said."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+
+    async def edit(self, tx: Transaction, conversation: Conversation) -> None:
+        await self._messages.say(tx, conversation, text=EDIT)
+
+    async def deletion(self, tx: Transaction, conversation: Conversation) -> None:
+        await self._messages.say(tx, conversation, text=DELETION)

@@ -1,0 +1,68 @@
+"""Deletions that were made on our side, into the room. A redaction is not encrypted: it says nothing but what goes."""
+
+import json
+
+import structlog
+
+from appservice.encryption.own_devices import OwnDevices
+from appservice.homeserver import Homeserver
+from appservice.names import Names
+from appservice.outbound.decisions import decided
+from appservice.room_map import room_of
+from bridge.core.ids import MessageId
+from bridge.delivery.outbox import Outbox
+from bridge.delivery.queue import Item
+from bridge.messages.edit_store import EditStore
+from bridge.messages.model import Message
+from bridge.messages.store import MessageStore
+from bridge.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Redactions:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        homeserver: Homeserver,
+        names: Names,
+        own_devices: OwnDevices,
+        message_store: MessageStore,
+        edit_store: EditStore,
+        outbox: Outbox,
+    ) -> None:
+        self._database = database
+        self._homeserver = homeserver
+        self._names = names
+        self._own_devices = own_devices
+        self._message_store = message_store
+        self._edit_store = edit_store
+        self._outbox = outbox
+
+    async def deleted(self, item: Item) -> None:
+        """Deliver a `MessageDeleted`. The message and its edits have gone before: they stand in the same lane."""
+        told = json.loads(item.body)
+        if not told["in_client"]:
+            message = await self._message_store.get(self._database, MessageId(told["message_id"]))
+            assert message is not None, "messages are not removed"
+            async with decided():
+                await self._redact(item, message)
+        async with self._database.transaction() as tx:
+            await self._outbox.finish(tx, item)
+
+    async def _redact(self, item: Item, message: Message) -> None:
+        """A message that is not in the room needs nothing. Redacting twice does what redacting once does."""
+        room = await room_of(self._database, message.conversation_id)
+        if room is None or message.origin_id is None:
+            return
+        speaker = message.origin_sender or self._names.bot
+        if not self._names.is_ours(speaker):
+            speaker = self._names.bot  # on behalf of somebody for whom we cannot speak
+        device = await self._own_devices.ensure(speaker)
+        edits = await self._edit_store.origin_ids(self._database, message.message_id)
+        # The message first, and its id is the item's: the homeserver tells transactions apart by that alone.
+        await self._homeserver.redact(speaker, device, room.room_id, message.origin_id, item.id)
+        for number, event_id in enumerate(edits, start=1):
+            await self._homeserver.redact(speaker, device, room.room_id, event_id, f"{item.id}.{number}")
+        log.info("message_redacted", message=message.message_id, edits=len(edits))

@@ -1,0 +1,131 @@
+"""Who may edit and delete, and until when: to the millisecond."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bridge.core.errors import Refusal
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages import rules
+from bridge.messages.errors import (
+    DeleteWindowClosed,
+    EditWindowClosed,
+    MessageIsDeleted,
+    NotTheSender,
+    WrittenInClient,
+)
+from bridge.messages.model import Message
+
+SAID = 1_800_000_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def message(*, deleted: bool = False, from_client: bool = False) -> Message:
+    return Message(
+        tenant_id=TenantId("festipin"),
+        message_id=MessageId("m"),
+        conversation_id=ConversationId("c"),
+        position=1,
+        sender_id=ParticipantId("anna"),
+        sender_type="user",
+        kind="text",
+        text="" if deleted else "Vegan?",
+        status="sent",
+        failure_reason=None,
+        origin_id="$1",
+        created_at=SAID,
+        from_client=from_client,
+        deleted_at=SAID + 1 if deleted else None,
+    )
+
+
+def _assert_refused(act: Callable[[], None], refusal: type[Refusal] | None) -> None:
+    if refusal is None:
+        act()
+        return
+    with pytest.raises(Refusal) as refused:
+        act()
+    assert type(refused.value) is refusal
+
+
+EDITS: list[tuple[bool, bool, int, type[Refusal] | None]] = [
+    # At once; the very end of the fifteen minutes; a millisecond later.
+    (True, False, 0, None),
+    (True, False, 15 * MINUTE, None),
+    (True, False, 15 * MINUTE + 1, EditWindowClosed),
+    # Clocks of two homeservers: an edit may seem older than its message.
+    (True, False, -1, None),
+    # Nobody else, whenever.
+    (False, False, 0, NotTheSender),
+    (False, False, 15 * MINUTE + 1, NotTheSender),
+    # What is gone has no text to change; others do not even learn that.
+    (True, True, 0, MessageIsDeleted),
+    (True, True, 15 * MINUTE + 1, MessageIsDeleted),
+    (False, True, 0, NotTheSender),
+]
+
+
+@pytest.mark.parametrize(("is_sender", "deleted", "age", "refusal"), EDITS)
+def test_the_sender_edits_for_fifteen_minutes(
+    age: int, refusal: type[Refusal] | None, *, is_sender: bool, deleted: bool
+) -> None:
+    def edit() -> None:
+        rules.check_edit(message(deleted=deleted), is_sender=is_sender, at=SAID + age)
+
+    _assert_refused(edit, refusal)
+
+
+DELETIONS: list[tuple[bool, bool, int, type[Refusal] | None]] = [
+    (True, False, 0, None),
+    (True, False, HOUR, None),
+    (True, False, HOUR + 1, DeleteWindowClosed),
+    (True, False, -1, None),
+    (False, False, 0, NotTheSender),
+    (False, False, HOUR + 1, NotTheSender),
+    # Staff and the bridge itself: always, and whoever said it.
+    (False, True, 0, None),
+    (False, True, HOUR + 1, None),
+    (True, True, 1000 * DAY, None),
+]
+
+
+@pytest.mark.parametrize(("is_sender", "is_staff", "age", "refusal"), DELETIONS)
+def test_the_sender_deletes_for_an_hour_and_staff_always(
+    age: int, refusal: type[Refusal] | None, *, is_sender: bool, is_staff: bool
+) -> None:
+    def delete() -> None:
+        rules.check_deletion(said_at=SAID, is_sender=is_sender, is_staff=is_staff, at=SAID + age)
+
+    _assert_refused(delete, refusal)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "counts"),
+    [
+        # What it says of itself: now, a while ago, up to a day ago.
+        (0, 0),
+        (-1, -1),
+        (-DAY, -DAY),
+        # Not believed: longer ago than that, no time at all, and the future.
+        (-DAY - 1, -DAY),
+        (-SAID, -DAY),
+        (1, 0),
+        (1000 * DAY, 0),
+    ],
+)
+def test_a_claimed_time_is_believed_for_a_day(claimed: int, counts: int) -> None:
+    assert rules.done_at(claimed=SAID + claimed, received=SAID) == SAID + counts
+
+
+def test_what_somebody_wrote_in_their_client_is_not_edited_for_them() -> None:
+    rules.check_from_here(message())
+    with pytest.raises(WrittenInClient):
+        rules.check_from_here(message(from_client=True))
+
+
+def test_the_windows_are_those_that_people_are_told() -> None:
+    assert timedelta(minutes=15) == rules.EDIT_WINDOW
+    assert timedelta(hours=1) == rules.DELETE_WINDOW
