@@ -1,7 +1,7 @@
 """The only place where objects meet: from a configuration to a running bridge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,10 +32,13 @@ from appservice.inbound.undecryptable import Undecryptable, count_undecryptable
 from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.edits import Edits
+from appservice.outbound.private_rooms import PrivateRooms
+from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.redactions import Redactions
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
 from appservice.preflight import Preflight
+from appservice.readers import Readers
 from appservice.repair import Repair
 from appservice.resume import Resume
 from appservice.room_map import room_of
@@ -69,6 +72,11 @@ from bridge.platform.api import EventsApi
 from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
+from bridge.recap.drafts import Drafts
+from bridge.recap.events import RecapChanged, RecapDue
+from bridge.recap.listeners import RecapListener
+from bridge.recap.service import Recaps
+from bridge.recap.store import RecapStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.sealing import Sealer
@@ -250,8 +258,17 @@ class Parts:
 
         async def devices_known(tx: Transaction, user_id: str) -> None:
             await inbox.unpark(tx, waits_for_devices(user_id))
+            await readers.known(tx, user_id)
 
-        self.device_lists = DeviceLists(database, homeserver, on_fresh=devices_known)
+        async def devices_unknown(tx: Transaction, user_ids: Collection[str]) -> None:
+            await readers.unreachable(tx, user_ids)
+
+        self.device_lists = DeviceLists(
+            database, homeserver, on_fresh=devices_known, on_unreachable=devices_unknown
+        )
+        conversation_room, recap_store = ConversationRoom(self.names), RecapStore()
+        recaps = Recaps(recap_store, self.conversation_store, conversation_room, outbox, clock)
+        readers = Readers(self.device_lists, recaps, self.names, share_with=keys.share_with)
         members = Members(
             database,
             homeserver,
@@ -293,6 +310,7 @@ class Parts:
             names=self.names,
             ghosts=Ghosts(database, homeserver, self.names, clock),
             members=members,
+            readers=readers,
             service=conversations,
             conversations=self.conversation_store,
             participants=participants,
@@ -321,6 +339,20 @@ class Parts:
             edit_store=edit_store,
             outbox=outbox,
         )
+        recap_delivery = RecapDelivery(
+            database=database,
+            names=self.names,
+            recaps=recaps,
+            drafts=Drafts(recap_store, self.conversation_store, self.message_store, conversation_room),
+            readers=readers,
+            private_rooms=PrivateRooms(
+                database=database, names=self.names, rooms=rooms, members=members, clock=clock
+            ),
+            timeline=timeline,
+            encryptor=encryptor,
+            outbox=outbox,
+        )
+        recap_listener = RecapListener(database, recaps, outbox)
         redactions = Redactions(
             database=database,
             homeserver=homeserver,
@@ -345,7 +377,7 @@ class Parts:
             names=self.names,
             inbound=inbound,
             device_lists=self.device_lists,
-            membership=InboundMembership(self.names, conversations, self.conversation_store),
+            membership=InboundMembership(self.names, conversations, self.conversation_store, readers),
             messages=InboundMessages(
                 names=self.names,
                 messages=messages,
@@ -411,6 +443,8 @@ class Parts:
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         outbox.subscribe("matrix", MessageEdited, MessageDeleted)
+        outbox.subscribe("matrix", RecapDue, RecapChanged)
+        outbox.subscribe("recap", MessageEdited, MessageDeleted)
         outbox.subscribe("festimo", ConversationOpened, MessageReceived)
         self._inbox_dispatcher = Dispatcher(
             database,
@@ -428,6 +462,10 @@ class Parts:
                 "matrix.MessagePosted": timeline.posted,
                 "matrix.MessageEdited": edits.edited,
                 "matrix.MessageDeleted": redactions.deleted,
+                "matrix.RecapDue": recap_delivery.due,
+                "matrix.RecapChanged": recap_delivery.changed,
+                "recap.MessageEdited": recap_listener.source_changed,
+                "recap.MessageDeleted": recap_listener.source_changed,
                 "festimo.ConversationOpened": festimo.opened,
                 "festimo.MessageReceived": festimo.heard,
             },
@@ -436,6 +474,7 @@ class Parts:
                 "matrix.ConversationOpened": rooms.not_opened,
                 "matrix.ParticipantAdded": rooms.not_added,
                 "matrix.MessagePosted": timeline.given_up,
+                "matrix.RecapChanged": recap_delivery.not_changed,
             },
         )
 

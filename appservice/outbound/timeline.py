@@ -33,6 +33,7 @@ REMEMBERED_FOR = timedelta(hours=23)
 """The homeserver forgets transaction ids after 24 h: later, look whether the event is there before sending again."""
 
 Content = dict[str, Any]
+Also = Callable[[Transaction, Content], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -105,9 +106,17 @@ class Timeline:
         return self._names.ghost(person.tenant_id, person.participant_id), ""
 
     async def send(
-        self, item: Item, room_id: str, speaker: str, make: Callable[[], Awaitable[Content]]
+        self,
+        item: Item,
+        room_id: str,
+        speaker: str,
+        make: Callable[[], Awaitable[Content]],
+        *,
+        also: Also | None = None,
     ) -> str:
         """Return the event id. `make` gives the content; it is called only if no attempt before has fixed it.
+
+        `also(tx, encrypted)` is called in the transaction that fixes it; what it raises undoes that.
 
         A relation stands beside the ciphertext, too, for homeservers and clients to see. Spec: client-server API,
         "Forming relationships between events".
@@ -127,6 +136,8 @@ class Timeline:
             async def keep(tx: Transaction, encrypted: Content) -> None:
                 encrypted.update(relation)
                 await self._outbox.prepare(tx, item, json.dumps(encrypted, separators=(",", ":")).encode())
+                if also is not None:
+                    await also(tx, encrypted)
 
             encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
             device = encrypted["device_id"]
