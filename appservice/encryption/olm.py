@@ -30,6 +30,11 @@ PUT_SESSION = """
 INSERT INTO olm_sessions (own_user_id, identity_key, session_id, pickle, used_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (own_user_id, session_id) DO UPDATE SET pickle = excluded.pickle, used_at = excluded.used_at
 """
+FORGET_OLDEST = """
+DELETE FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2 AND session_id NOT IN (
+    SELECT session_id FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2
+    ORDER BY used_at DESC, session_id LIMIT 10)
+"""
 
 
 log = structlog.get_logger(__name__)
@@ -123,6 +128,8 @@ class Olm:
         message_type, body = session.encrypt(json.dumps(payload, ensure_ascii=False).encode()).to_parts()
         if keep:
             await self._put(tx, sender.user_id, recipient.identity_key, session)
+            if one_time_key is not None:
+                await tx.execute(FORGET_OLDEST, sender.user_id, recipient.identity_key)
         return {
             "algorithm": OLM,
             "sender_key": sender.identity_key,
@@ -176,6 +183,7 @@ class Olm:
         # The one-time key is used up and the session exists in one commit, or neither.
         await self._own_devices.save_account(tx, device)
         await self._put(tx, device.user_id, sender_key, session)
+        await tx.execute(FORGET_OLDEST, device.user_id, sender_key)
         return bytes(plaintext)
 
     async def _put(self, tx: Transaction, user_id: str, identity_key: str, session: Session) -> None:

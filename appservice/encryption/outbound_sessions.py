@@ -51,6 +51,7 @@ INSERT INTO session_shares (session_id, user_id, device_id, identity_key, messag
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id, user_id, device_id, identity_key)
 DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome
 """
+FORGET_SHARES = "DELETE FROM session_shares WHERE session_id = $1"
 SHARED = "shared"
 
 log = structlog.get_logger(__name__)
@@ -257,6 +258,9 @@ class Encryptor:
             return row
         if row is not None:
             await self._to_device.drop(tx, row["session_id"])
+            await tx.execute(
+                FORGET_SHARES, row["session_id"]
+            )  # they say who must get (no more of) a live session
         device = await self._own_devices.get(tx, sender)
         assert device is not None
         session = GroupSession()

@@ -47,6 +47,11 @@ COUNT_EVENTS = """
 SELECT COUNT(*) AS number, MIN(sent_at) AS first FROM undecryptable_events
 WHERE session_id = $1 AND room_id = $2 AND sender = $3
 """
+# Those whose item has gone without having been read: a message that was deleted, say.
+DELETE_SETTLED = """
+DELETE FROM undecryptable_events WHERE session_id = $1 AND room_id = $2 AND sender = $3
+    AND item_id IN (SELECT id FROM inbox WHERE state IN ('done', 'dead'))
+"""
 # Where the schedule was over, it begins anew.
 PUT_KEY = """
 INSERT INTO missing_keys (session_id, room_id, sender, missed_at, due_at) VALUES ($1, $2, $3, $4, $5)
@@ -63,6 +68,7 @@ COUNT = """
 SELECT CASE WHEN k.due_at IS NULL THEN 'overdue' ELSE 'tried' END AS state, COUNT(*) AS number
 FROM undecryptable_events e JOIN missing_keys k
     ON k.session_id = e.session_id AND k.room_id = e.room_id AND k.sender = e.sender
+WHERE e.item_id IN (SELECT id FROM inbox WHERE state = 'parked')
 GROUP BY 1
 """
 UNDECRYPTABLE = Gauge(
@@ -167,6 +173,7 @@ class Undecryptable:
             current = await tx.fetch_one(SELECT_TO_CHANGE, *key)
             if current is None or current["due_at"] != row["due_at"]:
                 return  # read meanwhile, or tried by another process
+            await tx.execute(DELETE_SETTLED, *key)
             room = await room_by_id(tx, row["room_id"])
             due_at = _next_due(row["missed_at"], self._clock.now()) if room is not None else None
             await tx.execute(SET_DUE, *key, due_at)

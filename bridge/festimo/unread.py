@@ -76,8 +76,7 @@ class UnreadNotices:
         if person is None or await self._knows(tx, conversation_id, unread):
             return
         conversation = await self._conversations.get(tx, conversation_id)
-        if conversation is None or conversation.status != "active":
-            return
+        assert conversation is not None, "conversations are not deleted"
         await tx.execute(PUT, conversation_id, unread.sender, unread.batch, self._clock.now())
         await self._messages.say(tx, conversation, text=notice(person.participant.name, unread))
         log.info("unread_told", conversation=conversation_id, participant=person.participant.participant_id)
@@ -90,7 +89,8 @@ class UnreadNotices:
             return
         person = await self._person(tx, conversation_id, sender)
         conversation = await self._conversations.get(tx, conversation_id)
-        if person is not None and conversation is not None and conversation.status == "active":
+        assert conversation is not None, "conversations are not deleted"
+        if person is not None:
             await self._messages.say(tx, conversation, text=read_now(person.participant.name))
 
     async def _person(self, reader: Reader, conversation_id: ConversationId, mxid: str) -> Member | None:

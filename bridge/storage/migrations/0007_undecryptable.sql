@@ -53,6 +53,9 @@ CREATE TABLE olm_repairs (
 
 CREATE INDEX olm_repairs_open ON olm_repairs (wanted_at) WHERE state <> 'done';
 
+-- Shares are of use while their session is.
+DELETE FROM session_shares WHERE session_id NOT IN (SELECT session_id FROM outbound_sessions);
+
 -- A device id may return with other keys. What was said with the former ones remains its owner's.
 ALTER TABLE devices RENAME TO devices_by_id;
 

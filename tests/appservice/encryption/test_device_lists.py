@@ -119,6 +119,31 @@ async def test_a_device_whose_keys_change_is_ignored(
     assert (alice.reads(before), alice.reads(after)) == (True, True)
 
 
+async def test_a_device_id_that_returns_with_other_keys_is_a_new_device_and_the_old_one_said_what_it_said(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    old = await join("alice", signed=False)
+    before = await engine.say("before")
+    await old.sync()
+    homeserver.delete_device(old.user, old.device)
+    await engine.step()
+    assert await known(engine) == set()
+    new = await Party(homeserver, old.user, old.device).publish()
+    await engine.step()
+    [device] = await engine.device_lists.devices(engine.database, old.user)
+    assert (device.identity_key, device.signing_key) == (new.identity_key, new.signing_key)
+    for party in (old, new):
+        assert await engine.device_lists.owns(
+            engine.database, ALICE, identity_key=party.identity_key, signing_key=party.signing_key
+        )
+    assert not await engine.device_lists.owns(
+        engine.database, ALICE, identity_key=old.identity_key, signing_key=new.signing_key
+    )
+    after = await engine.say("after")
+    await new.sync()
+    assert (old.reads(before), old.reads(after), new.reads(after)) == (True, False, True)
+
+
 async def test_the_first_identity_is_remembered_and_later_ones_wait_to_be_accepted(
     engine: Engine, homeserver: FakeHomeserver
 ) -> None:

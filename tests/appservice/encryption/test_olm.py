@@ -5,6 +5,7 @@ from typing import Any
 
 from unpaddedbase64 import decode_base64, encode_base64
 
+from bridge.core.clock import FrozenClock
 from tests.appservice.encryption.conftest import MakeParty
 from tests.appservice.encryption.engine import BOT, ROOM, Engine
 from tests.appservice.encryption.party import Party
@@ -168,6 +169,23 @@ async def test_a_message_that_opens_in_no_session_is_refused(
     homeserver.put_to_device(ALICE, BOT, device, "m.room.encrypted", sealed)
     await engine.step()
     assert await engine.rows("olm_sessions") == before
+    await can_be_reached(engine, alice)
+
+
+async def test_however_many_sessions_a_device_begins_the_ten_newest_are_kept(
+    engine: Engine, clock: FrozenClock, join: MakeParty
+) -> None:
+    alice, ben = await join("alice"), await join("ben")
+    await ben.send_room_key(BOT, ROOM)
+    await engine.step()
+    for _ in range(15):
+        clock.advance(1)
+        await alice.send_olm(BOT, "m.dummy", {}, fresh=True)
+        await engine.step()
+    [sessions] = [known for key, known in alice.sessions.items() if key != alice.identity_key]
+    kept = {row["session_id"] for row in await engine.rows("olm_sessions")}
+    assert len(kept) == 10 + 1
+    assert {session.session_id for session in sessions[:10]} <= kept
     await can_be_reached(engine, alice)
 
 

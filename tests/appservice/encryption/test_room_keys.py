@@ -341,3 +341,22 @@ async def test_an_altered_ciphertext_is_refused(engine: Engine, join: MakeParty)
         with pytest.raises((NotAuthentic, KeyMissing)):
             await engine.read(alice.event(ROOM, "$1", broken))
     assert await text(engine, alice.event(ROOM, "$1", content)) == "pay 500"
+
+
+async def test_shares_are_kept_as_long_as_their_session_and_used_indexes_for_ever(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    """Shares would grow with every session; without an index, a replay of the event that used it would be accepted."""
+    alice = await join("alice")
+    sessions = set()
+    for number in range(3):
+        await alice.send_room_key(BOT, ROOM)
+        await engine.step()
+        await engine.read(alice.event(ROOM, f"${number}", alice.encrypt(ROOM, "hello")))
+        alice.outbound.clear()
+        sessions.add((await engine.say("hello"))["content"]["session_id"])
+        await engine.retire()
+    assert len(sessions) == 3
+    [live] = await engine.rows("outbound_sessions")
+    assert {row["session_id"] for row in await engine.rows("session_shares")} == {live["session_id"]}
+    assert len(await engine.rows("message_indexes")) == 3
