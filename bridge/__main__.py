@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from bridge import logs
-from bridge.commands import api_key
+from bridge.commands import api_key, dead_letters
 from bridge.commands.failure import EXIT_FAILED, cannot_start
 from bridge.commands.init import init
 from bridge.config import Config, load
@@ -32,6 +32,7 @@ ConfigOption = Annotated[
 DEFAULT_CONFIG = Path("config.yaml")
 app.command()(init)
 app.add_typer(api_key.app, name="api-key")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.command()

@@ -25,6 +25,7 @@ from appservice.homeserver import TIMEOUT, Homeserver
 from appservice.inbound.edit import InboundEdits
 from appservice.inbound.events import InboundEvents
 from appservice.inbound.late import LateNotices
+from appservice.inbound.lanes import RoomLanes
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.inbound.redaction import InboundRedactions
@@ -35,6 +36,7 @@ from appservice.outbound.edits import Edits
 from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.redactions import Redactions
+from appservice.outbound.replays import Replays
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import Timeline
 from appservice.preflight import Preflight
@@ -44,6 +46,7 @@ from appservice.resume import Resume
 from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
+from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
 from bridge.bookings.service import Bookings
@@ -113,6 +116,34 @@ class _RoomIds:
 def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
     tenants = [TenantId(tenant.id) for tenant in config.platform.tenants]
     return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants)
+
+
+def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
+    """For the command line: a bridge that runs beside it finds what was replayed at its next sweep."""
+    sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+    inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
+    conversation_store = ConversationStore(clock)
+    conversations = Conversations(conversation_store, ParticipantStore(clock), outbox, clock)
+    messages = Messages(MessageStore(sealer), conversation_store, outbox, clock)
+    return _dead_letters(database, inbox, outbox, conversations, messages)
+
+
+def _dead_letters(
+    database: Database, inbox: Inbox, outbox: Outbox, conversations: Conversations, messages: Messages
+) -> DeadLetters:
+    replays = Replays(conversations, messages)
+    return DeadLetters(
+        database,
+        inbox,
+        outbox,
+        RoomLanes(),
+        on_replay={
+            MATRIX_EVENT: replays.event,
+            "matrix.ConversationOpened": replays.opened,
+            "matrix.ParticipantAdded": replays.added,
+            "matrix.MessagePosted": replays.posted,
+        },
+    )
 
 
 @asynccontextmanager
@@ -234,6 +265,7 @@ class Parts:
             message_store=self.message_store,
             rooms=_RoomIds(),
             events_api=events_api,
+            dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
         )
 

@@ -100,11 +100,21 @@ class Conversations:
         """Nobody can be reached in it so far; the next `open` tries again."""
         await self._store.set_failure(tx, conversation_id, reason)
 
+    async def opened_again(self, tx: Transaction, conversation_id: ConversationId) -> None:
+        """What failed is about to be tried once more."""
+        await self._store.clear_failure(tx, conversation_id)
+
     async def not_added(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, *, reason: str
     ) -> None:
         """The participant could not be brought in; the next `open` with them tries again."""
         await self._store.set_member_failure(tx, conversation_id, participant_id, reason)
+
+    async def added_again(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> None:
+        """What failed is about to be tried once more."""
+        await self._store.clear_member_failure(tx, conversation_id, participant_id)
 
     async def went(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away

@@ -35,6 +35,7 @@ class Accepted(enum.Enum):
 class Inbox(Queue):
     table = "inbox"
     extra_columns = ", parked_for"
+    kept_columns = ", body_hash"
 
     async def add(
         self, tx: Transaction, *, item_id: str, tenant_id: TenantId, lane: str, topic: str, body: bytes

@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from bridge.storage.database import Reader
 
 ITEMS = Counter("festimo_items", "Attempts at inbox and outbox items", ["topic", "outcome"])
-"""outcome: done, retried, fault, dead."""
+"""outcome: done, retried, fault, dead, replayed."""
 ITEM_SECONDS = Histogram(
     "festimo_item_seconds",
     "From the moment an item was recorded until it was done",

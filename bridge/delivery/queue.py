@@ -7,7 +7,7 @@ import structlog
 
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
-from bridge.storage.database import Database, Row, Transaction
+from bridge.storage.database import Database, Reader, Row, Transaction
 from bridge.storage.sealing import CannotOpen, Sealer
 
 _ITEM = "seq, id, tenant_id, lane, topic, body, attempts, faults, not_before, created_at"
@@ -44,6 +44,8 @@ class Queue:
 
     table: str
     extra_columns = ""
+    kept_columns = ""
+    """What a dead letter keeps when it is tried again, beyond what both tables have."""
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database = database
@@ -63,6 +65,14 @@ class Queue:
         self._retry = (
             f"UPDATE {self.table} SET attempts = attempts + 1, faults = faults + $4, not_before = $2, failure = $3"
             " WHERE id = $1 AND state = 'waiting'"
+        )
+        self._dead = f"SELECT {columns} FROM {self.table} WHERE id = $1 AND state = 'dead'"
+        kept = f"tenant_id, lane, topic, body, created_at{self.kept_columns}"
+        self._revive = (
+            # A new row, because `seq` is the place in the lane.
+            f"UPDATE {self.table} SET id = 'replayed:' || id WHERE id = $1 AND state = 'dead'",
+            f"INSERT INTO {self.table} (id, {kept}) SELECT $1, {kept} FROM {self.table} WHERE id = 'replayed:' || $1",
+            f"DELETE FROM {self.table} WHERE id = 'replayed:' || $1",
         )
         self._bury = (
             f"UPDATE {self.table} SET state = 'dead', failure = $2, finished_at = $3"
@@ -101,6 +111,21 @@ class Queue:
         """Give the item up: it stays, with its body and the reason, as a dead letter; its lane goes on."""
         if not await tx.execute(self._bury, item.id, failure, self._clock.now()):
             raise Settled
+
+    async def dead(self, reader: Reader, item_id: str) -> Item | None:
+        """The dead letter of this id. Raise `CannotOpen`."""
+        row = await reader.fetch_one(self._dead, item_id)
+        return None if row is None else await self._item(row)
+
+    async def revive(self, tx: Transaction, item: Item) -> None:
+        """Have a dead letter tried again, at the end of its lane: what waits there may be encrypted already, and in
+        flight. It keeps its id, its body and what was prepared. Raise `Settled` where it is dead no more."""
+        rename, copy, forget = self._revive
+        if not await tx.execute(rename, item.id):
+            raise Settled
+        await tx.execute(copy, item.id)
+        await tx.execute(forget, item.id)
+        self._work_waits(tx, item.lane)
 
     def _work_waits(self, tx: Transaction, lane: str) -> None:
         tx.after_commit(lambda: self._wake(lane))

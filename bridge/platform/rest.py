@@ -5,6 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
+from bridge.admin.dead_letters import api as dead_letters_api
+from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
 from bridge.conversations import api as conversations
 from bridge.conversations.ports import RoomIds
@@ -31,6 +33,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
     *events.OPERATIONS,
+    *dead_letters_api.OPERATIONS,
 )
 
 
@@ -52,6 +55,7 @@ def routes(
     message_store: MessageStore,
     rooms: RoomIds,
     events_api: events.EventsApi,
+    dead_letters: DeadLetters,
     max_text_length: int,
 ) -> Sequence[web.AbstractRouteDef]:
     toolkit = Toolkit(
@@ -68,5 +72,6 @@ def routes(
         ).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
+        *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
         *docs.routes(openapi(max_text_length=max_text_length)),
     ]

@@ -54,6 +54,8 @@ class Operation(Generic[Params, Body]):
     content_types: Sequence[str] = (JSON,)
     answers: Mapping[HTTPStatus, Says]
     refusals: Sequence[str] = ()
+    siblings: Sequence[str] = ()
+    """What is no value of the last path parameter, but a path of its own."""
     security: Literal["api_key", "signature"] = "api_key"
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
@@ -186,7 +188,9 @@ def route(
     operation: Operation[Params, Body], serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.RouteDef:
     # A parameter may hold anything but a slash, an encoded one included; its model judges it.
-    return web.route(operation.method, _PATH_PARAMETER.sub(r"{\1:[^/]+}", operation.path), serve)
+    others = "".join(f"(?!{re.escape(sibling)}$)" for sibling in operation.siblings)
+    path = _PATH_PARAMETER.sub(lambda match: f"{{{match[1]}:{others}[^/]+}}", operation.path)
+    return web.route(operation.method, path, serve)
 
 
 def _params(operation: Operation[Params, Body], request: web.Request) -> Params:

@@ -49,6 +49,8 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
         value = query[name]
         if isinstance(value, str) and CURSOR.fullmatch(value) and (_list(case), value) not in given:
             del query[name]
+    if isinstance(case.body, dict) and isinstance(case.body.get("cursor"), str):
+        del case.body["cursor"]
     if {"before", "after"} <= query.keys():
         del query["after"]
     key = case.headers.get("Idempotency-Key") if case.headers else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bridge.admin.dead_letters.model import Filter
 from bridge.core.ids import TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
@@ -28,17 +29,20 @@ BODIES: dict[str, Any] = {
 }
 
 
+UNKNOWN_LETTER = "inbox.dW5rbm93bg"
+
+
 async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     if method in ("POST", "PUT"):
-        return await api.send(method, path, BODIES[name])
+        return await api.send(method, path, BODIES.get(name, {}))
     if method == "DELETE":
         return await api.request("DELETE", path)
     return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
 
 
-async def ids_of(sides: Sides) -> dict[str, str]:
+async def ids_of(sides: Sides, world: World) -> dict[str, str]:
     """One of our objects of each kind."""
     conversation_id = await opened(sides.ours)
     message = await said(sides.ours, conversation_id)
@@ -48,16 +52,30 @@ async def ids_of(sides: Sides) -> dict[str, str]:
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "event_id": event.json["id"],
+        "dead_letter_id": await dead_letter(world),
     }
+
+
+async def dead_letter(world: World) -> str:
+    """The id of an event of ours that was given up."""
+    (lane,) = await world.inbox.lanes()
+    item = await world.inbox.head(lane)
+    assert item is not None
+    async with world.database.transaction() as tx:
+        await world.inbox.bury(tx, item, failure="gave up after KeyError")
+    (letter,) = await world.dead_letters.newest(Filter(tenant_id=OURS), limit=2)
+    return letter.letter_id
 
 
 @pytest.mark.parametrize("name", WITH_IDS)
 async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
-    ids = await ids_of(sides)
+    ids = await ids_of(sides, world)
     before = await world.contents()
     answer = await ask(sides.theirs, name, ids)
     assert (answer.status, answer.problem) == (404, "not_found")
-    unknown = await ask(sides.theirs, name, dict.fromkeys(ids, "unknown"))
+    unknown = await ask(
+        sides.theirs, name, dict.fromkeys(ids, "unknown") | {"dead_letter_id": UNKNOWN_LETTER}
+    )
     assert answer.json == unknown.json  # nor can they tell that it exists
     assert await world.contents() == before
     assert (await ask(sides.ours, name, ids)).status in (200, 201)
@@ -137,7 +155,7 @@ async def of_a_tenant_that_left(key: str, world: World) -> str:
 @pytest.mark.parametrize("name", KEYED)
 @pytest.mark.parametrize("spoil", [none, wrong_secret], ids=lambda spoil: spoil.__name__)
 async def test_every_operation_asks_for_a_key(sides: Sides, world: World, name: str, spoil: Spoil) -> None:
-    ids = await ids_of(sides)
+    ids = await ids_of(sides, world)
     assert sides.ours.key is not None
     stranger = Api(sides.ours.http, await spoil(sides.ours.key, world))
     before = await world.contents()

@@ -7,6 +7,10 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
+from appservice.inbound.lanes import RoomLanes
+from appservice.outbound.replays import Replays
+from appservice.transactions import TOPIC as MATRIX_EVENT
+from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
 from bridge.bookings.service import Bookings
@@ -104,6 +108,20 @@ class World:
             Bookings(BookingStore(self.sealer, self.clock), self.messages),
         )
 
+        replays = Replays(self.conversations, self.messages)
+        self.dead_letters = DeadLetters(
+            database,
+            self.inbox,
+            self.outbox,
+            RoomLanes(),
+            on_replay={
+                MATRIX_EVENT: replays.event,
+                "matrix.ConversationOpened": replays.opened,
+                "matrix.ParticipantAdded": replays.added,
+                "matrix.MessagePosted": replays.posted,
+            },
+        )
+
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
         app.add_routes(
@@ -124,6 +142,7 @@ class World:
                     signatures=Signatures(TENANTS),
                     max_text_length=MAX_TEXT_LENGTH,
                 ),
+                dead_letters=self.dead_letters,
                 max_text_length=MAX_TEXT_LENGTH,
             )
         )
