@@ -235,6 +235,8 @@ async def _spec_errors(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(405, "M_UNRECOGNIZED", "This endpoint does not take that method.")
     except web.HTTPRequestEntityTooLarge:
         return _error(413, "M_TOO_LARGE", f"A transaction may have {LARGEST_BODY} bytes.")
+    except web.RequestPayloadError:
+        return _error(400, "M_NOT_JSON", "The body is not in the encoding that its headers name.")
     except Exception as error:
         # Never its message: it may quote content.
         log.error("request_failed", method=request.method, error=type(error).__qualname__)

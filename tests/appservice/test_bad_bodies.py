@@ -2,16 +2,10 @@
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.appservice.delivering import Delivering, event
-
-# One server serves all examples of a test.
-fuzz = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Where the database only ever sees sealed bytes.
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -132,46 +126,3 @@ async def test_no_depth_of_nesting_is_too_much(homeserver: Delivering, size: int
             assert await homeserver.put(body.encode()) == 200, depth
     kept = await homeserver.rows()
     assert len(kept) >= len(range(850, 1050, 7)) + 2
-
-
-texts = st.text(st.characters(exclude_categories=[]), max_size=20)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
-values = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=12,
-)
-bent_events = st.builds(
-    lambda keys, extra: event() | keys | extra,
-    st.dictionaries(st.sampled_from(sorted(event())), values | texts, max_size=3),
-    st.dictionaries(texts, values, max_size=2),
-)
-
-
-@fuzz
-@given(body=st.binary(max_size=300))
-async def test_any_bytes_are_answered_200(homeserver: Delivering, body: bytes) -> None:
-    assert await homeserver.put(body) == 200
-
-
-@fuzz
-@given(value=values)
-async def test_any_json_is_answered_200(homeserver: Delivering, value: object) -> None:
-    assert await homeserver.put(json.dumps(value).encode()) == 200
-
-
-@fuzz
-@given(events=st.lists(bent_events | values, max_size=4))
-async def test_any_events_are_answered_200_and_a_good_one_among_them_is_taken(
-    homeserver: Delivering, events: list[object]
-) -> None:
-    await homeserver.forget()
-    assert await homeserver.deliver(*events, event("$good")) == 200
-    assert "matrix:$good" in await homeserver.waiting()
-
-
-@sqlite_only
-@fuzz
-@given(txn_id=texts.filter(lambda text: text.isprintable() and text.strip("./") != ""))
-async def test_any_transaction_id_is_taken(homeserver: Delivering, txn_id: str) -> None:
-    assert await homeserver.put(b'{"events": []}', txn_id=quote(txn_id, safe="")) == 200
