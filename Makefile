@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench update clean
+.PHONY: help demo test check bench faults update clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ check: ## Format, lint, types, import contracts, fast tests: before every commit
 bench: ## Measure the bridge against the bare homeserver; QUICK=1 is a small run
 	@scripts/setup dev
 	@$(PYTHON) -m benchmarks
+
+faults: ## Kill, freeze and cut everything under load, and count what arrived; QUICK=1 is a part, in 4 minutes
+	@scripts/setup dev
+	@$(PYTHON) -m tests.faults.suite
 
 update: ## Regenerate derived files
 	@scripts/setup dev

@@ -19,6 +19,7 @@ from appservice.embedded.timeline import Entry, Timelines
 
 POLL_LIMIT = 30.0  # seconds one /sync may wait at the server
 RETRY_AFTER = 0.2  # seconds between tries while the server is away
+LONGEST_PAUSE = 1  # second between nio's own tries
 TIMELINE_LIMIT = 100
 _SYNC_FILTER = json.dumps({"room": {"timeline": {"limit": TIMELINE_LIMIT}}})
 
@@ -61,7 +62,9 @@ class Client:
             url,
             user_id,
             store_path=str(store_folder),
-            config=nio.AsyncClientConfig(max_timeouts=8, request_timeout=POLL_LIMIT),
+            config=nio.AsyncClientConfig(
+                max_timeouts=8, max_timeout_retry_wait_time=LONGEST_PAUSE, request_timeout=POLL_LIMIT
+            ),
         )
         made = cls(client)
         try:
@@ -127,9 +130,9 @@ class Client:
         """Joined and invited members."""
         return list(self._room(room_id).users)
 
-    def timeline(self, room_id: str) -> list[Entry]:
-        """Messages, reactions and the like, in the order the server gave them; no state."""
-        return self._timelines.entries(room_id)
+    def timeline(self, room_id: str, *, since: int = 0) -> list[Entry]:
+        """Messages, reactions and the like, in the order the server gave them, without the first `since`; no state."""
+        return self._timelines.entries(room_id, since=since)
 
     async def sync_until(self, predicate: Callable[[], bool], timeout: float = 20.0) -> None:  # noqa: ASYNC109
         """Return once `predicate` holds, looking again after each sync. Raises TimeoutError."""
@@ -177,17 +180,22 @@ class Client:
             lambda: room_id not in self._client.rooms and room_id not in self._client.invited_rooms
         )
 
-    async def send_text(self, room_id: str, text: str) -> str:
+    async def send_text(self, room_id: str, text: str, *, txn_id: str | None = None) -> str:
         """Send a plain text message, encrypted if the room is. Returns the event id."""
-        return await self.send(room_id, "m.room.message", {"msgtype": "m.text", "body": text})
+        return await self.send(room_id, "m.room.message", {"msgtype": "m.text", "body": text}, txn_id=txn_id)
 
-    async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
-        """Send any message-like event; verified or not, every device of the members gets the key."""
+    async def send(
+        self, room_id: str, kind: str, content: Mapping[str, Any], *, txn_id: str | None = None
+    ) -> str:
+        """Send any message-like event; verified or not, every device of the members gets the key.
+
+        With the same `txn_id` it may be sent again after a lost answer: the homeserver keeps the first.
+        """
         self._room(room_id)
         async with self._state:
             await self._exchange_keys()
             response = await self._client.room_send(
-                room_id, kind, dict(content), ignore_unverified_devices=True
+                room_id, kind, dict(content), tx_id=txn_id, ignore_unverified_devices=True
             )
         return str(self._accepted(response).event_id)
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -38,9 +39,10 @@ class Timelines:
         self._client = client
         self._rooms: defaultdict[str, dict[str, _Received]] = defaultdict(dict)
 
-    def entries(self, room_id: str) -> list[Entry]:
-        """Messages, reactions and the like; no state."""
-        return [self._entry(event_id, received) for event_id, received in self._rooms[room_id].items()]
+    def entries(self, room_id: str, *, since: int = 0) -> list[Entry]:
+        """Messages, reactions and the like, without the first `since`; no state."""
+        received = islice(self._rooms[room_id].items(), since, None)
+        return [self._entry(event_id, event) for event_id, event in received]
 
     def receive(self, room_id: str, events: list[Any]) -> None:
         """Keep the events of one sync, which nio has decrypted where it could."""

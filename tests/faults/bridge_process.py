@@ -26,6 +26,7 @@ import structlog
 from appservice.embedded import tied
 from appservice.homeserver import Homeserver
 from bridge.config.load import load
+from bridge.core.clock import SystemClock
 from bridge.storage.database import Database, Row, Transaction, Value, open_database
 from bridge.wiring import running
 
@@ -191,7 +192,17 @@ def watch_calls(doom: Doom) -> None:
     Homeserver.request = watched  # type: ignore[method-assign]
 
 
-async def run(config_path: str, fault: Fault | None) -> None:
+class OffsetClock(SystemClock):
+    """A clock that somebody has set wrong."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def now(self) -> int:
+        return super().now() + self._offset
+
+
+async def run(config_path: str, fault: Fault | None, clock_offset: int = 0) -> None:
     doom = Doom(fault)
     watch_calls(doom)
 
@@ -200,7 +211,8 @@ async def run(config_path: str, fault: Fault | None) -> None:
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with running(load(config_path), open_=open_watched) as bridge:
+    clock = OffsetClock(clock_offset)
+    async with running(load(config_path), clock=clock, open_=open_watched) as bridge:
         told = asyncio.create_task(_tell_ready(doom))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((bridge.work, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -240,28 +252,31 @@ def main() -> None:
     parser.add_argument("--at-place", metavar="PLACE", help="count only what is asked for there")
     parser.add_argument("--from-start", action="store_true", help="count before it is ready, too")
     parser.add_argument(
+        "--clock-offset", type=int, default=0, metavar="MS", help="by which its clock is wrong"
+    )
+    parser.add_argument(
         "--nursery", action="store_true", help="one life after the other, each on a line of stdin"
     )
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if not arguments.nursery:
-        asyncio.run(run(arguments.config, fault_of(arguments)))
+        asyncio.run(run(arguments.config, fault_of(arguments), arguments.clock_offset))
         return
     for words in sys.stdin:
         life = parser.parse_args(json.loads(words))
         if (child := os.fork()) == 0:
-            live_and_exit(life.config, fault_of(life))
+            live_and_exit(life.config, fault_of(life), life.clock_offset)
         _, status = os.waitpid(child, 0)
         say({"ended": os.waitstatus_to_exitcode(status)})
 
 
-def live_and_exit(config_path: str, fault: Fault | None) -> NoReturn:
+def live_and_exit(config_path: str, fault: Fault | None, clock_offset: int) -> NoReturn:
     """In the forked child, which ends with its parent, as `tied` has it."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(tied.PR_SET_PDEATHSIG, signal.SIGKILL)
         say({"pid": os.getpid()})
-        asyncio.run(run(config_path, fault))
+        asyncio.run(run(config_path, fault, clock_offset))
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -334,6 +349,9 @@ class Lives:
         self._config_path = config_path
         self._next_fault = next_fault
         self._task: asyncio.Task[None] | None = None
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
+        self._options: tuple[str, ...] = ()
         self.ended: list[Life] = []
         self.current: Life | None = None
 
@@ -369,6 +387,15 @@ class Lives:
             await self._a_moment()
         self.ended.clear()
 
+    def hold(self) -> None:
+        """Let no other life follow the current one, until `release`."""
+        self._may_begin.clear()
+
+    def release(self, *options: str) -> None:
+        """`options` of the command line for all lives from now on."""
+        self._options = options
+        self._may_begin.set()
+
     async def _live(self) -> None:
         with (self._config_path.parent / "bridge.log").open("ab") as log:
             nursery = await asyncio.create_subprocess_exec(
@@ -383,8 +410,9 @@ class Lives:
         assert nursery.stdout is not None
         try:
             while True:
+                await self._may_begin.wait()
                 life = Life(self._next_fault())
-                words = [str(self._config_path), *options_of(life.fault)]
+                words = [str(self._config_path), *options_of(life.fault), *self._options]
                 nursery.stdin.write(json.dumps(words).encode() + b"\n")
                 self.current = life
                 while not life.ended:

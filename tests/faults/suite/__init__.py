@@ -1,0 +1,1 @@
+"""Faults under load: nothing lost, nothing twice, nothing undecryptable. `make faults`."""

@@ -1,0 +1,60 @@
+"""What a run found: a line for each scenario, a table, faults.json."""
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.faults.suite.run import Outcome
+from tests.faults.suite.trial import Result
+
+COLUMNS = (
+    ("scenario", "scenario"),
+    ("database", "database"),
+    ("sent", "sent"),
+    ("lost", "lost"),
+    ("duplicated", "twice"),
+    ("out_of_order", "disordered"),
+    ("undecryptable_now", "unreadable at first"),
+    ("undecryptable_finally", "at last"),
+    ("recovery_seconds", "recovery s"),
+    ("seed", "seed"),
+)
+
+
+def line(outcome: Outcome) -> str:
+    if not isinstance(outcome, Result):
+        return f"      FAILED: {outcome.error}"
+    found = outcome.verdict
+    parts = [
+        f"      {'ok' if outcome.passed else 'FAILED'}: sent {found.sent}, delivered {found.delivered}",
+        f"lost {found.lost}, twice {found.duplicated}, disordered {found.out_of_order}",
+        f"unreadable {found.undecryptable_now} at first and {found.undecryptable_finally} at last",
+        f"recovery {outcome.recovery_seconds:.1f} s, all {outcome.seconds:.0f} s",
+    ]
+    return "\n        ".join([", ".join(parts), *found.examples])
+
+
+def table(outcomes: Iterable[Outcome]) -> str:
+    rows = [[title for _, title in COLUMNS]]
+    for outcome in outcomes:
+        raw = outcome.as_json()
+        rows.append([str(raw.get(key, "-")) for key, _ in COLUMNS])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def write(path: Path, outcomes: Sequence[Outcome], *, subject: str, quick: bool, seed: int) -> None:
+    raw: dict[str, Any] = {
+        "subject": subject,
+        "quick": quick,
+        "seed": seed,
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "passed": all(outcome.passed for outcome in outcomes),
+        "sent": sum(outcome.verdict.sent for outcome in outcomes if isinstance(outcome, Result)),
+        "scenarios": [outcome.as_json() for outcome in outcomes],
+    }
+    path.write_text(json.dumps(raw, indent=1) + "\n")

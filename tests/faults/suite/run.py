@@ -1,0 +1,88 @@
+"""Plays scenarios on their grounds, one after the other, and tells of each."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.suite.ground import Ground, Kind, MakeSubject, ground
+from tests.faults.suite.oracle import Oracle
+from tests.faults.suite.trial import Result, Scenario, Sizes, conduct, seed_of
+
+SCENARIO_LIMIT = 420.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The scenario could not be played to its end."""
+
+    scenario: str
+    database: Kind
+    seed: int
+    error: str
+
+    passed = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "scenario": self.scenario,
+            "database": self.database,
+            "seed": self.seed,
+            "error": self.error,
+            "passed": False,
+        }
+
+
+Outcome = Result | Failure
+
+
+@dataclass(slots=True)
+class Run:
+    """`chosen`: what to play on which database."""
+
+    folder: Path
+    make: MakeSubject
+    chosen: Sequence[tuple[Scenario, Kind]]
+    sizes: Sizes
+    base_seed: int
+    tell: Callable[[str], None]
+    seed: int | None = None
+    """For the one scenario that is to be played again as it was."""
+    _grounds: int = field(default=0)
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        """A ground is kept for as long as nothing goes wrong on it."""
+        waiting = sorted(self.chosen, key=lambda pair: pair[1])
+        stack = AsyncExitStack()
+        where: Ground | None = None
+        oracle: Oracle | None = None
+        try:
+            for number, (scenario, kind) in enumerate(waiting, 1):
+                if where is None or oracle is None or where.kind != kind or scenario.alone:
+                    await stack.aclose()
+                    stack = AsyncExitStack()
+                    where = await stack.enter_async_context(self._ground(kind))
+                    oracle = Oracle(where)
+                seed = self.seed or seed_of(scenario.name, kind, self.base_seed)
+                self.tell(f"[{number}/{len(waiting)}] {scenario.name} on {kind}, seed {seed}")
+                outcome = await self._play(where, oracle, scenario, seed)
+                yield outcome
+                if not outcome.passed or scenario.alone:
+                    where = None
+        finally:
+            await stack.aclose()
+
+    async def _play(self, where: Ground, oracle: Oracle, scenario: Scenario, seed: int) -> Outcome:
+        try:
+            async with asyncio.timeout(SCENARIO_LIMIT):
+                return await conduct(where, oracle, scenario, seed=seed, sizes=self.sizes)
+        except Exception as error:
+            traceback.print_exception(error)
+            return Failure(scenario.name, where.kind, seed, repr(error))
+
+    def _ground(self, kind: Kind) -> AbstractAsyncContextManager[Ground]:
+        self._grounds += 1
+        return ground(self.folder / f"ground-{self._grounds}", kind, self.make)

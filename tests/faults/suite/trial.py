@@ -1,0 +1,135 @@
+"""One scenario, played: voices speak from both sides, the fault comes and goes, and then all must have arrived once."""
+
+import asyncio
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from random import Random
+from typing import Any
+
+from tests.faults.suite.ground import Ground, Kind
+from tests.faults.suite.load import Load
+from tests.faults.suite.oracle import Oracle, Verdict, judge, wanted_of
+
+RECOVERY_LIMIT = 10.0
+PATIENCE = 90.0
+"""Seconds that what is missing may still come."""
+AFTERWARDS = 1.0
+"""Seconds in which something could come a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    quick: bool
+    messages: int
+    """Of a scenario."""
+    frozen: float
+    """Seconds for which something stands still."""
+    kills: int
+    """Of the bridge, in a scenario that kills it again and again."""
+
+
+FULL = Sizes(quick=False, messages=300, frozen=60.0, kills=12)
+QUICK = Sizes(quick=True, messages=98, frozen=10.0, kills=3)
+
+
+@dataclass(slots=True)
+class Trial:
+    """What a scenario is given."""
+
+    ground: Ground
+    load: Load
+    random: Random
+    sizes: Sizes
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What only this scenario has to tell."""
+
+
+Inject = Callable[[Trial], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """`inject` brings the fault, and returns at the moment when the faulted part works again."""
+
+    name: str
+    does: str
+    """In a sentence."""
+    parts: tuple[str, ...]
+    """What it hurts: bridge, homeserver, database, network, keys, clock."""
+    inject: Inject
+    kinds: tuple[Kind, ...] = ("sqlite", "postgres")
+    quick: Kind | None = None
+    """The database with which it belongs to the quick run."""
+    ours_only: bool = False
+    """It needs more of the bridge than a `Subject` has."""
+    alone: bool = False
+    """What it leaves behind is no ground for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    scenario: str
+    database: Kind
+    does: str
+    parts: tuple[str, ...]
+    seed: int
+    verdict: Verdict
+    recovery_seconds: float
+    seconds: float
+    notes: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        found = self.verdict
+        harm = found.lost + found.duplicated + found.out_of_order + found.undecryptable_finally
+        return harm == 0 and self.recovery_seconds < RECOVERY_LIMIT
+
+    def as_json(self) -> dict[str, Any]:
+        raw = asdict(self)
+        return {**raw, **raw.pop("verdict"), "passed": self.passed}
+
+
+def seed_of(name: str, kind: Kind, base: int) -> int:
+    return zlib.crc32(f"{name}/{kind}/{base}".encode())
+
+
+async def conduct(ground: Ground, oracle: Oracle, scenario: Scenario, *, seed: int, sizes: Sizes) -> Result:
+    begun = time.monotonic()
+    random = Random(seed)
+    prefix = f"{scenario.name.replace(' ', '_').replace('-', '_')}.{int(begun * 1000):x}"
+    load = Load(ground, prefix, quota=sizes.messages, random=random, arrived=oracle.has)
+    late_before = set(oracle.late)
+    trial = Trial(ground, load, random, sizes)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(oracle.watch(), name="oracle")
+        speaking = tasks.create_task(load.speak(), name="load")
+        await load.more(sizes.messages // 4)
+        await scenario.inject(trial)
+        healed = time.monotonic()
+        await load.one_more_each()
+        at_stake = [arrival for voice in load.voices for arrival in wanted_of(voice)]
+        await oracle.all_there(at_stake, PATIENCE)
+        load.end()
+        await speaking
+        everything = [arrival for voice in load.voices for arrival in wanted_of(voice)]
+        await oracle.all_there(everything, PATIENCE)
+        await asyncio.sleep(AFTERWARDS)
+        watching.cancel()
+    await oracle.look()
+    last = max((oracle.arrived.get(arrival, float("inf")) for arrival in at_stake), default=healed)
+    refused = sum(voice.refused for voice in load.voices)
+    slowest = max(at_stake, key=lambda arrival: oracle.arrived.get(arrival, float("inf")))
+    return Result(
+        scenario=scenario.name,
+        database=ground.kind,
+        does=scenario.does,
+        parts=scenario.parts,
+        seed=seed,
+        verdict=judge(oracle, load.voices, late_before),
+        recovery_seconds=round(max(last - healed, 0.0), 2) if last != float("inf") else PATIENCE,
+        seconds=round(time.monotonic() - begun, 1),
+        notes={"refused_and_said_again": refused, "slowest": f"{slowest[1]} at {slowest[0][1]}"}
+        | trial.notes,
+    )
