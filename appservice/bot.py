@@ -1,6 +1,7 @@
 """Festimo's own Matrix user: checked, made and introduced to the homeserver at every start."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 from vodozemac import PickleException
@@ -34,13 +35,16 @@ class Bot:
         own_devices: OwnDevices,
         preflight: Preflight,
         *,
+        before_device: Callable[[], Awaitable[None]],
         patience: float | None = None,
     ) -> None:
-        """`patience`: seconds, instead of `PATIENCE`."""
+        """`before_device` is called when the bot is there and none of its devices was used yet; `patience`: seconds,
+        instead of `PATIENCE`."""
         self._homeserver = homeserver
         self._names = names
         self._own_devices = own_devices
         self._preflight = preflight
+        self._before_device = before_device
         self._patience = PATIENCE if patience is None else patience
 
     async def introduce(self) -> None:
@@ -52,7 +56,7 @@ class Bot:
             try:
                 await self._introduce()
             except (HomeserverUnavailable, CannotStart) as trouble:
-                reason = trouble if isinstance(trouble, CannotStart) else _unreachable(trouble)
+                reason = trouble if isinstance(trouble, CannotStart) else unreachable(trouble)
                 waited = time() - started
                 if reason.reason not in MAY_PASS or (not known and waited >= self._patience):
                     raise reason from None
@@ -87,10 +91,11 @@ class Bot:
                 f"Run `festimo registration` again for the homeserver. {RESTART}",
             ) from None
         await self._preflight.check_identity()
+        await self._before_device()
         await self._own_devices.ensure(self._names.bot)
 
 
-def _unreachable(trouble: HomeserverUnavailable) -> CannotStart:
+def unreachable(trouble: HomeserverUnavailable | HomeserverRefused) -> CannotStart:
     return CannotStart(
         Reason.HOMESERVER_UNREACHABLE,
         f"The homeserver does not answer at `homeserver.url` ({trouble}).",

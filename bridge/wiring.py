@@ -13,23 +13,27 @@ from appservice.bot import Bot
 from appservice.encryption.device_lists import DeviceLists, waits_for_devices
 from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import InboundSessions
+from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_all_sessions, retire_sessions
 from appservice.encryption.own_devices import OwnDevices
-from appservice.encryption.sync import BotSync
+from appservice.encryption.recovery import Recovery
+from appservice.encryption.secret_storage import SecretStorage
+from appservice.encryption.sync import BotSync, nothing_first
 from appservice.encryption.to_device import ToDevice
 from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
+from appservice.generation import Generation
 from appservice.ghosts import Ghosts
 from appservice.homeserver import TIMEOUT, Homeserver
 from appservice.inbound.edit import InboundEdits
 from appservice.inbound.events import InboundEvents
-from appservice.inbound.late import LateNotices
 from appservice.inbound.lanes import RoomLanes
+from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.inbound.redaction import InboundRedactions
-from appservice.inbound.undecryptable import Undecryptable, count_undecryptable
+from appservice.inbound.undecryptable import Undecryptable, count_undecryptable, nowhere_else
 from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.edits import Edits
@@ -38,10 +42,13 @@ from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.redactions import Redactions
 from appservice.outbound.replays import Replays
 from appservice.outbound.rooms import Rooms
+from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.timeline import Timeline
+from appservice.own_account import OwnAccount
 from appservice.preflight import Preflight
 from appservice.readers import Readers
 from appservice.repair import Repair
+from appservice.restored import Restored
 from appservice.resume import Resume
 from appservice.room_map import room_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
@@ -349,6 +356,7 @@ class Parts:
             outbox=outbox,
             clock=clock,
         )
+        sent_before = SentBefore(database, homeserver)
         timeline = Timeline(
             database=database,
             homeserver=homeserver,
@@ -359,6 +367,7 @@ class Parts:
             message_store=self.message_store,
             participants=participants,
             outbox=outbox,
+            sent_before=sent_before,
             clock=clock,
         )
         edits = Edits(
@@ -367,6 +376,15 @@ class Parts:
             timeline=timeline,
             encryptor=encryptor,
             changes=changes,
+            message_store=self.message_store,
+            edit_store=edit_store,
+            outbox=outbox,
+        )
+        redactions = Redactions(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            own_devices=own_devices,
             message_store=self.message_store,
             edit_store=edit_store,
             outbox=outbox,
@@ -385,14 +403,19 @@ class Parts:
             outbox=outbox,
         )
         recap_listener = RecapListener(database, recaps, outbox)
-        redactions = Redactions(
+        identity_secret = keys.identity_secret.get_secret_value()
+        identity = Identity.derive(identity_secret, self.names.bot)
+        recovery = Recovery.derive(identity_secret, self.names.bot)
+        self._key_backup = KeyBackup(
             database=database,
             homeserver=homeserver,
             names=self.names,
-            own_devices=own_devices,
-            message_store=self.message_store,
-            edit_store=edit_store,
-            outbox=outbox,
+            inbound=inbound,
+            inbox=inbox,
+            secret_storage=SecretStorage(OwnAccount(homeserver, self.names.bot), identity, recovery),
+            identity=identity,
+            recovery=recovery,
+            clock=clock,
         )
         self._undecryptable = Undecryptable(
             database=database,
@@ -400,6 +423,7 @@ class Parts:
             withheld=withheld,
             notices=UnreadNotices(self.conversation_store, messages, clock),
             clock=clock,
+            find_elsewhere=self._key_backup.look_for if keys.key_backup else nowhere_else,
         )
         late = LateNotices(messages)
         events = InboundEvents(
@@ -444,7 +468,6 @@ class Parts:
             on_refused=self._resume.refused,
         )
         self.database, self._members, self._own_devices = database, members, own_devices
-        identity = Identity.derive(keys.identity_secret.get_secret_value(), self.names.bot)
         preflight = Preflight(
             homeserver,
             self.names,
@@ -453,7 +476,16 @@ class Parts:
             appservice_id=ours.id,
             master_key=identity.master.public,
         )
-        self._bot = Bot(homeserver, self.names, own_devices, preflight, patience=patience)
+        self._generation = Generation(database, homeserver, bot=self.names.bot)
+        self._restored = Restored(database, self._generation, sent_before, own_devices, bot=self.names.bot)
+        self._bot = Bot(
+            homeserver,
+            self.names,
+            own_devices,
+            preflight,
+            before_device=self._restored.look,
+            patience=patience,
+        )
         self._repair = Repair(
             database, homeserver, self._homeserver_side, bot=self.names.bot, guard=leader.check
         )
@@ -469,6 +501,7 @@ class Parts:
             inbox=inbox,
             bot=self.names.bot,
             on_return=self._repair.soon,
+            before_sync=self._key_backup.keep_up if keys.key_backup else nothing_first,
             guard=leader.check,
         )
 
@@ -521,6 +554,7 @@ class Parts:
         app.add_routes(
             health.routes(
                 checks,
+                remarks={"key_backup": self._key_backup_trouble},
                 leads=lambda: self._leader.trouble() is None,
                 before_metrics=self._count,
             )
@@ -538,12 +572,15 @@ class Parts:
             await self._bot.introduce()
             await self._look_again()
             await self._sync.catch_up()
+            await self._restored.settle()
             tasks.create_task(self._sync.run())
             tasks.create_task(self._unwedging.run())
             tasks.create_task(self._undecryptable.run())
             tasks.create_task(self._repair.run())
-            bot_device = await self._own_devices.ensure(self.names.bot)
-            tasks.create_task(self.device_lists.run(self.names.bot, bot_device))
+            tasks.create_task(self._generation.run())
+            if self._config.encryption.key_backup:
+                tasks.create_task(self._key_backup.run())
+            tasks.create_task(self.device_lists.run(self.names.bot, self._own_devices.ensure))
             tasks.create_task(self._outbox_dispatcher.run())
             log.info("running", bot=self.names.bot)
 
@@ -564,8 +601,12 @@ class Parts:
     async def _homeserver_trouble(self) -> str | None:
         return "not asked while another process works" if self._leader.waits else self._sync.trouble()
 
+    async def _key_backup_trouble(self) -> str | None:
+        return self._key_backup.trouble()
+
     async def _look_again(self) -> None:
         """While we were away members may have changed, and the database may be an older copy of itself."""
         async with self.database.transaction() as tx:
             await self._members.mark_all_stale(tx)
+            await self._own_devices.doubt_all(tx)
             await retire_all_sessions(tx)

@@ -115,11 +115,11 @@ class DeviceLists:
         await tx.execute(MARK_STALE, user_id)
         tx.after_commit(self._wanted.set)
 
-    async def run(self, bot: str, device: str) -> None:
-        """Ask for the devices that are wanted, until cancelled."""
+    async def run(self, bot: str, ensure_device: Callable[[str], Awaitable[str]]) -> None:
+        """Ask for the devices that are wanted, until cancelled. `ensure_device(bot)`: the device by which to ask."""
         while True:
             try:
-                unreachable = await self.refresh_stale(bot, device)
+                unreachable = await self.refresh_stale(bot, await ensure_device(bot))
             except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
                 log.warning("device_lists_failed", reason=type(trouble).__qualname__)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)

@@ -13,10 +13,11 @@ from appservice.encryption.own_devices import OwnDevices
 from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.sent_before import SentBefore
 from appservice.room_map import room_of
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId
-from bridge.delivery.dispatcher import Fail
+from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.messages.model import Message
@@ -51,6 +52,7 @@ class Timeline:
         message_store: MessageStore,
         participants: ParticipantStore,
         outbox: Outbox,
+        sent_before: SentBefore,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -62,6 +64,7 @@ class Timeline:
         self._message_store = message_store
         self._participants = participants
         self._outbox = outbox
+        self._sent_before = sent_before
         self._clock = clock
 
     async def posted(self, item: Item) -> None:
@@ -121,14 +124,33 @@ class Timeline:
         A relation stands beside the ciphertext, too, for homeservers and clients to see. Spec: client-server API,
         "Forming relationships between events".
         """
+        event_id = self._sent_before.event_id(item.id)
+        if event_id is not None:
+            return event_id
+        async with self._own_devices.doubting(speaker, self._names.bot):
+            return await self._send(item, room_id, speaker, make, also)
+
+    async def _send(
+        self,
+        item: Item,
+        room_id: str,
+        speaker: str,
+        make: Callable[[], Awaitable[Content]],
+        also: Also | None,
+    ) -> str:
         if item.prepared is not None:
             encrypted = json.loads(item.prepared)
-            if self._may_be_forgotten(item):
+            device = await self._own_devices.ensure(speaker)
+            replaced = encrypted["device_id"] != device
+            if replaced or self._may_be_forgotten(item):
                 event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
                 if event_id is not None:
                     return event_id
+            if replaced:
+                # Under another device the homeserver would not know the transaction id, nor readers the session.
+                await self._outbox.discard_prepared(item)
+                raise Retry("the device that had encrypted it was replaced: it is encrypted anew")
             await self._encryptor.share_in_flight(room_id, speaker)
-            device = await self._own_devices.ensure(speaker)
         else:
             content = await make()
             relation = {key: content[key] for key in ("m.relates_to",) if key in content}

@@ -21,6 +21,11 @@ class Encryption(Section):
         description="devices given room keys: identity_aware, cross_signed or everyone",
     )
 
+    key_backup: bool = Field(
+        default=True,
+        description="on: room keys are backed up on the homeserver, encrypted, so that a lost database can be restored",
+    )
+
     @field_validator("pickle_key")
     @classmethod
     def _keys_differ(cls, pickle_key: SecretBytes, info: ValidationInfo) -> SecretBytes:

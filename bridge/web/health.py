@@ -13,10 +13,11 @@ Check = Callable[[], Awaitable[str | None]]
 def routes(
     checks: Mapping[str, Check],
     *,
+    remarks: Mapping[str, Check],
     leads: Callable[[], bool],
     before_metrics: Callable[[], Awaitable[None]],
 ) -> list[web.RouteDef]:
-    """`checks`: by the name of the part; all must pass for the bridge to be ready.
+    """`checks`: by the name of the part; all must pass for the bridge to be ready. `remarks` are told beside them.
 
     `leads`: whether this is the process that works; a balancer sends everything there. It leads before it is ready,
     as to become ready it must be reached.
@@ -33,6 +34,7 @@ def routes(
     async def ready(request: web.Request) -> web.Response:
         found = {name: await check() for name, check in checks.items()}
         wrong = {name: what for name, what in found.items() if what is not None}
+        found |= {name: await remark() for name, remark in remarks.items()}
         answer = {
             "status": "not ready" if wrong else "ready",
             "checks": {name: what or "ok" for name, what in found.items()},

@@ -3,6 +3,7 @@
 import pytest
 
 from appservice.homeserver import HomeserverUnavailable
+from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.timeline import Timeline
 from appservice.room_map import Room, remember_room
 from bridge.core.ids import MessageId
@@ -35,6 +36,7 @@ class Post:
             message_store=self.features.message_store,
             participants=self.features.participants,
             outbox=self.features.outbox,
+            sent_before=SentBefore(database, self.homeserver),
             clock=self.features.clock,
         )
 
