@@ -1,0 +1,130 @@
+"""Gap repair: what the homeserver has and never delivered is taken in, once, and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from appservice.homeserver import Homeserver
+from appservice.members import Members
+from appservice.repair import Repair
+from appservice.transactions import HomeserverSide, parse
+from bridge.core.clock import FrozenClock
+from bridge.delivery.inbox import Inbox
+from bridge.storage.database import Database
+from bridge.storage.sealing import Sealer
+from tests.appservice.delivering import MASTER_KEY, NAMES, ROOM, TOKEN, event, nobody_arrives, nobody_leaves
+from tests.appservice.encryption.engine import WatchedDatabase
+from tests.fakes.homeserver import FakeHomeserver, Json, canonical
+
+SHOWN = 3
+"""Events that a /sync shows of a room; what is more is a gap."""
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Timelines(FakeHomeserver):
+    async def sync(
+        self, user: str, device: str | None, *, since: str | None, filter_: Mapping[str, Any], wait: int = 0
+    ) -> Json:
+        assert device is None, "a device would acknowledge to-device messages"
+        timeline = self.timeline(ROOM)
+        start = max(int(since or 0), len(timeline) - SHOWN)
+        limited = start > int(since or 0)
+        room = {
+            "timeline": {"events": timeline[start:], "limited": limited, "prev_batch": str(start)},
+        }
+        return {"next_batch": str(len(timeline)), "rooms": {"join": {ROOM: room}}}
+
+    def happens(self, *event_ids: str) -> list[Json]:
+        events = [event(event_id) for event_id in event_ids]
+        self.rooms[ROOM].timeline += events
+        return events
+
+
+class Ground:
+    def __init__(self, database: Database, homeserver: Homeserver) -> None:
+        clock = FrozenClock()
+        self.database = database
+        self.side = HomeserverSide(
+            database=database,
+            inbox=Inbox(database, Sealer(MASTER_KEY, clock), clock),
+            members=Members(database, homeserver, NAMES, on_arrived=nobody_arrives, on_left=nobody_leaves),
+            names=NAMES,
+            hs_token=TOKEN,
+        )
+        self.repair = Repair(database, homeserver, self.side, bot=NAMES.bot)
+
+    async def delivered(self, events: list[Json]) -> None:
+        """By a transaction."""
+        async with self.database.transaction() as tx:
+            await self.side.keep(tx, parse(canonical({"events": events})))
+
+    async def kept(self) -> list[str]:
+        rows = await self.database.fetch("SELECT id FROM inbox ORDER BY seq")
+        return [row["id"].removeprefix("matrix:") for row in rows]
+
+
+@pytest.fixture
+def homeserver() -> Timelines:
+    timelines = Timelines()
+    timelines.add_room(ROOM, {NAMES.bot: "join"})
+    return timelines
+
+
+@pytest.fixture
+def ground(database: Database, homeserver: Timelines) -> Ground:
+    return Ground(database, homeserver)
+
+
+async def test_what_was_never_delivered_is_taken_in_once(ground: Ground, homeserver: Timelines) -> None:
+    await ground.delivered(homeserver.happens("$1"))
+    assert await ground.repair.step() == 0
+    homeserver.happens("$2")
+    await ground.delivered(homeserver.happens("$3"))
+    assert [await ground.repair.step(), await ground.repair.step()] == [1, 0]
+    assert await ground.kept() == ["$1", "$3", "$2"]
+
+
+async def test_what_is_delivered_after_it_was_repaired_is_no_second_event(
+    ground: Ground, homeserver: Timelines
+) -> None:
+    """Homeservers deliver late, too: after they have been down."""
+    late = homeserver.happens("$1", "$2")
+    assert await ground.repair.step() == 2
+    await ground.delivered(late)
+    assert await ground.kept() == ["$1", "$2"]
+
+
+@pytest.mark.parametrize("missed", [SHOWN + 1, 250])
+async def test_a_gap_is_paged_back_to_what_was_delivered(
+    ground: Ground, homeserver: Timelines, missed: int
+) -> None:
+    await ground.delivered(homeserver.happens("$before"))
+    await ground.repair.step()
+    ids = [f"${number}" for number in range(missed)]
+    homeserver.happens(*ids)
+    assert await ground.repair.step() == missed
+    assert await ground.kept() == ["$before", *ids]
+
+
+async def test_the_first_look_takes_no_history_in(ground: Ground, homeserver: Timelines) -> None:
+    homeserver.happens(*(f"${number}" for number in range(50)))
+    assert await ground.repair.step() == SHOWN
+
+
+async def test_what_was_found_and_the_position_are_one_commit(ground: Ground, homeserver: Timelines) -> None:
+    homeserver.happens("$1")
+    watched = WatchedDatabase(ground.database)
+
+    def killed(call: str, moment: str) -> None:
+        if moment == "before":
+            raise Killed
+
+    watched.on_moment = killed
+    with pytest.raises(Killed):
+        await Ground(watched, homeserver).repair.step()
+    assert await ground.kept() == []
+    assert await ground.repair.step() == 1
