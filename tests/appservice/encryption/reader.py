@@ -14,7 +14,7 @@ from bridge.delivery.inbox import Accepted, Inbox
 from bridge.storage.file_lock import FileLock
 from bridge.storage.leader import Leader
 from bridge.wiring import Parts
-from tests.appservice.encryption.engine import BOT, PICKLE_KEY, TENANT, Engine
+from tests.appservice.encryption.engine import BOT, PICKLE_KEY, SECRET, TENANT, Engine
 from tests.appservice.encryption.party import Party
 from tests.bridge.conversations.features import MASTER_KEY, Features, person
 from tests.fakes.homeserver import FakeHomeserver, Json, canonical
@@ -36,7 +36,11 @@ def configuration() -> Config:
     settings["appservice"]["bot_localpart"] = BOT[1:].partition(":")[0]
     settings["storage"]["master_key"] = b64encode(MASTER_KEY).decode()
     settings["encryption"]["pickle_key"] = b64encode(PICKLE_KEY).decode()
-    return Config.model_validate(settings)
+    config = Config.model_validate(settings)
+    # Past the check that no two secrets are the same: those of features and engine are.
+    secret = type(config.encryption.identity_secret)(SECRET)
+    encryption = config.encryption.model_copy(update={"identity_secret": secret})
+    return config.model_copy(update={"encryption": encryption})
 
 
 class Reader:
@@ -53,6 +57,7 @@ class Reader:
             configuration(), engine.database, leader, engine.homeserver, engine.clock, patience=None
         )
         assert parts.names.bot == BOT
+        self.parts = parts
         self.undecryptable = parts._undecryptable
         self.undecryptable._find_elsewhere = find_elsewhere
         dispatcher = parts._inbox_dispatcher
