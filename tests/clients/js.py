@@ -95,6 +95,32 @@ class JsClient:
         client.access_token = device["access_token"]
         return client
 
+    @classmethod
+    async def recover(
+        cls, url: str, user_id: str, *, device_id: str, as_token: str, recovery_key: str
+    ) -> tuple[Self, dict[str, Any]]:
+        """A user of an application service, on an existing device, who knows only the recovery key.
+
+        Also return what the SDK says of the backup: `trusted`, `matchesDecryptionKey`, `imported`, `total`, and of
+        `privateKeysInSecretStorage`.
+        """
+        client = cls()
+        try:
+            await client.start()
+            told = await client.call(
+                "recover",
+                url=url,
+                user_id=user_id,
+                device_id=device_id,
+                access_token=as_token,
+                recovery_key=recovery_key,
+            )
+        except BaseException:
+            await client.stop()
+            raise
+        client.user_id, client.device_id, client.access_token = user_id, device_id, as_token
+        return client, told
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -47,6 +47,31 @@ const commands = {
     return commands.device();
   },
 
+  // An application service's user, on a device that it has made, with nothing but the recovery key.
+  async recover({ url, user_id, device_id, access_token, recovery_key }) {
+    client = sdk.createClient({
+      baseUrl: url,
+      userId: user_id,
+      deviceId: device_id,
+      accessToken: access_token,
+      queryParams: { user_id, device_id },
+      cryptoCallbacks: {
+        getSecretStorageKey: async ({ keys }) => [Object.keys(keys)[0], cryptoApi.decodeRecoveryKey(recovery_key)],
+      },
+      logger: quiet,
+    });
+    await client.initRustCrypto({ useIndexedDB: false });
+    await client.startClient({ initialSyncLimit: 100 });
+    await happened(sdk.ClientEvent.Sync, (state) => state === "PREPARED" || state === "SYNCING");
+    const crypto = client.getCrypto();
+    await crypto.userHasCrossSigningKeys(user_id, true); // it takes private keys only of a known identity
+    await crypto.bootstrapCrossSigning({});
+    await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
+    const trust = await crypto.isKeyBackupTrusted(await crypto.getKeyBackupInfo());
+    const { imported, total } = await crypto.restoreKeyBackup();
+    return { ...(await crypto.getCrossSigningStatus()), ...trust, imported, total };
+  },
+
   isolation({ signed_devices_only }) {
     client.getCrypto().setDeviceIsolationMode(signed_devices_only
       ? new cryptoApi.OnlySignedDevicesIsolationMode()
@@ -236,7 +261,7 @@ async function answer(line) {
   let result;
   try {
     if (!Object.hasOwn(commands, command)) throw new Error(`unknown command ${command}`);
-    if (client === null && !["login", "quit"].includes(command)) throw new Error("not signed in");
+    if (client === null && !["login", "recover", "quit"].includes(command)) throw new Error("not signed in");
     result = { id, ok: await commands[command](args) };
   } catch (error) {
     console.error(error);
