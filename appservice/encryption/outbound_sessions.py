@@ -6,7 +6,7 @@ until nothing is missing; only then, in the transaction that found nothing missi
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +63,14 @@ class _Share:
 
     session_id: str
     devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose devices were asked for before this message, and about whom there is no use in asking again."""
+
+    once: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
 
 
 Mend = Callable[[], Awaitable[None]]
@@ -146,7 +154,7 @@ class Encryptor:
         in_flight: bool,
     ) -> dict[str, Any]:
         await self._own_devices.ensure(sender)
-        asked: set[str] = set()
+        asked = _Asked()
         while True:
             async with self._database.transaction() as tx:
                 mend = await self._members_missing(tx, room_id)
@@ -172,8 +180,7 @@ class Encryptor:
 
         return refresh
 
-    async def _devices_missing(self, tx: Transaction, room_id: str, asked: set[str]) -> Mend | None:
-        """`asked`: whom there is no use in asking about again before this message."""
+    async def _devices_missing(self, tx: Transaction, room_id: str, asked: _Asked) -> Mend | None:
         others = {
             user_id: membership
             for user_id, membership in (await self._members.of(tx, room_id)).items()
@@ -183,8 +190,9 @@ class Encryptor:
         stale = [
             user_id
             for user_id, membership in others.items()
+            if user_id not in asked.unreachable
             # Homeservers do not tell of new devices of those who are invited only.
-            if user_id not in asked and (membership == "invite" or user_id not in fresh)
+            and (user_id not in fresh or (membership == "invite" and user_id not in asked.once))
         ]
         if not stale:
             return None
@@ -195,10 +203,8 @@ class Encryptor:
             unreachable = await self._device_lists.refresh(self._names.bot, device, stale)
             for user_id in sorted(unreachable):
                 log.warning("device_list_unreachable", user=user_id)
-            asked.update(unreachable)
-            async with self._database.transaction() as tx:
-                members = await self._members.of(tx, room_id)
-            asked.update(user_id for user_id in stale if members.get(user_id) == "invite")
+            asked.unreachable.update(unreachable)
+            asked.once.update(stale)
 
         return refresh
 

@@ -45,6 +45,24 @@ async def test_who_is_invited_reads_and_who_left_or_is_banned_does_not(
     assert [party.reads(event) for party in people] == [True, False, False, False]
 
 
+@pytest.mark.parametrize("membership", ["invite", "join"])
+async def test_an_answer_about_devices_that_is_overtaken_is_not_the_last_word(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty, membership: str
+) -> None:
+    """As when two conversations are opened at once: the member arrives in the other while asked about for this."""
+    alice = await join("alice")
+    homeserver.set_membership(ROOM, alice.user, membership)
+
+    async def arrives_elsewhere() -> None:
+        async with engine.database.transaction() as tx:
+            await engine.device_lists.arrived(tx, [alice.user])
+
+    homeserver.meanwhile("query_keys", arrives_elsewhere)
+    event = await engine.say("hello")
+    await alice.sync()
+    assert alice.reads(event)
+
+
 async def test_a_member_whose_name_looks_like_a_pattern_is_nobody_else(
     engine: Engine, homeserver: FakeHomeserver, join: MakeParty
 ) -> None:
