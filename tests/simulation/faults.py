@@ -118,9 +118,10 @@ class Line:
         async def over_the_line(*args: Any, **kwargs: Any) -> Any:
             assert CANARY not in repr((args, kwargs)), f"{name} tells the homeserver what was said"
             await self._pass("before")
-            answer = await call(*copy.deepcopy(args), **copy.deepcopy(kwargs))
+            copied = {name: _copy(value) for name, value in kwargs.items()}
+            answer = await call(*(_copy(value) for value in args), **copied)
             await self._pass("after")
-            return copy.deepcopy(answer)
+            return _copy(answer)
 
         return over_the_line
 
@@ -129,6 +130,10 @@ class Line:
         self._life.moment("call", moment, _no_answer)
         if self._life.faults.homeserver_down:
             raise _no_answer()
+
+
+def _copy(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
 def _no_database() -> Exception:

@@ -213,6 +213,7 @@ class LiveHomeserver(FakeHomeserver):
             return known[0]
         event = self.emit(room_id, "m.room.encrypted", user, dict(content))
         self._sent[request] = event["event_id"], now
+        self._sent_as[event["event_id"]] = (user, device, txn_id)
         members = dict(self.rooms[room_id].members)
         self.landed.setdefault(room_id, []).append(Landed(event, txn_id, now, members))
         return str(event["event_id"])

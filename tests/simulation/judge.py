@@ -6,6 +6,7 @@ from typing import Any
 
 from vodozemac import MegolmMessage
 
+from bridge.festimo.answers import greeting, help_text
 from tests.simulation.faults import CANARY
 from tests.simulation.homeserver import IN_ROOM, DeviceLife, Landed, LiveHomeserver, Membership
 from tests.simulation.people import Phone
@@ -26,35 +27,24 @@ def judge(world: World) -> None:
 
 
 def _every_posted_message_is_delivered_once_and_in_order(world: World) -> None:
-    rows = world.rows("SELECT * FROM messages ORDER BY position")
-    ours = [row for row in rows if not _was_said(world, row["origin_id"])]
-    assert all(row["status"] == "sent" for row in ours), [
-        (row["message_id"], row["status"], row["failure_reason"]) for row in ours if row["status"] != "sent"
-    ]
+    posts = {row["id"] for row in world.rows("SELECT id FROM outbox WHERE topic = 'matrix.MessagePosted'")}
+    answers = 0
     for vendor in VENDORS:
-        [room] = world.rows(
-            "SELECT r.room_id, r.conversation_id FROM rooms r JOIN conversations c"
-            f" ON c.conversation_id = r.conversation_id WHERE c.vendor_id = '{vendor}'"
-        )
-        stored = [row for row in ours if row["conversation_id"] == room["conversation_id"]]
-        landed = world.homeserver.landed.get(room["room_id"], [])
-        assert [row["origin_id"] for row in stored] == [one.event["event_id"] for one in landed]
-        posted = [row for row in stored if row["sender_type"] != "festimo"]
-        assert len(posted) == len(world.posted[vendor])
-        for row, text in zip(posted, world.posted[vendor], strict=True):
-            assert _text_of(world, row["origin_id"], landed) in (None, text), "another order"
-    festimo = [row for row in ours if row["sender_type"] == "festimo"]
-    assert len(festimo) == len(VENDORS) + world.commands, "Festimo answers once"
-
-
-def _text_of(world: World, event_id: str, landed: list[Landed]) -> str | None:
-    """As whoever can read it does."""
-    [event] = [one.event for one in landed if one.event["event_id"] == event_id]
-    for phone in _phones(world):
-        if phone.reads(event):
-            body: str = phone.read(event)["content"]["body"]
-            return body.rpartition(": ")[2]
-    return None
+        room_id, messages = world.conversation(vendor)
+        ours = [message for message in messages if not message.from_client]
+        assert all(message.status == "sent" for message in ours), ours
+        landed = [one.event for one in world.homeserver.landed.get(room_id, []) if one.txn_id in posts]
+        assert [message.origin_id for message in ours] == [event["event_id"] for event in landed]
+        posted = [message.text for message in ours if message.sender_type != "festimo"]
+        assert posted == world.posted[vendor]
+        for message, event in zip(ours, landed, strict=True):
+            for phone in _phones(world):
+                if phone.reads(event):
+                    assert phone.read(event)["content"]["body"].endswith(message.text)
+        said = [message.text for message in ours if message.sender_type == "festimo"]
+        assert said.count(greeting()) == 1, "one greeting"
+        answers += said.count(help_text())
+    assert answers == world.commands, "each command has one answer"
 
 
 def _every_message_said_is_taken_in_once(world: World) -> None:
@@ -67,6 +57,7 @@ def _every_message_said_is_taken_in_once(world: World) -> None:
     }
     for said in sorted(world.said, key=lambda said: positions[said.event_id]):
         assert said.event_id in rows, f"{said} is lost"
+        assert world.text_of(rows[said.event_id]["message_id"]) == said.text
         if said.event_id not in world.deliveries.reordered:
             order[said.room_id, said.session_id].append(rows[said.event_id]["position"])
     for taken in order.values():
@@ -88,7 +79,9 @@ def _who_is_entitled_reads_and_who_is_not_does_not(world: World) -> None:
     items = {row["id"]: row for row in world.rows("SELECT id, created_at, prepared_at FROM outbox")}
     for room_id, landed in world.homeserver.landed.items():
         for one in landed:
-            item = items[one.txn_id]
+            item = items.get(one.txn_id)
+            if item is None:
+                continue  # a ciphertext that was fixed elsewhere
             for phone in _phones(world):
                 history = world.homeserver.memberships.get((room_id, phone.user), [])
                 life = world.homeserver.lives[phone.user, phone.device]
@@ -158,10 +151,6 @@ def _nothing_leaks(world: World) -> None:
     assert CANARY not in repr(world.logs)
     for file in world.path.parent.glob("bridge.db*"):
         assert CANARY.encode() not in file.read_bytes(), f"{file.name} holds what was said in the clear"
-
-
-def _was_said(world: World, event_id: str | None) -> bool:
-    return any(said.event_id == event_id for said in world.said)
 
 
 def _phones(world: World) -> list[Phone]:

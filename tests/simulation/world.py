@@ -15,6 +15,9 @@ import structlog
 import yaml
 
 from bridge.config import Config, load
+from bridge.core.ids import ConversationId, MessageId
+from bridge.messages.model import Message
+from bridge.wiring import Parts
 from tests.appservice.encryption.engine import IN_MEMORY
 from tests.bridge.config.test_load import VALID
 from tests.bridge.platform.sender import NEW
@@ -125,11 +128,30 @@ class World:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         async def fetch() -> list[dict[str, Any]]:
-            assert self.supervisor.process is not None
-            rows: list[Any] = await self.supervisor.process.parts.database.fetch(sql)
+            rows: list[Any] = await self._parts.database.fetch(sql)
             return [dict(row) for row in rows]
 
         return self._run(fetch())
+
+    def conversation(self, vendor: str) -> tuple[str, list[Message]]:
+        """Its room, and all of its messages as they are stored."""
+
+        async def history(conversation_id: ConversationId) -> list[Message]:
+            parts = self._parts
+            return await parts.message_store.history(parts.database, conversation_id, limit=10_000)
+
+        [row] = self.rows(
+            "SELECT r.room_id, r.conversation_id FROM rooms r JOIN conversations c"
+            f" ON c.conversation_id = r.conversation_id WHERE c.vendor_id = '{vendor}'"
+        )
+        return row["room_id"], self._run(history(row["conversation_id"]))
+
+    def text_of(self, message_id: MessageId) -> str | None:
+        async def get() -> Message | None:
+            return await self._parts.message_store.get(self._parts.database, message_id)
+
+        message = self._run(get())
+        return None if message is None else message.text
 
     def close(self) -> None:
         async def stop() -> None:
@@ -145,6 +167,11 @@ class World:
             self._runner.run(stop())
 
     # Inside
+
+    @property
+    def _parts(self) -> Parts:
+        assert self.supervisor.process is not None
+        return self.supervisor.process.parts
 
     def _run(self, what: Coroutine[Any, Any, T]) -> T:
         result = self._runner.run(what)
