@@ -14,6 +14,7 @@ from bridge.storage.database import Database
 from tests.appservice.encryption.conftest import MakeParty
 from tests.appservice.encryption.engine import BOT, GHOST, ROOM, Engine, WatchedDatabase, quick_database
 from tests.appservice.encryption.party import Identity, Party
+from tests.appservice.encryption.reader import Reader
 from tests.fakes.homeserver import FakeHomeserver, Json
 
 
@@ -181,3 +182,19 @@ async def test_two_senders_at_once_use_no_index_twice(
     assert {alice.read(event)["content"]["body"] for event in events} == {str(n) for n in range(8)}
     indexes = {(event["content"]["session_id"], index_of(event["content"])) for event in events}
     assert len(indexes) == 8
+
+
+async def test_a_start_on_an_older_copy_of_the_database_uses_no_index_again(
+    engine: Engine, join: MakeParty
+) -> None:
+    alice = await join("alice")
+    await engine.say("before the copy was made")
+    [copy] = await engine.rows("outbound_sessions")
+    lost = await engine.say("after it")
+    async with engine.database.transaction() as tx:
+        await tx.execute("UPDATE outbound_sessions SET pickle = $1", copy["pickle"])
+    await Reader(engine).parts._look_again()
+    event = await engine.restarted().say("after the copy was put in place")
+    await alice.sync()
+    assert alice.reads(event)
+    assert event["content"]["session_id"] != lost["content"]["session_id"]
