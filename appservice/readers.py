@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from appservice.encryption.device_lists import DeviceLists
-from appservice.encryption.sharing import ShareWith, withheld_code
+from appservice.encryption.sharing import NO_OLM, ShareWith, withheld_code
 from appservice.names import Names
 from appservice.room_map import Room
 from bridge.conversations.model import Conversation
@@ -12,9 +12,9 @@ from bridge.participants.model import Participant
 from bridge.recap.service import Recaps
 from bridge.storage.database import Reader, Transaction
 
-SELECT_PLACES = """
-SELECT r.conversation_id, m.membership FROM room_members m JOIN rooms r ON r.room_id = m.room_id
-WHERE m.user_id = $1 AND r.private = 0
+# Who has no one-time key is asked for one before each message; the one that could not be encrypted does not count.
+CLAIM_AGAIN = """
+UPDATE session_shares SET message_index = message_index - 1 WHERE user_id = $1 AND outcome = $2
 """
 
 
@@ -42,10 +42,8 @@ class Readers:
             return
         if await self.can_read(tx, user_id):
             await self._recaps.can_read(tx, user_id)
-        elif not await self._recaps.cannot_read(tx, user_id):
-            rows = await tx.fetch(SELECT_PLACES, user_id)
-            places = {ConversationId(row["conversation_id"]): row["membership"] == "join" for row in rows}
-            await self._recaps.absent(tx, user_id, places)
+        else:
+            await self._recaps.cannot_read(tx, user_id)
 
     async def unreachable(self, tx: Transaction, user_ids: Collection[str]) -> None:
         """Their own servers did not answer: whoever's devices were never seen gets no keys."""
@@ -53,9 +51,10 @@ class Readers:
             if not await self.can_read(tx, user_id):
                 await self._recaps.cannot_read(tx, user_id)
 
-    async def ask_again(self, tx: Transaction, user_id: str) -> None:
-        """Their devices are there, but could not be given a key: look again before long."""
-        await self._device_lists.arrived(tx, [user_id])
+    async def look_again(self, tx: Transaction, user_id: str) -> None:
+        """Their devices could not be given a key: ask for them, and for their one-time keys, once more."""
+        await tx.execute(CLAIM_AGAIN, user_id, NO_OLM)
+        await self._device_lists.want(tx, user_id)
 
     # What becomes of people in rooms
 

@@ -83,7 +83,7 @@ from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
 from bridge.recap.drafts import Drafts
-from bridge.recap.events import RecapChanged, RecapDue
+from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -306,7 +306,7 @@ class Parts:
             database, homeserver, on_fresh=devices_known, on_unreachable=devices_unknown
         )
         conversation_room, recap_store = ConversationRoom(self.names), RecapStore()
-        recaps = Recaps(recap_store, self.conversation_store, conversation_room, outbox, clock)
+        recaps = Recaps(recap_store, conversation_room, outbox, clock)
         readers = Readers(self.device_lists, recaps, self.names, share_with=keys.share_with)
         members = Members(
             database,
@@ -510,6 +510,7 @@ class Parts:
         outbox.subscribe("matrix", MessageEdited, MessageDeleted)
         outbox.subscribe("matrix", RecapDue, RecapChanged)
         outbox.subscribe("recap", MessageEdited, MessageDeleted)
+        outbox.subscribe("recap-held", RecapHeld)
         outbox.subscribe("festimo", ConversationOpened, MessageReceived)
         self._inbox_dispatcher = Dispatcher(
             database,
@@ -529,6 +530,7 @@ class Parts:
                 "matrix.MessageDeleted": redactions.deleted,
                 "matrix.RecapDue": recap_delivery.due,
                 "matrix.RecapChanged": recap_delivery.changed,
+                "recap-held.RecapHeld": recap_delivery.held,
                 "recap.MessageEdited": recap_listener.source_changed,
                 "recap.MessageDeleted": recap_listener.source_changed,
                 "festimo.ConversationOpened": festimo.opened,

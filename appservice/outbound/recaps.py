@@ -14,7 +14,7 @@ from appservice.outbound.timeline import Timeline
 from appservice.readers import Readers
 from appservice.room_map import room_of
 from bridge.core.ids import ConversationId
-from bridge.delivery.dispatcher import Fail
+from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.recap.drafts import Drafts
@@ -31,6 +31,9 @@ IN_FLIGHT = """
 SELECT 1 FROM outbound_sessions s JOIN rooms r ON r.room_id = s.room_id
 WHERE r.conversation_id = $1 AND s.in_flight IS NOT NULL LIMIT 1
 """
+
+HELD_FOR = 60_000
+"""Milliseconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +99,20 @@ class RecapDelivery:
         try:
             await self._tell(item, recap, draft)
         except NoKey:
-            await self._put_off(item, recap)
+            log.info("recap_held", recap=recap.recap_id, conversation=recap.conversation_id)
+            async with self._database.transaction() as tx:
+                await self._recaps.hold(tx, recap)
+                await self._outbox.finish(tx, item)
+
+    async def held(self, item: Item) -> None:
+        """Deliver a `RecapHeld`, which has a lane of its own: nothing else waits with it."""
+        if not item.attempts:
+            raise Retry("no key could be given to the person's device", delay=HELD_FOR)
+        recap = await self._recaps.get(self._database, _recap_id(item))
+        async with self._database.transaction() as tx:
+            if recap is not None:
+                await self._readers.look_again(tx, recap.address)
+            await self._outbox.finish(tx, item)
 
     async def changed(self, item: Item) -> None:
         """Deliver a `RecapChanged`. The recap itself has gone before, in the same lane."""
@@ -168,7 +184,7 @@ class RecapDelivery:
         log.info("recap_put_off", recap=recap.recap_id, conversation=recap.conversation_id)
         async with self._database.transaction() as tx:
             await self._recaps.put_off(tx, recap)
-            await self._readers.ask_again(tx, recap.address)
+            await self._readers.look_again(tx, recap.address)  # there may be one since we looked
             await self._outbox.finish(tx, item)
 
     async def _drop(self, item: Item, recap: Recap) -> None:

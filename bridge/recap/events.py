@@ -17,3 +17,10 @@ class RecapChanged(Event):
     """Something that a recap repeats was edited or deleted."""
 
     recap_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecapHeld(Event):
+    """The person's device cannot be given a key yet."""
+
+    recap_id: str

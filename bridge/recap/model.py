@@ -1,13 +1,13 @@
-"""Somebody's absence from a conversation, and the recap that ends it."""
+"""Whether somebody can read a conversation, and the recap of what they could not."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 
-State = Literal["invited", "away", "back", "due", "told"]
-"""invited: whether they can read is not known yet; away: they cannot; back: they can, but are not there yet;
-due: the recap is on its way; told: they have it."""
+State = Literal["invited", "present", "away", "back", "due", "told"]
+"""invited: whether they can read is not known yet; present: they can; away: they cannot; back: they can again, but
+are not there yet; due: the recap is on its way; told: they have had it, and get no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

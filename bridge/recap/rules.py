@@ -26,18 +26,22 @@ LOCALE = "en"
 ALL_DELETED = "What this repeated has been deleted since."
 
 
-def told_whether_they_can_read(recap: Recap, *, can_read: bool, now: int) -> Recap | None:
-    """The absence after this news; None: it was none."""
-    if recap.state in ("due", "told"):
-        return recap
-    if not can_read:
+def told_whether_they_can_read(recap: Recap, *, can_read: bool, now: int) -> Recap:
+    """Where they stand after this news."""
+    news = (recap.state, can_read)
+    if news == ("invited", True) and _had_a_device_all_along(recap, now):
+        return dataclasses.replace(recap, state="present")
+    if news in (("invited", True), ("away", True)):
+        return dataclasses.replace(recap, state="back", found_at=now)
+    if news == ("present", False):
+        return dataclasses.replace(recap, state="away", asked_at=now, invited_at=now)
+    if news in (("invited", False), ("back", False)):
         return dataclasses.replace(recap, state="away", found_at=None, found_before=None)
-    if recap.state == "back":
-        return recap
-    invited_at = recap.invited_at
-    if recap.state == "invited" and (invited_at is None or now - invited_at <= ANSWER_WITHIN // MILLISECOND):
-        return None
-    return dataclasses.replace(recap, state="back", found_at=now)
+    return recap
+
+
+def _had_a_device_all_along(recap: Recap, now: int) -> bool:
+    return recap.invited_at is None or now - recap.invited_at <= ANSWER_WITHIN // MILLISECOND
 
 
 def is_due(recap: Recap) -> bool:

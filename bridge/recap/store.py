@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
-from bridge.recap.model import Recap, Said
+from bridge.recap.model import Recap, Said, State
 from bridge.storage.database import Reader, Row, Transaction
 
 _COLUMNS = """recap_id, tenant_id, conversation_id, participant_id, address, state, asked_at, invited_at, found_at,
     found_before, joined_at, private, left_out, earliest, origin_id"""
 INSERT = """
-INSERT INTO recaps (recap_id, tenant_id, conversation_id, participant_id, address, state, asked_at, invited_at,
-    joined_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (conversation_id, participant_id) DO NOTHING
+INSERT INTO recaps (recap_id, tenant_id, conversation_id, participant_id, address, state, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (conversation_id, participant_id) DO NOTHING
 """
 SELECT = f"SELECT {_COLUMNS} FROM recaps WHERE recap_id = $1"
-SELECT_TO_CHANGE = SELECT + " FOR UPDATE"
 SELECT_OF = f"SELECT {_COLUMNS} FROM recaps WHERE conversation_id = $1 AND participant_id = $2 FOR UPDATE"
-SELECT_OF_ADDRESS = f"SELECT {_COLUMNS} FROM recaps WHERE address = $1 ORDER BY recap_id FOR UPDATE"
-SET_TIMES = "UPDATE recaps SET asked_at = $2, invited_at = $3, joined_at = $4 WHERE recap_id = $1"
-SET_STATE = "UPDATE recaps SET state = $2, found_at = $3, found_before = $4 WHERE recap_id = $1"
+SELECT_OF_ADDRESS = f"""
+SELECT {_COLUMNS} FROM recaps WHERE address = $1 AND state IN ({{states}}) ORDER BY recap_id FOR UPDATE
+"""
+SAVE = """
+UPDATE recaps SET state = $2, asked_at = $3, invited_at = $4, found_at = $5, found_before = $6, joined_at = $7
+WHERE recap_id = $1
+"""
 SET_DUE = "UPDATE recaps SET state = 'due' WHERE recap_id = $1 AND state = 'back'"
 SET_FIXED = "UPDATE recaps SET private = $2, left_out = $3, earliest = $4 WHERE recap_id = $1"
 SET_TOLD = "UPDATE recaps SET state = 'told', origin_id = $2 WHERE recap_id = $1"
@@ -55,30 +58,35 @@ class RecapStore:
             recap.address,
             recap.state,
             recap.asked_at,
-            recap.invited_at,
-            recap.joined_at,
         )
         return bool(added)
 
     async def get(self, reader: Reader, recap_id: str) -> Recap | None:
         return _recap(await reader.fetch_one(SELECT, recap_id))
 
-    async def get_to_change(self, tx: Transaction, recap_id: str) -> Recap | None:
-        return _recap(await tx.fetch_one(SELECT_TO_CHANGE, recap_id))
-
     async def of(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> Recap | None:
         return _recap(await tx.fetch_one(SELECT_OF, conversation_id, participant_id))
 
-    async def of_address(self, tx: Transaction, address: str) -> list[Recap]:
-        return [_known(row) for row in await tx.fetch(SELECT_OF_ADDRESS, address)]
+    async def of_address(self, tx: Transaction, address: str, *states: State) -> list[Recap]:
+        """In all conversations."""
+        places = ", ".join(f"${number}" for number in range(2, len(states) + 2))
+        rows = await tx.fetch(SELECT_OF_ADDRESS.format(states=places), address, *states)
+        return [_known(row) for row in rows]
 
-    async def set_times(self, tx: Transaction, recap: Recap) -> None:
-        await tx.execute(SET_TIMES, recap.recap_id, recap.asked_at, recap.invited_at, recap.joined_at)
-
-    async def set_state(self, tx: Transaction, recap: Recap) -> None:
-        await tx.execute(SET_STATE, recap.recap_id, recap.state, recap.found_at, recap.found_before)
+    async def save(self, tx: Transaction, recap: Recap) -> None:
+        """Its state and times."""
+        await tx.execute(
+            SAVE,
+            recap.recap_id,
+            recap.state,
+            recap.asked_at,
+            recap.invited_at,
+            recap.found_at,
+            recap.found_before,
+            recap.joined_at,
+        )
 
     async def set_due(self, tx: Transaction, recap_id: str) -> bool:
         """Return False where it is due already."""

@@ -1,6 +1,6 @@
--- Who could not read what was said, as they had no device yet, and the one recap that they get of it.
+-- Whether those who were invited have a device to read with, and the one recap of what they missed without.
 
--- One row per person and conversation. `address`: the person's outside name. `asked_at`, `found_at`: by our clock;
+-- One row per account holder and conversation. `address`: the person's outside name. `asked_at`, `found_at`: by our clock;
 -- `invited_at`, `joined_at`: by the homeserver's. `found_before`: our own messages before this position were missed.
 -- `left_out`, `earliest`: how many messages the recap only counts, and the first of them. `changed`: 1 while an edit of
 -- the recap is on its way.
@@ -24,7 +24,7 @@ CREATE TABLE recaps (
     UNIQUE (conversation_id, participant_id)
 );
 
-CREATE INDEX recaps_of ON recaps (address);
+CREATE INDEX recaps_of ON recaps (address, state);
 
 -- What a recap repeats: whoever changes or deletes it changes the recap.
 CREATE TABLE recap_sources (
@@ -37,5 +37,3 @@ CREATE INDEX recap_sources_of ON recap_sources (message_id);
 
 -- 1: not a conversation's room, but the bot's and one person's; `conversation_id` is then the recap's id.
 ALTER TABLE rooms ADD COLUMN private BIGINT NOT NULL DEFAULT 0;
-
-CREATE INDEX room_members_of ON room_members (user_id);

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from appservice.encryption.device_lists import DeviceLists
+from appservice.encryption.device_lists import DeviceLists, OnFresh, OnUnreachable
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions
 from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
@@ -59,6 +59,8 @@ class Engine:
         clock: FrozenClock,
         *,
         share_with: ShareWith = "identity_aware",
+        on_fresh: OnFresh | None = None,
+        on_unreachable: OnUnreachable | None = None,
     ) -> None:
         self.database = database
         self.homeserver = homeserver
@@ -67,7 +69,9 @@ class Engine:
         self.own_devices = OwnDevices(
             database, homeserver, clock, identity_secret=SECRET, pickle_key=PICKLE_KEY
         )
-        self.device_lists = DeviceLists(database, homeserver)
+        self.device_lists = DeviceLists(
+            database, homeserver, on_fresh=on_fresh, on_unreachable=on_unreachable
+        )
         self.members = Members(
             database, homeserver, NAMES, on_arrived=self.device_lists.arrived, on_left=retire_sessions
         )

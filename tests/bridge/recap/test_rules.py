@@ -34,8 +34,11 @@ def recap(state: State, **more: int) -> Recap:
     ("state", "can_read", "after", "expected"),
     [
         # Right after the invite: they had a device all along, so there was no absence.
-        ("invited", True, MINUTE, None),
-        ("invited", True, 10 * MINUTE, None),
+        ("invited", True, MINUTE, "present"),
+        ("invited", True, 10 * MINUTE, "present"),
+        ("present", True, MINUTE, "present"),
+        # They have signed out everywhere.
+        ("present", False, MINUTE, "away"),
         # First seen much later, as we or their server were away: unknown counts as unable.
         ("invited", True, 11 * MINUTE, "back"),
         ("invited", False, 0, "away"),
@@ -52,10 +55,15 @@ def recap(state: State, **more: int) -> Recap:
     ],
 )
 def test_an_absence_follows_what_is_known_of_devices(
-    state: State, can_read: bool, after: int, expected: State | None
+    state: State, can_read: bool, after: int, expected: State
 ) -> None:
     news = rules.told_whether_they_can_read(recap(state), can_read=can_read, now=INVITED + after)
-    assert (None if news is None else news.state) == expected
+    assert news.state == expected
+
+
+def test_a_later_absence_begins_when_it_is_noticed() -> None:
+    news = rules.told_whether_they_can_read(recap("present"), can_read=False, now=NOW)
+    assert (news.asked_at, news.invited_at) == (NOW, NOW)
 
 
 def test_who_was_asked_but_not_invited_yet_misses_nothing() -> None:
@@ -68,7 +76,7 @@ def test_who_was_asked_but_not_invited_yet_misses_nothing() -> None:
         state="invited",
         asked_at=0,
     )
-    assert rules.told_whether_they_can_read(asked, can_read=True, now=NOW) is None
+    assert rules.told_whether_they_can_read(asked, can_read=True, now=NOW).state == "present"
 
 
 FOUND, JOINED = INVITED + 100, INVITED + 200
