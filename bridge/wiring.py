@@ -556,7 +556,10 @@ class Parts:
         app.add_routes(
             health.routes(
                 checks,
-                remarks={"key_backup": self._key_backup_trouble},
+                remarks={
+                    "key_backup": self._key_backup_trouble,
+                    "undecryptable": self._undecryptable_trouble,
+                },
                 leads=lambda: self._leader.trouble() is None,
                 before_metrics=self._count,
             )
@@ -602,6 +605,14 @@ class Parts:
 
     async def _homeserver_trouble(self) -> str | None:
         return "not asked while another process works" if self._leader.waits else self._sync.trouble()
+
+    async def _undecryptable_trouble(self) -> str | None:
+        number = await count_undecryptable(self.database)
+        return (
+            f"{number} messages could not be read for want of their key; their senders know"
+            if number
+            else None
+        )
 
     async def _key_backup_trouble(self) -> str | None:
         return self._key_backup.trouble()

@@ -11,7 +11,6 @@ import structlog
 
 from appservice.encryption.inbound_sessions import is_session_id
 from appservice.encryption.own_devices import MEGOLM
-from appservice.room_map import room_by_id
 from bridge.core.clock import Clock
 from bridge.storage.database import Reader, Transaction
 
@@ -19,6 +18,7 @@ CODES = ("m.blacklisted", "m.unverified", "m.unauthorised", "m.unavailable", "m.
 MOST_PER_SENDER = 100
 """In a room; a new one then replaces the oldest."""
 
+IS_MEMBER = "SELECT 1 FROM room_members WHERE room_id = $1 AND user_id = $2"
 PUT = """
 INSERT INTO withheld_keys (room_id, session_id, sender, code, received_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (room_id, sender, session_id) DO UPDATE SET code = excluded.code, received_at = excluded.received_at
@@ -37,12 +37,14 @@ class Withheld:
         self._clock = clock
 
     async def receive(self, tx: Transaction, sender: str, content: Any) -> None:
-        """Keep what an `m.room_key.withheld` says, if it is about a session of the sender in a room of ours."""
+        """Keep what an `m.room_key.withheld` says, if it is about a session in a room of ours and the sender's."""
         told = content if isinstance(content, Mapping) else {}
         room_id, session_id, code = told.get("room_id"), told.get("session_id"), told.get("code")
         if told.get("algorithm") != MEGOLM or code not in CODES or not is_session_id(session_id):
             return
-        if not isinstance(room_id, str) or not room_id.isprintable() or await room_by_id(tx, room_id) is None:
+        if not isinstance(room_id, str) or not room_id.isprintable():
+            return
+        if await tx.fetch_value(IS_MEMBER, room_id, sender) is None:
             return
         await tx.execute(PUT, room_id, session_id, sender, code, self._clock.now())
         kept = await tx.fetch(SELECT_SESSIONS, room_id, sender)

@@ -137,12 +137,18 @@ class Undecryptable:
             return None
         await tx.execute(DELETE_EVENT, item.id)
         key = (row["session_id"], row["room_id"], row["sender"])
-        left = await tx.fetch_one(COUNT_EVENTS, *key)
-        if left is not None and left["number"]:
+        if await self._waits(tx, key):
             return None
-        await tx.execute(DELETE_KEY, *key)
-        await self._withheld.forget(tx, row["room_id"], row["session_id"], row["sender"])
+        await self._forget_key(tx, key)
         return row
+
+    async def _waits(self, tx: Transaction, key: tuple[str, str, str]) -> bool:
+        return bool(await tx.fetch_value(COUNT_EVENTS, *key))
+
+    async def _forget_key(self, tx: Transaction, key: tuple[str, str, str]) -> None:
+        session_id, room_id, sender = key
+        await tx.execute(DELETE_KEY, *key)
+        await self._withheld.forget(tx, room_id, session_id, sender)
 
     # On the schedule
 
@@ -174,6 +180,9 @@ class Undecryptable:
             if current is None or current["due_at"] != row["due_at"]:
                 return  # read meanwhile, or tried by another process
             await tx.execute(DELETE_SETTLED, *key)
+            if not await self._waits(tx, key):
+                await self._forget_key(tx, key)
+                return
             room = await room_by_id(tx, row["room_id"])
             due_at = _next_due(row["missed_at"], self._clock.now()) if room is not None else None
             await tx.execute(SET_DUE, *key, due_at)
@@ -206,12 +215,12 @@ class Undecryptable:
         )
 
 
-async def count_undecryptable(reader: Reader) -> None:
-    """Set the gauge from the database, which is the truth of it."""
+async def count_undecryptable(reader: Reader) -> int:
+    """Set the gauge from the database, which is the truth of it; return how many are overdue."""
+    found = {row["state"]: int(row["number"]) for row in await reader.fetch(COUNT)}
     for state in ("tried", "overdue"):
-        UNDECRYPTABLE.labels(state).set(0)
-    for row in await reader.fetch(COUNT):
-        UNDECRYPTABLE.labels(row["state"]).set(row["number"])
+        UNDECRYPTABLE.labels(state).set(found.get(state, 0))
+    return found.get("overdue", 0)
 
 
 def _next_due(missed_at: int, now: int) -> int | None:

@@ -90,6 +90,8 @@ class Reader:
         self.engine.homeserver.set_membership(TALK, user, "join")
         async with self.engine.database.transaction() as tx:
             await self.engine.device_lists.track(tx, [user])
+            await self.engine.members.mark_stale(tx, TALK)
+        await self.engine.members.refresh(TALK)
         await self.engine.step()
         return party
 
