@@ -393,7 +393,9 @@ class Parts:
             database=database,
             names=self.names,
             recaps=recaps,
-            drafts=Drafts(recap_store, self.conversation_store, self.message_store, conversation_room),
+            drafts=Drafts(
+                recap_store, self.conversation_store, self.message_store, conversation_room, sealer
+            ),
             readers=readers,
             private_rooms=PrivateRooms(
                 database=database, names=self.names, rooms=rooms, members=members, clock=clock

@@ -117,33 +117,33 @@ class RecapDelivery:
     async def changed(self, item: Item) -> None:
         """Deliver a `RecapChanged`. The recap itself has gone before, in the same lane."""
         recap = await self._recaps.get(self._database, _recap_id(item))
+        async with self._database.transaction() as tx:  # what changes after this is another edit
+            await self._recaps.edit_settled(tx, _recap_id(item))
         if recap is None or recap.origin_id is None:
-            async with self._database.transaction() as tx:
-                await self._recaps.edit_settled(tx, _recap_id(item))
-                await self._outbox.finish(tx, item)
-            return
-        room_id = await self._room_of(recap)
-        async with decided():
-            await self._timeline.send(item, room_id, self._names.bot, lambda: self._edit(recap))
-        async with self._database.transaction() as tx:
-            await self._encryptor.landed(tx, room_id, self._names.bot)
-            await self._outbox.finish(tx, item)
-        log.info("recap_edited", recap=recap.recap_id)
+            return await self._finish(item)
+        words = await self._drafts.wording(self._database, await self._drafts.of_told(self._database, recap))
+        if item.prepared is None and await self._drafts.already_says(self._database, recap.recap_id, words):
+            return await self._finish(item)
+        return await self._edit(item, recap, words)
 
     async def not_changed(self, tx: Transaction, item: Item, reason: str) -> None:
         """The next change of a source tries again."""
         await self._recaps.edit_settled(tx, _recap_id(item))
 
     async def _tell(self, item: Item, recap: Recap, draft: Draft | None) -> None:
+        words = None if draft is None else await self._drafts.wording(self._database, draft)
+
         async def make() -> dict[str, Any]:
-            assert draft is not None, "whoever comes here without one has it encrypted"
-            return _content(await self._drafts.wording(self._database, draft))
+            assert words is not None, "whoever comes here without a draft has it encrypted"
+            return _content(words)
 
         async def fix(tx: Transaction, encrypted: dict[str, Any]) -> None:
-            assert draft is not None
             if await tx.fetch_value(HAS_KEY, encrypted["session_id"], recap.address) is None:
                 raise NoKey
+            assert draft is not None
+            assert words is not None
             await self._drafts.fix(tx, draft)
+            await self._drafts.says(tx, recap.recap_id, words)
 
         async with decided():
             if item.prepared is None and draft is not None and draft.private:
@@ -159,19 +159,28 @@ class RecapDelivery:
             await self._outbox.finish(tx, item)
         log.info("recap_sent", recap=recap.recap_id, conversation=recap.conversation_id, event_id=event_id)
 
-    async def _edit(self, recap: Recap) -> dict[str, Any]:
+    async def _edit(self, item: Item, recap: Recap, words: Wording) -> None:
         """Spec: client-server API, "Event replacements"."""
-        async with self._database.transaction() as tx:  # what changes after this is another edit
-            await self._recaps.edit_settled(tx, recap.recap_id)
-        draft = await self._drafts.of_told(self._database, recap)
-        content = _content(await self._drafts.wording(self._database, draft))
-        return {
-            "msgtype": content["msgtype"],
-            "body": "* (a changed recap)",
-            "m.mentions": {},
-            "m.new_content": content,
-            "m.relates_to": {"rel_type": "m.replace", "event_id": recap.origin_id},
-        }
+
+        async def make() -> dict[str, Any]:
+            return {
+                "msgtype": "m.notice",
+                "body": "* (a changed recap)",
+                "m.mentions": {},
+                "m.new_content": _content(words),
+                "m.relates_to": {"rel_type": "m.replace", "event_id": recap.origin_id},
+            }
+
+        async def says(tx: Transaction, encrypted: dict[str, Any]) -> None:
+            await self._drafts.says(tx, recap.recap_id, words)
+
+        room_id = await self._room_of(recap)
+        async with decided():
+            await self._timeline.send(item, room_id, self._names.bot, make, also=says)
+        async with self._database.transaction() as tx:
+            await self._encryptor.landed(tx, room_id, self._names.bot)
+            await self._outbox.finish(tx, item)
+        log.info("recap_edited", recap=recap.recap_id)
 
     async def _room_of(self, recap: Recap) -> str:
         place = ConversationId(recap.recap_id) if recap.private else recap.conversation_id

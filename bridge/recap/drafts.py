@@ -12,6 +12,7 @@ from bridge.recap.model import Draft, Line, Recap, Wording
 from bridge.recap.ports import Place
 from bridge.recap.store import RecapStore
 from bridge.storage.database import Reader, Transaction
+from bridge.storage.sealing import Sealer
 
 OURS = "Festimo"
 SOMEBODY = "Somebody"
@@ -19,12 +20,18 @@ SOMEBODY = "Somebody"
 
 class Drafts:
     def __init__(
-        self, store: RecapStore, conversations: ConversationStore, messages: MessageStore, place: Place
+        self,
+        store: RecapStore,
+        conversations: ConversationStore,
+        messages: MessageStore,
+        place: Place,
+        sealer: Sealer,
     ) -> None:
         self._store = store
         self._conversations = conversations
         self._messages = messages
         self._place = place
+        self._sealer = sealer
 
     async def of_due(self, reader: Reader, recap: Recap) -> Draft | None:
         """None where nothing was missed, or the person is not there any more."""
@@ -79,6 +86,16 @@ class Drafts:
             left_out=draft.left_out,
             earliest=draft.earliest,
         )
+
+    async def says(self, tx: Transaction, recap_id: str, words: Wording) -> None:
+        """This is how it reads from now on."""
+        await self._store.set_fingerprint(tx, recap_id, self._fingerprint(words))
+
+    async def already_says(self, reader: Reader, recap_id: str, words: Wording) -> bool:
+        return await self._store.fingerprint(reader, recap_id) == self._fingerprint(words)
+
+    def _fingerprint(self, words: Wording) -> bytes:
+        return self._sealer.fingerprint(f"{words.plain}\0{words.html}".encode())
 
     async def _missed(self, reader: Reader, recap: Recap) -> list[MessageId]:
         """Oldest first."""

@@ -23,6 +23,8 @@ WHERE recap_id = $1
 """
 SET_DUE = "UPDATE recaps SET state = 'due' WHERE recap_id = $1 AND state = 'back'"
 SET_FIXED = "UPDATE recaps SET private = $2, left_out = $3, earliest = $4 WHERE recap_id = $1"
+SET_FINGERPRINT = "UPDATE recaps SET fingerprint = $2 WHERE recap_id = $1"
+SELECT_FINGERPRINT = "SELECT fingerprint FROM recaps WHERE recap_id = $1"
 SET_TOLD = "UPDATE recaps SET state = 'told', origin_id = $2 WHERE recap_id = $1"
 DELETE = "DELETE FROM recaps WHERE recap_id = $1"
 DELETE_SOURCES = "DELETE FROM recap_sources WHERE recap_id = $1"
@@ -106,6 +108,14 @@ class RecapStore:
         await tx.execute(DELETE_SOURCES, recap_id)
         await tx.execute(SET_FIXED, recap_id, int(private), left_out, earliest)
         await tx.execute_many(INSERT_SOURCE, [(recap_id, message_id) for message_id in sources])
+
+    async def set_fingerprint(self, tx: Transaction, recap_id: str, fingerprint: bytes) -> None:
+        await tx.execute(SET_FINGERPRINT, recap_id, fingerprint)
+
+    async def fingerprint(self, reader: Reader, recap_id: str) -> bytes | None:
+        """Of what it says at the place where it was told."""
+        found: bytes | None = await reader.fetch_value(SELECT_FINGERPRINT, recap_id)
+        return found
 
     async def set_told(self, tx: Transaction, recap_id: str, *, origin_id: str) -> None:
         await tx.execute(SET_TOLD, recap_id, origin_id)

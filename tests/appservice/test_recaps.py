@@ -98,7 +98,7 @@ class World:
             database=self.database,
             names=NAMES,
             recaps=recaps,
-            drafts=Drafts(store, features.conversation_store, features.message_store, room),
+            drafts=Drafts(store, features.conversation_store, features.message_store, room, features.sealer),
             readers=self.readers,
             private_rooms=PrivateRooms(
                 database=self.database, names=NAMES, rooms=rooms, members=engine.members, clock=self.clock
@@ -488,6 +488,35 @@ async def test_what_is_deleted_while_the_recap_goes_out_is_taken_back(world: Wor
     assert "> kept" in edit["m.new_content"]["body"]
     assert edit["m.relates_to"]["rel_type"] == "m.replace"
     assert kept
+
+
+async def test_what_changes_nothing_of_a_recap_is_no_edit(world: World) -> None:
+    """A deletion of which the listener hears only when the recap without it is on its way."""
+    await world.say("kept")
+    deleted = await world.say("regretted")
+    chef = await world.sign_in()
+    await world.join()
+    await world.delete(deleted)
+    await world.work()
+    assert "regretted" not in await world.recap(chef)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_an_edit_whose_answer_was_lost_is_made_once(world: World, moment: Moment) -> None:
+    await world.say("kept")
+    deleted = await world.say("regretted")
+    chef = await world.sign_in()
+    await world.join()
+    await world.work()
+    await world.delete(deleted)
+    world.homeserver.fail("send_encrypted", HomeserverUnavailable("no answer"), moment=moment)
+    with pytest.raises(Retry):
+        await world.work()
+    await world.restart()
+    await world.work()
+    recap, edit = await world.read(chef)
+    assert "regretted" in recap["body"]
+    assert "regretted" not in json.dumps(edit)
 
 
 async def test_many_changes_of_sources_are_one_edit(world: World) -> None:

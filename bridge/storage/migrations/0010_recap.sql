@@ -2,8 +2,8 @@
 
 -- One row per account holder and conversation. `address`: the person's outside name. `asked_at`, `found_at`: by our clock;
 -- `invited_at`, `joined_at`: by the homeserver's. `found_before`: our own messages before this position were missed.
--- `left_out`, `earliest`: how many messages the recap only counts, and the first of them. `changed`: 1 while an edit of
--- the recap is on its way.
+-- `left_out`, `earliest`: how many messages the recap only counts, and the first of them. `fingerprint`: of what it
+-- says; `changed`: 1 while an edit of it is on its way.
 CREATE TABLE recaps (
     recap_id         TEXT PRIMARY KEY,
     tenant_id        TEXT NOT NULL,
@@ -20,6 +20,7 @@ CREATE TABLE recaps (
     left_out         BIGINT NOT NULL DEFAULT 0,
     earliest         TEXT,
     origin_id        TEXT,
+    fingerprint      BYTEA,
     changed          BIGINT NOT NULL DEFAULT 0,
     UNIQUE (conversation_id, participant_id)
 );
