@@ -42,11 +42,10 @@ class Preflight:
 
     async def run(self) -> None:
         """Raise `CannotStart` at the first mistake, `HomeserverUnavailable` where the homeserver is away."""
-        await (
-            self._check_token_and_name()
-        )  # first: Synapse answers nothing else to a token that it does not know
-        await self._check_clock()
-        await self._check_way_back()
+        # First, as Synapse answers nothing else to a token that it does not know.
+        await self.check_token_and_name()
+        await self.check_clock()
+        await self.check_way_back()
 
     async def check_identity(self) -> None:
         """The bot's identity, if the homeserver has one, is the one that our secret makes."""
@@ -61,7 +60,7 @@ class Preflight:
                 " anew, choose a new `appservice.bot_localpart` and `appservice.ghost_prefix`.",
             )
 
-    async def _check_clock(self) -> None:
+    async def check_clock(self) -> None:
         date = await self._homeserver.date()
         if date is None:
             return
@@ -75,7 +74,7 @@ class Preflight:
                 "Have both machines keep time (systemd-timesyncd, chrony), then start again.",
             )
 
-    async def _check_token_and_name(self) -> None:
+    async def check_token_and_name(self) -> None:
         try:
             sender = await self._homeserver.whoami()
         except HomeserverRefused as refusal:
@@ -115,7 +114,7 @@ class Preflight:
                 await self._homeserver.ask_for_alias(alias)
             return asked()
 
-    async def _check_way_back(self) -> None:
+    async def check_way_back(self) -> None:
         try:
             await self._homeserver.ping(self._appservice_id, new_id())
         except HomeserverUnavailable as trouble:

@@ -14,6 +14,7 @@ import yaml
 
 from bridge import logs
 from bridge.commands import api_key, dead_letters
+from bridge.commands.doctor import doctor
 from bridge.commands.failure import EXIT_FAILED, cannot_start
 from bridge.commands.init import init
 from bridge.config import Config, load
@@ -31,6 +32,7 @@ ConfigOption = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.yaml")
 app.command()(init)
+app.command()(doctor)
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(dead_letters.app, name="dead-letters")
 

@@ -62,7 +62,7 @@ class KeyBackup:
         self._names = names
         self._inbound = inbound
         self._inbox = inbox
-        self._secret_storage = secret_storage
+        self.secret_storage = secret_storage
         self._identity = identity
         self._recovery = recovery
         self._clock = clock
@@ -115,7 +115,7 @@ class KeyBackup:
     async def ensure(self) -> BackupVersion:
         """Find our backup, or make one. One that is not ours is left alone; only the newest can be written to."""
         found = await self._account.backup()
-        if found is not None and not self._is_ours(found):
+        if found is not None and not is_ours(found, self._identity, self._recovery):
             log.error("key_backup_not_ours", version=found.version)
             found = None
         if found is None:
@@ -133,13 +133,6 @@ class KeyBackup:
                 await tx.execute(PUT_VERSION, self._names.bot, found.version)
         self._version = found.version
         return found
-
-    def _is_ours(self, found: BackupVersion) -> bool:
-        return (
-            found.algorithm == ALGORITHM
-            and found.auth_data.get("public_key") == self._recovery.backup_public_key
-            and is_signed_by(found.auth_data, self._names.bot, self._identity.master.public)
-        )
 
     def _entries(self, keys: list[RoomKey]) -> Mapping[str, Mapping[str, Any]]:
         rooms: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -180,7 +173,7 @@ class KeyBackup:
         """See to secret storage, and restore what is lacking; however often it takes."""
         while True:
             try:
-                await self._secret_storage.ensure()
+                await self.secret_storage.ensure()
                 await self.restore()
             except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
                 log.warning("key_backup_unread", reason=str(trouble))
@@ -202,6 +195,15 @@ class KeyBackup:
                     taken += 1
                     await self._inbox.unpark(tx, waits_for_key(session_id))
         return taken
+
+
+def is_ours(found: BackupVersion, identity: Identity, recovery: Recovery) -> bool:
+    """Whether what we put into it only we can read."""
+    return (
+        found.algorithm == ALGORITHM
+        and found.auth_data.get("public_key") == recovery.backup_public_key
+        and is_signed_by(found.auth_data, identity.user_id, identity.master.public)
+    )
 
 
 def _ms(duration: timedelta) -> int:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
 from functools import partial
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -207,28 +206,38 @@ async def open_database(
     `url`: `sqlite:////abs/path.db`, `sqlite:///relative.db` or `postgresql://user:password@host/name`.
     Raises `DatabaseUnavailable` and `DatabaseTooNew`.
     """
-    from bridge.storage.migrate import migrate
+    from bridge.storage.migrate import SHIPPED, migrate
     from bridge.storage.postgres import PostgresDatabase
-    from bridge.storage.sqlite import SqliteDatabase
 
-    folder = migrations if migrations is not None else files("bridge.storage") / "migrations"
-    clock = clock or SystemClock()
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        database: Database = await SqliteDatabase.open(rest[1:])
-    elif scheme in ("postgresql", "postgres"):
-        database = await PostgresDatabase.open(url, patient=True)
-    else:
-        raise DatabaseUnavailable(
-            "the database url is not understood: write sqlite:////absolute/path.db, sqlite:///relative.db "
-            "or postgresql://user:password@host:5432/name"
-        )
+    database = await connect(url, patient=True)
     try:
-        await migrate(database, clock=clock, folder=folder)
+        await migrate(database, clock=clock or SystemClock(), folder=migrations or SHIPPED)
     except BaseException:
         await database.close()
         raise
     if isinstance(database, PostgresDatabase):
         await database.close()
-        return await PostgresDatabase.open(url)
+        return await connect(url)
     return database
+
+
+async def connect(url: str, *, patient: bool = False) -> Database:
+    """As it is, without migrating it. `patient`: statements may take as long as they take."""
+    from bridge.storage.postgres import PostgresDatabase
+    from bridge.storage.sqlite import SqliteDatabase
+
+    path = sqlite_path(url)
+    if path is not None:
+        return await SqliteDatabase.open(path)
+    if url.startswith(("postgresql://", "postgres://")):
+        return await PostgresDatabase.open(url, patient=patient)
+    raise DatabaseUnavailable(
+        "the database url is not understood: write sqlite:////absolute/path.db, sqlite:///relative.db "
+        "or postgresql://user:password@host:5432/name"
+    )
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file, where the url names one."""
+    scheme, _, rest = url.partition("://")
+    return rest[1:] if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1 else None

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from bridge.core.clock import Clock
-from bridge.storage.database import Database, DatabaseError, Transaction
+from bridge.storage.database import Database, DatabaseError, Transaction, sqlite_path
 from bridge.storage.file_lock import FileLock
 from bridge.storage.session_lock import SessionLock
 
@@ -52,8 +52,8 @@ class Lock(Protocol):
 
 def lock_of(url: str) -> Lock:
     """`url`: as for `open_database`."""
-    scheme, _, rest = url.partition("://")
-    return FileLock(rest[1:] + ".leader") if scheme == "sqlite" else SessionLock(url, "leader")
+    path = sqlite_path(url)
+    return SessionLock(url, "leader") if path is None else FileLock(f"{path}.leader")
 
 
 async def unguarded(tx: Transaction) -> None:

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from bridge.core.clock import Clock
 from bridge.storage.database import Database, DatabaseTooNew
 
+SHIPPED = files("bridge.storage") / "migrations"
 LOCK = "schema_migrations"
 TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
