@@ -26,6 +26,7 @@ class Post:
         self.features = Features(database)
         self.features.outbox.subscribe("matrix", MessagePosted)
         self.engine = Engine(database, self.homeserver, self.features.clock)
+        self.sent_before = SentBefore(database, self.homeserver)
         self.timeline = Timeline(
             database=database,
             homeserver=self.homeserver,
@@ -36,7 +37,7 @@ class Post:
             message_store=self.features.message_store,
             participants=self.features.participants,
             outbox=self.features.outbox,
-            sent_before=SentBefore(database, self.homeserver),
+            sent_before=self.sent_before,
             clock=self.features.clock,
         )
 
@@ -101,3 +102,59 @@ async def test_without_the_look_it_would_be_there_twice(database: Database) -> N
     post.homeserver.forget_transactions()
     await post.timeline.posted(await post.item())
     assert len(post.in_room) == 2
+
+
+@pytest.mark.parametrize("moment", ["after", "before"])
+async def test_a_message_is_in_the_room_once_though_its_device_was_replaced(
+    database: Database, moment: Moment
+) -> None:
+    """Another device, another transaction: the homeserver would take the message again."""
+    post = Post(database)
+    message_id = await post.write()
+    await post.lose_the_answer(moment)
+    [former] = post.homeserver.users[BOT].devices
+    post.homeserver.delete_device(BOT, former)
+    async with database.transaction() as tx:
+        await post.engine.own_devices.doubt(tx, BOT)
+    encrypted_anew = moment == "before"
+    if encrypted_anew:
+        with pytest.raises(Retry):
+            await post.timeline.posted(await post.item())
+
+    await post.timeline.posted(await post.item())
+
+    [event] = post.homeserver.timeline(ROOM)
+    assert (event["content"]["device_id"] != former) == encrypted_anew
+    message = await post.features.message_store.get(database, message_id)
+    assert message is not None
+    assert (message.status, message.origin_id) == ("sent", event["event_id"])
+
+
+async def test_a_device_that_the_homeserver_does_not_know_is_replaced_by_the_next_attempt(
+    database: Database,
+) -> None:
+    post = Post(database)
+    await post.write()
+    await post.lose_the_answer("before")
+    [former] = post.homeserver.users[BOT].devices
+    post.homeserver.delete_device(BOT, former)
+    for _ in range(2):  # it is told, then encrypted anew
+        with pytest.raises(Retry):
+            await post.timeline.posted(await post.item())
+    await post.timeline.posted(await post.item())
+    [event] = post.homeserver.timeline(ROOM)
+    assert event["content"]["device_id"] != former
+
+
+async def test_what_an_older_copy_takes_for_unsent_is_not_sent_again(database: Database) -> None:
+    post = Post(database)
+    message_id = await post.write()
+    item = await post.item()
+    async with database.transaction() as tx:
+        await tx.execute("INSERT INTO sent_before (item_id, event_id) VALUES ($1, '$known')", item.id)
+    await post.sent_before.load()
+    await post.timeline.posted(item)
+    assert post.in_room == []
+    message = await post.features.message_store.get(database, message_id)
+    assert message is not None
+    assert (message.status, message.origin_id) == ("sent", "$known")

@@ -75,6 +75,11 @@ async def device_of(scene: Scene, user: str) -> str:
     return str(found)
 
 
+async def arrives(scene: Scene, text: str) -> None:
+    """On our side."""
+    await scene.stored(lambda message: message.text == text)
+
+
 async def indexes(scene: Scene) -> Counter[tuple[str, int]]:
     """How often each index of each Megolm session was used in the room, by whomever."""
     path = f"v3/rooms/{scene.room}/messages?dir=b&limit=500&user_id={scene.bridge.names.bot}"
@@ -94,7 +99,7 @@ async def test_lost_room_keys_come_back_from_the_backup(scene: Scene) -> None:
         await scene.say("Everybody is here.")
         await host.wait_for_text(scene.room, "Everybody is here.")
         await host.send_text(scene.room, "Before.")
-        await scene.stored(lambda message: message.text == "Before.")
+        await arrives(scene, "Before.")
         await backed_up(scene)
     await host.send_text(scene.room, "With a key that was shared once, and lost.")
     database = await open_database(scene.ground.config.database.url.get_secret_value())
@@ -103,7 +108,7 @@ async def test_lost_room_keys_come_back_from_the_backup(scene: Scene) -> None:
         await tx.execute("DELETE FROM inbound_sessions")
     await database.close()
     async with scene.running():
-        await scene.stored(lambda message: message.text == "With a key that was shared once, and lost.")
+        await arrives(scene, "With a key that was shared once, and lost.")
         restored = await scene.bridge.database.fetch(
             "SELECT session_id FROM inbound_sessions WHERE restored = 1"
         )
@@ -119,7 +124,7 @@ async def test_another_client_opens_the_backup_with_the_recovery_key(scene: Scen
         await host.send_text(scene.room, "From the host.")
         await scene.say("From the ghost.")
         await host.wait_for_text(scene.room, "From the ghost.")
-        await scene.stored(lambda message: message.text == "From the host.")
+        await arrives(scene, "From the host.")
         await backed_up(scene)
         bot = scene.bridge.names.bot
         await scene.call("PUT", f"v3/devices/CHECK?user_id={bot}", as_token(scene), json={})
@@ -163,7 +168,7 @@ async def test_deleted_devices_are_replaced_and_nobody_sees_a_warning(scene: Sce
             assert list(await devices(scene, user)) == [await device_of(scene, user)]
         for client, text in ((js, "I read you."), (nio, "Me too.")):
             await client.send_text(scene.room, text)
-            await scene.stored(lambda message, text=text: message.text == text)
+            await arrives(scene, text)
         assert max((await indexes(scene)).values()) == 1
 
 
@@ -177,7 +182,7 @@ async def test_an_older_copy_of_the_database_goes_on_in_both_directions_and_says
         await scene.say("First.")
         await js.wait_for_text(scene.room, "First.")
         await js.send_text(scene.room, "I see.")
-        await scene.stored(lambda message: message.text == "I see.")
+        await arrives(scene, "I see.")
         await scene.ground.synapse.stop()
         await scene.say("Not sent when the copy was made.")
     copy = tmp_path / "copy.db"
@@ -188,7 +193,7 @@ async def test_an_older_copy_of_the_database_goes_on_in_both_directions_and_says
         await js.wait_for_text(scene.room, "Not sent when the copy was made.")
         await js.send_text(scene.room, "Said after the copy.")
         await nio.send_text(scene.room, "From a new session after the copy.")
-        await scene.stored(lambda message: message.text == "From a new session after the copy.")
+        await arrives(scene, "From a new session after the copy.")
         await scene.say("Only in the future that is lost.", sender="Anna")
         await js.wait_for_text(scene.room, "Anna: Only in the future that is lost.")
         await backed_up(scene)
@@ -197,7 +202,7 @@ async def test_an_older_copy_of_the_database_goes_on_in_both_directions_and_says
     shutil.copy(copy, database_file(scene))
     async with scene.running():
         for text in ("Said after the copy.", "From a new session after the copy."):
-            await scene.stored(lambda message, text=text: message.text == text)
+            await arrives(scene, text)
         await scene.say("From the ghost again.")
         await scene.say("From the bot again.", sender="Anna")
         for text in ("From the ghost again.", "Anna: From the bot again."):
@@ -205,7 +210,7 @@ async def test_an_older_copy_of_the_database_goes_on_in_both_directions_and_says
             assert (await nio.wait_for_text(scene.room, text)).warning is None
         for client, text in ((js, "Still here."), (nio, "Here, too.")):
             await client.send_text(scene.room, text)
-            await scene.stored(lambda message, text=text: message.text == text)
+            await arrives(scene, text)
 
         bot = scene.bridge.names.bot
         assert await device_of(scene, bot) != first_device
@@ -224,7 +229,7 @@ async def test_a_lost_database_finds_its_room_keys_and_keeps_its_identity(scene:
     async with scene.running():
         await scene.open(js, hosts={"Anna": anna})
         await js.send_text(scene.room, "Kept by the homeserver.")
-        await scene.stored(lambda message: message.text == "Kept by the homeserver.")
+        await arrives(scene, "Kept by the homeserver.")
         await backed_up(scene)
         bot = scene.bridge.names.bot
         before: set[Any] = {

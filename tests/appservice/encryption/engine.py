@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from appservice.encryption.device_lists import DeviceLists, OnFresh, OnUnreachable
+from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions
+from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
 from appservice.encryption.own_devices import OwnDevices
+from appservice.encryption.recovery import Recovery
+from appservice.encryption.secret_storage import SecretStorage
 from appservice.encryption.sharing import ShareWith
-from appservice.encryption.sync import BotSync
+from appservice.encryption.sync import BotSync, nothing_first
 from appservice.encryption.to_device import ToDevice
 from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
 from appservice.homeserver import Homeserver
 from appservice.members import Members
 from appservice.names import Names
+from appservice.own_account import OwnAccount
 from appservice.room_map import Room, remember_room
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
@@ -36,6 +41,8 @@ GHOST = "@festimo_ann:bridge.test"
 OTHER_GHOST = "@festimo_ben:bridge.test"
 ROOM = "!room:bridge.test"
 SECRET = bytes(range(32))
+IDENTITY = Identity.derive(SECRET, BOT)
+RECOVERY = Recovery.derive(SECRET, BOT)
 PICKLE_KEY = bytes(range(32, 64))
 TENANT = TenantId("tenant")
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -59,6 +66,7 @@ class Engine:
         clock: FrozenClock,
         *,
         share_with: ShareWith = "identity_aware",
+        backs_up: bool = False,
         on_fresh: OnFresh | None = None,
         on_unreachable: OnUnreachable | None = None,
     ) -> None:
@@ -66,6 +74,7 @@ class Engine:
         self.homeserver = homeserver
         self.clock = clock
         self.share_with = share_with
+        self.backs_up = backs_up
         self.own_devices = OwnDevices(
             database, homeserver, clock, identity_secret=SECRET, pickle_key=PICKLE_KEY
         )
@@ -104,6 +113,17 @@ class Engine:
             share_with=share_with,
         )
         self.inbox = Inbox(database, Sealer(bytes(32), clock), clock)
+        self.key_backup = KeyBackup(
+            database=database,
+            homeserver=homeserver,
+            names=NAMES,
+            inbound=self.inbound,
+            inbox=self.inbox,
+            secret_storage=SecretStorage(OwnAccount(homeserver, BOT), IDENTITY, RECOVERY),
+            identity=IDENTITY,
+            recovery=RECOVERY,
+            clock=clock,
+        )
         self.sync = BotSync(
             database=database,
             homeserver=homeserver,
@@ -115,10 +135,17 @@ class Engine:
             withheld=self.withheld,
             inbox=self.inbox,
             bot=BOT,
+            before_sync=self.key_backup.keep_up if backs_up else nothing_first,
         )
 
     def restarted(self, *, share_with: ShareWith | None = None) -> "Engine":
-        return Engine(self.database, self.homeserver, self.clock, share_with=share_with or self.share_with)
+        return Engine(
+            self.database,
+            self.homeserver,
+            self.clock,
+            share_with=share_with or self.share_with,
+            backs_up=self.backs_up,
+        )
 
     # Rooms and what the homeserver tells
 
