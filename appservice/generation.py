@@ -10,7 +10,7 @@ import structlog
 
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.own_account import OwnAccount
-from bridge.storage.database import Database, DatabaseError
+from bridge.storage.database import Database, DatabaseError, Transaction
 
 TYPE = "io.festimo.generation"
 EVERY = 60.0
@@ -21,9 +21,18 @@ PUT = """
 INSERT INTO generations (user_id, number, confirmed) VALUES ($1, $2, 0)
 ON CONFLICT (user_id) DO UPDATE SET number = excluded.number, confirmed = 0
 """
+MARK = "UPDATE generations SET number = number + $1, confirmed = 1"
+AHEAD = 1_000_000_000
+"""A number that the homeserver has never heard of."""
 CONFIRM = "UPDATE generations SET confirmed = 1 WHERE user_id = $1 AND number = $2"
 
 log = structlog.get_logger(__name__)
+
+
+async def mark_restored(tx: Transaction) -> None:
+    """Have a database that was restored just now be taken for that, however fresh the copy: it may have been made a
+    moment before something was encrypted."""
+    await tx.execute(MARK, AHEAD)
 
 
 class Generation:

@@ -14,6 +14,7 @@ import yaml
 
 from bridge import logs
 from bridge.commands import api_key, dead_letters
+from bridge.commands.backup import backup, restore
 from bridge.commands.doctor import doctor
 from bridge.commands.failure import EXIT_FAILED, cannot_start
 from bridge.commands.init import init
@@ -32,6 +33,8 @@ ConfigOption = Annotated[
 ]
 DEFAULT_CONFIG = Path("config.yaml")
 app.command()(init)
+app.command()(backup)
+app.command()(restore)
 app.command()(doctor)
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(dead_letters.app, name="dead-letters")
@@ -65,6 +68,19 @@ def registration(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from appservice.registration import registration as made
 
     typer.echo(yaml.safe_dump(made(load(config)), sort_keys=False), nl=False)
+
+
+@app.command()
+def recovery_key(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print the bot's recovery key: it opens its key backup and its identity to a Matrix client. Show it to nobody."""
+    from appservice.encryption.recovery import Recovery
+    from appservice.names import Names
+
+    loaded = load(config)
+    ours = loaded.appservice
+    bot = Names(loaded.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix).bot
+    secret = loaded.encryption.identity_secret.get_secret_value()
+    typer.echo(Recovery.derive(secret, bot).recovery_key)
 
 
 @app.command()
