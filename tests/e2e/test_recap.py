@@ -82,9 +82,7 @@ def recaps(timeline: list[Entry]) -> list[Entry]:
 
 def now(timeline: list[Entry]) -> str:
     """The recap as it was changed last."""
-    changed = [
-        entry.content["m.new_content"]["body"] for entry in timeline if "m.new_content" in entry.content
-    ]
+    changed = [entry.content["m.new_content"]["body"] for entry in timeline if entry.body == CHANGED]
     return str(changed[-1]) if changed else recaps(timeline)[0].body
 
 
