@@ -3,6 +3,7 @@
 import io
 import random
 import secrets
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,10 @@ values: st.SearchStrategy[Value] = st.one_of(
 
 
 def written(*rows: tuple[str, list[str], list[Value]]) -> bytes:
+    return made(rows)
+
+
+def made(rows: Iterable[tuple[str, list[str], list[Value]]]) -> bytes:
     file = io.BytesIO()
     writer = Writer(file, KEYS, taken_at=1, migrations=[1, 2])
     for table, columns, row in rows:
@@ -35,15 +40,15 @@ def opened(data: bytes, keys: Secrets = KEYS) -> list[Rows]:
 
 def some() -> bytes:
     """Of several frames."""
-    return written(
-        *(("notes", ["name", "body"], [f"n{number}", secrets.token_bytes(400_000)]) for number in range(8)),
-        ("pages", ["number"], [7]),
-    )
+    notes: list[tuple[str, list[str], list[Value]]] = [
+        ("notes", ["name", "body"], [f"n{number}", secrets.token_bytes(400_000)]) for number in range(8)
+    ]
+    return made([*notes, ("pages", ["number"], [7])])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.lists(values, min_size=2, max_size=2))))
 def test_what_went_in_comes_out(given_rows: list[tuple[str, list[Value]]]) -> None:
-    data = written(*((table, ["x", "y"], row) for table, row in given_rows))
+    data = made((table, ["x", "y"], row) for table, row in given_rows)
     read = [(batch.table, row) for batch in opened(data) for row in batch.rows]
     assert [(table, repr(row)) for table, row in read] == [(table, repr(row)) for table, row in given_rows]
 
