@@ -264,9 +264,8 @@ class Encryptor:
             return row
         if row is not None:
             await self._to_device.drop(tx, row["session_id"])
-            await tx.execute(
-                FORGET_SHARES, row["session_id"]
-            )  # they say who must get (no more of) a live session
+            # They say who must get a live session's key, or may get no more of it.
+            await tx.execute(FORGET_SHARES, row["session_id"])
         device = await self._own_devices.get(tx, sender)
         assert device is not None
         session = GroupSession()

@@ -67,7 +67,7 @@ class Unwedging:
     async def want(self, tx: Transaction, message: NoSession) -> None:
         """Have a new session begun with the device that the message says it is from."""
         device = await self._device_lists.device_with(tx, message.sender, message.sender_key)
-        if device is None or not device.olm:
+        if device is None:
             return
         now = self._clock.now()
         long_ago = now - AT_MOST_EVERY // timedelta(milliseconds=1)

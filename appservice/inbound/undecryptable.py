@@ -177,8 +177,8 @@ class Undecryptable:
         async with self._database.transaction() as tx:
             await tx.lock(waits_for_key(row["session_id"]))
             current = await tx.fetch_one(SELECT_TO_CHANGE, *key)
-            if current is None or current["due_at"] != row["due_at"]:
-                return  # read meanwhile, or tried by another process
+            if current is None:
+                return  # read meanwhile
             await tx.execute(DELETE_SETTLED, *key)
             if not await self._waits(tx, key):
                 await self._forget_key(tx, key)
