@@ -30,8 +30,10 @@ class Voice:
     room: Room
     way: Way
     sender_id: str
-    say: Callable[[str], Awaitable[object]]
+    say: Callable[[str], Awaitable[str | None]]
+    """Returns the event id, if it knows it."""
     sent: list[str] = field(default_factory=list)
+    event_ids: dict[str, str | None] = field(default_factory=dict)
     refused: int = 0
     """Attempts that were not taken, or nobody knows."""
     known_to_have_arrived: int = 0
@@ -40,7 +42,7 @@ class Voice:
         text = f"{self.name}-{len(self.sent)}"
         while True:
             try:
-                await self.say(text)
+                self.event_ids[text] = await self.say(text)
                 break
             except (NotNow, ClientError, ProtocolError, aiohttp.ClientError, TimeoutError):
                 self.refused += 1
@@ -150,7 +152,7 @@ def _by_platform(ground: Ground, prefix: str, room: Room, person: Person) -> Voi
 
 
 def _by_client(prefix: str, room: Room, sender_id: str, client: Client) -> Voice:
-    async def say(text: str) -> None:
-        await client.send_text(room.room_id, text, txn_id=text)
+    async def say(text: str) -> str:
+        return await client.send_text(room.room_id, text, txn_id=text)
 
     return Voice(f"{prefix}-{room.number}-in-{sender_id}", room, "in", sender_id, say)

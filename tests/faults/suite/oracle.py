@@ -135,11 +135,13 @@ class Verdict:
 
 
 def judge(oracle: Oracle, voices: Collection[Voice], late_before: set[str]) -> Verdict:
-    lost: set[str] = set()
+    lost: dict[str, str] = {}
     twice: list[str] = []
     disordered: list[str] = []
     for voice in voices:
-        lost |= {text for reader, text in wanted_of(voice) if (reader, text) not in oracle.arrived}
+        for reader, text in wanted_of(voice):
+            if (reader, text) not in oracle.arrived:
+                lost[text] = f"{text} lost at {reader[1]}, event {voice.event_ids[text]}"
         for reader in (HISTORY, *voice.room.clients):
             texts = oracle.texts((voice.room.number, reader), f"{voice.name}-")
             counted = Counter(text.removeprefix("late ") for text in texts)
@@ -156,7 +158,7 @@ def judge(oracle: Oracle, voices: Collection[Voice], late_before: set[str]) -> V
     now, final = oracle.late - late_before, oracle.unreadable()
     return Verdict(
         sent=len(sent),
-        delivered=len(sent - lost),
+        delivered=len(sent - lost.keys()),
         lost=len(lost),
         duplicated=len(twice),
         out_of_order=len(disordered),

@@ -31,7 +31,7 @@ def line(outcome: Outcome) -> str:
         f"      {'ok' if outcome.passed else 'FAILED'}: sent {found.sent}, delivered {found.delivered}",
         f"lost {found.lost}, twice {found.duplicated}, disordered {found.out_of_order}",
         f"unreadable {found.undecryptable_now} at first and {found.undecryptable_finally} at last",
-        f"recovery {outcome.recovery_seconds:.1f} s, all {outcome.seconds:.0f} s",
+        f"recovery {outcome.recovery_seconds:.1f} s (last: {outcome.notes['slowest']}), all {outcome.seconds:.0f} s",
     ]
     return "\n        ".join([", ".join(parts), *found.examples])
 

@@ -1,6 +1,7 @@
 """Plays scenarios on their grounds, one after the other, and tells of each."""
 
 import asyncio
+import shutil
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -70,6 +71,8 @@ class Run:
                 self.tell(f"[{number}/{len(waiting)}] {scenario.name} on {kind}, seed {seed}")
                 outcome = await self._play(where, oracle, scenario, seed)
                 yield outcome
+                if not outcome.passed:
+                    self._keep_evidence(where)
                 if not outcome.passed or scenario.alone:
                     where = None
         finally:
@@ -82,6 +85,11 @@ class Run:
         except Exception as error:
             traceback.print_exception(error)
             return Failure(scenario.name, where.kind, seed, repr(error))
+
+    def _keep_evidence(self, where: Ground) -> None:
+        """The database as it is now, for whoever has named a folder."""
+        for file in where.place.data.glob("*.db*"):
+            shutil.copy(file, where.place.folder)
 
     def _ground(self, kind: Kind) -> AbstractAsyncContextManager[Ground]:
         self._grounds += 1

@@ -1,6 +1,13 @@
 """Every scenario, in the order in which they are played."""
 
-from tests.faults.suite.scenarios import bridge, homeserver
+from tests.faults.suite.scenarios import bridge, clock, database, homeserver, network, transactions
 from tests.faults.suite.trial import Scenario
 
-ALL: tuple[Scenario, ...] = (*bridge.SCENARIOS, *homeserver.SCENARIOS)
+ALL: tuple[Scenario, ...] = (
+    *bridge.SCENARIOS,
+    *homeserver.SCENARIOS,
+    *network.SCENARIOS,
+    *transactions.SCENARIOS,
+    *database.SCENARIOS,
+    *clock.SCENARIOS,
+)
