@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
-from bridge.storage.database import Database, Transaction
-from tests.appservice.encryption.engine import BOT, NAMES, ROOM, Engine
+from bridge.storage.database import Database, Transaction, open_database
+from tests.appservice.encryption.engine import BOT, NAMES, ROOM, Engine, WatchedDatabase
 from tests.appservice.encryption.party import Identity, Party
 from tests.bridge.conversations.features import TENANT, Features, person
 from tests.fakes.homeserver import FakeHomeserver, Json, Moment
@@ -543,3 +544,64 @@ async def test_of_many_the_newest_are_shown_and_the_others_counted(world: World)
     assert "number 2." not in text
     assert "> number 3." in text
     assert "> number 52." in text
+
+
+class Killed(BaseException):
+    """The process has died here."""
+
+
+class Death:
+    """Kills at the given commit or call (before it or after it), counted from `watch` on."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+        self.passed = 0
+        self.watching = False
+
+    def __call__(self, call: str, moment: str) -> None:
+        if not self.watching:
+            return
+        self.passed += 1
+        if self.passed == self.at:
+            raise Killed
+
+
+async def until_told(world: World) -> None:
+    """What a start does with what the last life has left; the join is delivered until it has been taken."""
+    await world.becomes(CHEF, "join", sender=CHEF)
+    await world.engine.step()
+    await world.work()
+
+
+async def recap_with_a_death(path: Path, at: int | None) -> int:
+    """Return how many steps there were."""
+    real = await open_database(f"sqlite:///{path}")
+    try:
+        watched, death = WatchedDatabase(real), Death(at)
+        world = World(watched)
+        await world.begin()
+        await world.say("missed")
+        chef = await world.sign_in()
+        watched.on_moment = world.homeserver.on_moment = death
+        death.watching = True
+        try:
+            await until_told(world)
+        except Killed:
+            death.watching = False
+            await world.restart()
+            await until_told(world)
+        death.watching = False
+        await until_told(world)
+        assert "> missed" in await world.recap(chef), f"killed at {at}"
+        assert await world.rows() == [("chef", "told")]
+        return death.passed
+    finally:
+        await real.close()
+
+
+@pytest.mark.slow
+async def test_a_kill_at_any_step_neither_loses_nor_doubles_a_recap(tmp_path: Path) -> None:
+    steps = await recap_with_a_death(tmp_path / "none.db", None)
+    assert steps > 20
+    for at in range(1, steps + 1):
+        await recap_with_a_death(tmp_path / f"{at}.db", at)
