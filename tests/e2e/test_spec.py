@@ -110,6 +110,12 @@ async def test_all_we_say_is_as_the_specification_describes_it(
         "uploadKeys",
         "queryKeys",
         "claimKeys",
+        "getDevices",
+        "getAccountData",
+        "setAccountData",
+        "getRoomKeysVersionCurrent",
+        "postRoomKeysVersion",
+        "putRoomKeys",
     }
     assert {content["msgtype"] for _, content in heard.plain} == {"m.text", "m.notice", "m.file"}
     assert {event["type"] for event in events} >= {"m.room.create", "m.room.encrypted", "m.room.member"}
