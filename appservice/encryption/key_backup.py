@@ -67,6 +67,7 @@ class KeyBackup:
         self._recovery = recovery
         self._clock = clock
         self._version: str | None = None
+        self._one_search = asyncio.Lock()  # else two would each make a backup
         self._failing_since: int | None = None
         self._not_before = 0
 
@@ -114,6 +115,10 @@ class KeyBackup:
 
     async def ensure(self) -> BackupVersion:
         """Find our backup, or make one. One that is not ours is left alone; only the newest can be written to."""
+        async with self._one_search:
+            return await self._ensure()
+
+    async def _ensure(self) -> BackupVersion:
         found = await self._account.backup()
         if found is not None and not is_ours(found, self._identity, self._recovery):
             log.error("key_backup_not_ours", version=found.version)
