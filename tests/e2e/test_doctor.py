@@ -24,7 +24,7 @@ from appservice.own_account import OwnAccount
 from bridge.core.checkup import Outcome
 from bridge.core.start import Reason
 from bridge.demo.stand import Stand, stand
-from tests.bridge.commands.process import Printed, ended, festimo
+from tests.bridge.commands.process import ROOT, Printed, ended, festimo
 from tests.e2e.test_first_hour import NEW, Changes, changed, database_that_was_used, secrets_in
 from tests.e2e.test_first_path import party, person
 
@@ -149,13 +149,22 @@ async def test_all_is_well_whether_the_bridge_runs_or_not_and_nothing_is_left_be
     assert (await ghost.joined_rooms(), await ghost.devices()) == ([], {})
 
 
+def names_in(lines: list[str]) -> tuple[str, ...]:
+    return tuple(line.split("  ")[0] for line in lines if line[:1].isalpha() and "  " in line)
+
+
+def shown_on_the_page() -> list[str]:
+    page = (ROOT / "docs" / "start.md").read_text()
+    return page.split("$ festimo doctor\n")[1].split("```")[0].splitlines()
+
+
 async def test_people_get_a_line_per_check_and_the_fix(ground: Stand, tmp_path: Path) -> None:
     config = copy(ground, tmp_path, {"appservice.as_token": NEW["appservice"]["as_token"]})
     printed = await ended(tmp_path, "doctor", "-c", config)
     assert (printed.code, printed.err) == (Reason.AS_TOKEN_WRONG, "")
     lines = printed.out.splitlines()
     assert max(map(len, lines)) <= WIDTH
-    assert [line.split("  ")[0] for line in lines if line[:1].isalpha()][:-1] == list(NAMES)
+    assert names_in(lines) == names_in(shown_on_the_page()) == NAMES
     assert any(line.startswith("as_token       failed   The homeserver knows this bridge") for line in lines)
     assert any(line.startswith("way back       skipped  needs: as_token") for line in lines)
     assert lines[-1] == f"Not everything is well (exit code {Reason.AS_TOKEN_WRONG})."
