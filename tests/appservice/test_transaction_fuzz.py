@@ -22,7 +22,10 @@ from tests.appservice.delivering import TOKEN, Delivering, delivering, event
 from tests.examples import LONGER, examples
 
 # Where the database only ever sees sealed bytes and ids.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.timeout(60 * examples(1)),
+]
 
 # One server serves all examples of a test.
 fuzz = settings(

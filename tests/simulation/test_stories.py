@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -180,6 +181,8 @@ class Stories(RuleBasedStateMachine):
             self.world.close()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180 * examples(1))
 def test_whatever_happens_all_that_was_accepted_arrives_once_and_only_who_may_reads_it(
     template: Path,
 ) -> None:
