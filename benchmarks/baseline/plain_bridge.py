@@ -108,8 +108,9 @@ class Bridge:
         if not await self.db.fetchval("SELECT 1 FROM message WHERE key = $1", asked["key"]):
             content = TextMessageEventContent(msgtype=MessageType.TEXT, body=asked["text"])
             kind, encrypted = await self.e2ee.encrypt(asked["room"], EventType.ROOM_MESSAGE, content)
-            intent = self.ghost(asked["ghost"]) if asked["ghost"] else self.az.intent
-            event_id = await intent.send_message_event(asked["room"], kind, encrypted, txn_id=asked["key"])
+            event_id = await self.az.intent.send_message_event(
+                asked["room"], kind, encrypted, txn_id=asked["key"]
+            )
             await self.store(event_id, asked["room"], asked["key"], asked["sender"], asked["text"])
         return web.json_response({})
 

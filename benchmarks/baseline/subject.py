@@ -98,9 +98,8 @@ class Baseline:
     async def say(self, conversation: Conversation, sender: Person, text: str, *, key: str) -> None:
         body = {
             "room": conversation.id,
-            "ghost": None if sender.mxid else sender.id,
             "sender": sender.id,
-            "text": f"{sender.name}: {text}" if sender.mxid else text,
+            "text": f"{sender.name}: {text}",
             "key": key,
         }
         await self._ask("POST", "/say", body)
