@@ -84,7 +84,34 @@ async def altered(trial: Trial) -> None:
     await delivering(with_junk(trial.random), chance=0.7)(trial)
 
 
+async def killed_once_answered(trial: Trial) -> None:
+    """What a bridge has answered it must have kept: the homeserver will never send it again."""
+    subject = trial.ground.subject
+    for _ in range(trial.sizes.kills):
+        dead = asyncio.Event()
+
+        async def answered(exchange: Exchange, dead: asyncio.Event = dead) -> Answer:
+            answer = await exchange.forward()
+            if b"m.room.encrypted" in exchange.body and not dead.is_set():
+                dead.set()
+                await subject.kill()
+            return answer
+
+        with (
+            trial.ground.to_bridge.rule(TRANSACTION, answered, trial.random),
+            trial.load.on_and_on(),
+        ):
+            await dead.wait()
+        await subject.start()
+
+
 SCENARIOS = (
+    Scenario(
+        name="bridge killed once it has answered",
+        does="SIGKILL as soon as it has answered 200 to a transaction with messages, again and again",
+        parts=("bridge", "homeserver"),
+        inject=killed_once_answered,
+    ),
     Scenario(
         name="transactions twice",
         does="every second transaction reaches the bridge twice, at once or as its answer was lost",
