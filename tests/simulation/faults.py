@@ -20,12 +20,13 @@ CANARY = "canary"
 
 @dataclass
 class Plan:
-    """At the `countdown`-th commit or call from now."""
+    """At the `countdown`-th commit or call from now; `name`: of such calls only."""
 
     place: Place
     moment: Moment
     what: What
     countdown: int
+    name: str | None = None
 
 
 class Faults:
@@ -39,9 +40,9 @@ class Faults:
         self.plans.clear()
         self.database_down = self.homeserver_down = False
 
-    def at(self, place: Place, moment: Moment) -> What | None:
+    def at(self, place: Place, moment: Moment, name: str) -> What | None:
         for plan in self.plans:
-            if (plan.place, plan.moment) == (place, moment):
+            if (plan.place, plan.moment) == (place, moment) and plan.name in (None, name):
                 plan.countdown -= 1
                 if plan.countdown <= 0:
                     self.plans.remove(plan)
@@ -63,9 +64,11 @@ class Life:
         if self.over.is_set():
             raise asyncio.CancelledError
 
-    def moment(self, place: Place, moment: Moment, failure: Callable[[], Exception]) -> None:
+    def moment(
+        self, place: Place, moment: Moment, failure: Callable[[], Exception], *, name: str = ""
+    ) -> None:
         self.check()
-        what = self.faults.at(place, moment)
+        what = self.faults.at(place, moment, name)
         if what == "dies":
             self.over.set()
             self.check()
@@ -117,17 +120,17 @@ class Line:
 
         async def over_the_line(*args: Any, **kwargs: Any) -> Any:
             assert CANARY not in repr((args, kwargs)), f"{name} tells the homeserver what was said"
-            await self._pass("before")
+            await self._pass(name, "before")
             copied = {name: _copy(value) for name, value in kwargs.items()}
             answer = await call(*(_copy(value) for value in args), **copied)
-            await self._pass("after")
+            await self._pass(name, "after")
             return _copy(answer)
 
         return over_the_line
 
-    async def _pass(self, moment: Moment) -> None:
+    async def _pass(self, name: str, moment: Moment) -> None:
         await self._life.faults.latency()
-        self._life.moment("call", moment, _no_answer)
+        self._life.moment("call", moment, _no_answer, name=name)
         if self._life.faults.homeserver_down:
             raise _no_answer()
 

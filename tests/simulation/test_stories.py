@@ -127,6 +127,20 @@ class Stories(RuleBasedStateMachine):
     def something_will_go_wrong(self, **plan: object) -> None:
         self.here.faults.plans.append(Plan(**plan))  # type: ignore[arg-type] # as drawn above
 
+    @rule(
+        name=st.sampled_from(
+            ["send_encrypted", "send_to_device", "claim_keys", "query_keys", "members", "sync"]
+        ),
+        moment=st.sampled_from(["before", "after"]),
+        what=st.sampled_from(["dies", "fails"]),
+        times=st.integers(1, 3),
+    )
+    def such_a_call_will_go_wrong(self, name: str, times: int, **plan: object) -> None:
+        for _ in range(times):
+            self.here.faults.plans.append(
+                Plan(place="call", name=name, countdown=1, **plan)  # type: ignore[arg-type] # as drawn above
+            )
+
     @rule(seconds=st.sampled_from([0.5, 5.0, 90.0]), wait=A_WHILE)
     def the_database_is_away(self, seconds: float, wait: float) -> None:
         self.here.faults.database_down = True
