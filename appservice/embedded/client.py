@@ -199,6 +199,10 @@ class Client:
             )
         return str(self._accepted(response).event_id)
 
+    def forget_session(self, room_id: str) -> None:
+        """Have the next message begin a new Megolm session."""
+        self._client.invalidate_outbound_session(room_id)
+
     async def redact(self, room_id: str, event_id: str) -> str:
         """Take an event's content away for everybody. Returns the redaction's event id."""
         return str(self._accepted(await self._client.room_redact(room_id, event_id)).event_id)

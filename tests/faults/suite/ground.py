@@ -11,8 +11,9 @@ import aiohttp
 
 from appservice.embedded.client import Client
 from appservice.embedded.settings import LOOPBACK, write_private
-from appservice.embedded.synapse import Synapse, free_port
+from appservice.embedded.synapse import Access, Synapse, free_port
 from tests.clients.people import People
+from tests.clients.people import Person as MatrixAccount
 from tests.faults.admin import Admin
 from tests.faults.story import eventually, knows, sees
 from tests.faults.suite.disk import small_disk
@@ -53,6 +54,9 @@ class Ground:
     """The bridge as homeserver and platform see it."""
     to_postgres: TcpProxy | None
     postgres: PostgresServer | None
+    chef: MatrixAccount
+    """The vendor with an account, for further devices."""
+    stranger: Access | None = None
     rooms: list[Room] = field(default_factory=list)
 
 
@@ -108,6 +112,7 @@ async def ground(folder: Path, kind: Kind, make: MakeSubject) -> AsyncIterator[G
             to_bridge=to_bridge,
             to_postgres=to_postgres,
             postgres=postgres,
+            chef=await people.person("Chef"),
         )
         await subject.start()
         await _fill(made)
@@ -121,7 +126,7 @@ def _postgres() -> Iterator[PostgresServer]:
 
 
 async def _fill(made: Ground) -> None:
-    anna, chef = await made.people.nio("Anna"), await made.people.nio("Chef")
+    anna, chef = await made.people.nio("Anna"), await made.people.nio(made.chef)
     host = Person(id="anna", name="Anna", mxid=anna.user_id)
     vendors = (Person(id="chef", name="Chef", mxid=chef.user_id), Person(id="gina", name="Gina"))
     for number in range(4):

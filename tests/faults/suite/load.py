@@ -16,7 +16,7 @@ from tests.faults.suite.subject import NotNow, Person
 
 PAUSE = 0.4
 """Seconds between two messages of a voice, in the middle."""
-WINDOW = 60
+WINDOW = 20
 """Messages that may be under way at once."""
 RETRY_AFTER = 0.1
 Way = Literal["out", "in"]
@@ -104,6 +104,14 @@ class Load:
         while self.count < goal and not self._all_at_quota():  # noqa: ASYNC110 - many change it
             await asyncio.sleep(0.05)
 
+    async def settled(self) -> None:
+        """Return once everybody has come to the quota, and all of it has arrived."""
+        while not self._all_at_quota() or self.under_way():  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.05)
+
+    def raise_quota(self, count: int) -> None:
+        self._each += -(-count // len(self.voices))
+
     async def one_more_each(self) -> None:
         """Return once everybody has said one more, whatever the quota."""
         self._wanted = {voice.name: len(voice.sent) + 1 for voice in self.voices}
@@ -127,10 +135,10 @@ class Load:
         while True:
             wanted = self._wanted.get(voice.name, 0)
             more = len(voice.sent) < self._each or self._endless
-            if len(voice.sent) < wanted or (more and self.under_way() < WINDOW):
+            if len(voice.sent) < wanted or (more and (self._ended or self.under_way() < WINDOW)):
                 await voice.next()
                 await asyncio.sleep(self._random.uniform(0.5, 1.5) * PAUSE)
-            elif self._ended and not more:
+            elif self._ended:
                 return
             else:
                 await asyncio.sleep(0.02)

@@ -134,14 +134,18 @@ class Verdict:
     """A few of what is wrong, to look for."""
 
 
-def judge(oracle: Oracle, voices: Collection[Voice], late_before: set[str]) -> Verdict:
+def judge(
+    oracle: Oracle, voices: Collection[Voice], *, late_before: set[str], forgiven: Collection[Arrival]
+) -> Verdict:
+    """`late_before`: events of earlier trials; `forgiven`: what nobody can have kept."""
     lost: dict[str, str] = {}
     twice: list[str] = []
     disordered: list[str] = []
     for voice in voices:
-        for reader, text in wanted_of(voice):
-            if (reader, text) not in oracle.arrived:
-                lost[text] = f"{text} lost at {reader[1]}, event {voice.event_ids[text]}"
+        for arrival in wanted_of(voice):
+            if arrival not in oracle.arrived and arrival not in forgiven:
+                (_, reader), text = arrival
+                lost[text] = f"{text} lost at {reader}, event {voice.event_ids[text]}"
         for reader in (HISTORY, *voice.room.clients):
             texts = oracle.texts((voice.room.number, reader), f"{voice.name}-")
             counted = Counter(text.removeprefix("late ") for text in texts)

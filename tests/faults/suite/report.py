@@ -19,6 +19,7 @@ COLUMNS = (
     ("undecryptable_now", "unreadable at first"),
     ("undecryptable_finally", "at last"),
     ("recovery_seconds", "recovery s"),
+    ("calm_seconds", "calm s"),
     ("seed", "seed"),
 )
 

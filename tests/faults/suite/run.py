@@ -5,13 +5,13 @@ import shutil
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.faults.suite.ground import Ground, Kind, MakeSubject, ground
 from tests.faults.suite.oracle import Oracle
-from tests.faults.suite.trial import Result, Scenario, Sizes, conduct, seed_of
+from tests.faults.suite.trial import CALM, Result, Scenario, Sizes, conduct, seed_of
 
 SCENARIO_LIMIT = 420.0
 
@@ -53,10 +53,11 @@ class Run:
     seed: int | None = None
     """For the one scenario that is to be played again as it was."""
     _grounds: int = field(default=0)
+    _calm: float = field(default=0.0)
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
         """A ground is kept for as long as nothing goes wrong on it."""
-        waiting = sorted(self.chosen, key=lambda pair: pair[1])
+        waiting = sorted(self.chosen, key=lambda pair: (pair[1] == "postgres", pair[0].name != CALM))
         stack = AsyncExitStack()
         where: Ground | None = None
         oracle: Oracle | None = None
@@ -81,7 +82,13 @@ class Run:
     async def _play(self, where: Ground, oracle: Oracle, scenario: Scenario, seed: int) -> Outcome:
         try:
             async with asyncio.timeout(SCENARIO_LIMIT):
-                return await conduct(where, oracle, scenario, seed=seed, sizes=self.sizes)
+                result = await conduct(
+                    where, oracle, scenario, seed=seed, sizes=self.sizes, calm_seconds=self._calm
+                )
+            if scenario.name == CALM:
+                self._calm = result.recovery_seconds
+                result = replace(result, calm_seconds=self._calm)
+            return result
         except Exception as error:
             traceback.print_exception(error)
             return Failure(scenario.name, where.kind, seed, repr(error))

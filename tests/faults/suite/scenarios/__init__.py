@@ -1,6 +1,6 @@
 """Every scenario, in the order in which they are played."""
 
-from tests.faults.suite.scenarios import bridge, clock, database, homeserver, network, transactions
+from tests.faults.suite.scenarios import bridge, clock, database, homeserver, keys, network, transactions
 from tests.faults.suite.trial import Scenario
 
 ALL: tuple[Scenario, ...] = (
@@ -10,4 +10,5 @@ ALL: tuple[Scenario, ...] = (
     *transactions.SCENARIOS,
     *database.SCENARIOS,
     *clock.SCENARIOS,
+    *keys.SCENARIOS,
 )

@@ -4,7 +4,16 @@ import asyncio
 import os
 import signal
 
-from tests.faults.suite.trial import Scenario, Trial
+from tests.faults.bridge_process import Fault
+from tests.faults.suite.festimo import Festimo
+from tests.faults.suite.trial import CALM, Scenario, Trial
+
+REACHED_WITHIN = 8.0
+"""Seconds, from a start; places that are passed now and then are not reached every time."""
+
+
+async def calm(trial: Trial) -> None:
+    """Nothing: what recovery is measured as where there is nothing to recover from."""
 
 
 async def killed(trial: Trial) -> None:
@@ -15,6 +24,34 @@ async def killed(trial: Trial) -> None:
             await trial.load.more(trial.random.randint(5, 15))
             await subject.kill()
             await subject.start()
+
+
+async def killed_at_places(trial: Trial) -> None:
+    """Each place of the code that commits or calls under this load, before it and after it."""
+    subject = trial.ground.subject
+    assert isinstance(subject, Festimo)
+    with trial.load.on_and_on():
+        await trial.load.more(40)
+        places = sorted({(passage.kind, passage.place) for passage in subject.life.passed})
+        faults = [
+            Fault(kind, trial.random.randint(1, 2), before, place)
+            for kind, place in places
+            for before in (True, False)
+        ]
+        trial.random.shuffle(faults)
+        faults = faults[: trial.sizes.places]
+        subject.doom(faults)
+        await subject.kill()
+        subject.lives.release()
+        reached = 0
+        while (life := await subject.lives.ready()).fault is not None:
+            try:
+                async with asyncio.timeout(REACHED_WITHIN):
+                    await life.wait_death()
+                    reached += life.died_at is not None
+            except TimeoutError:
+                await life.kill()
+    trial.notes |= {"places": len(places), "faults": len(faults), "reached": reached}
 
 
 async def terminated(trial: Trial) -> None:
@@ -45,11 +82,26 @@ async def frozen(trial: Trial) -> None:
 
 SCENARIOS = (
     Scenario(
+        name=CALM,
+        does="nothing; the recovery is what the machine needs for the load that is under way",
+        parts=(),
+        inject=calm,
+        quick="sqlite",
+    ),
+    Scenario(
         name="bridge killed",
         does="SIGKILL at any moment, again and again, and a start after each",
         parts=("bridge",),
         inject=killed,
         quick="sqlite",
+    ),
+    Scenario(
+        name="bridge killed at named places",
+        does="SIGKILL just before and just after each place in its code that commits or calls (4 in the quick run)",
+        parts=("bridge",),
+        inject=killed_at_places,
+        quick="sqlite",
+        ours_only=True,
     ),
     Scenario(
         name="bridge terminated",

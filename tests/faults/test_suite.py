@@ -1,0 +1,53 @@
+"""A part of `make faults`: nothing lost, nothing twice, nothing out of order, nothing unreadable, back within 10 s."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.suite import report as reports
+from tests.faults.suite.__main__ import OUTPUT, SEED, choose
+from tests.faults.suite.festimo import Festimo
+from tests.faults.suite.oracle import Verdict
+from tests.faults.suite.run import Run
+from tests.faults.suite.trial import QUICK, RECOVERY_LIMIT, Result
+
+
+@pytest.mark.timeout(900)  # 4 minutes on two quiet cores
+async def test_whatever_fails_meanwhile_all_that_was_said_arrives_once(
+    tmp_path: Path, report: Callable[[str], None]
+) -> None:
+    run = Run(
+        folder=tmp_path,
+        make=Festimo,
+        chosen=choose(quick=True),
+        sizes=QUICK,
+        base_seed=SEED,
+        tell=lambda _: None,
+    )
+    outcomes = [outcome async for outcome in run.outcomes()]
+    reports.write(OUTPUT, outcomes, subject="festimo", quick=True, seed=SEED)
+    report(reports.table(outcomes))
+    assert [reports.line(outcome) for outcome in outcomes if not outcome.passed] == []
+    assert len(outcomes) == len(choose(quick=True)) >= 10
+
+
+def result(*, lost: int = 0, recovery: float = 1.0) -> Result:
+    found = Verdict(
+        sent=10,
+        delivered=10 - lost,
+        lost=lost,
+        duplicated=0,
+        out_of_order=0,
+        undecryptable_now=3,
+        undecryptable_finally=0,
+        repaired=3,
+    )
+    return Result("any", "sqlite", "", (), 1, found, recovery, 20.0, {"slowest": ""}, calm_seconds=2.0)
+
+
+def test_one_lost_message_or_a_slow_recovery_is_a_failure() -> None:
+    assert result().passed
+    assert not result(lost=1).passed
+    assert not result(recovery=RECOVERY_LIMIT + 2).passed
+    assert result(recovery=RECOVERY_LIMIT + 1.9).passed, "the machine itself needed 2 s"
