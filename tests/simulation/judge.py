@@ -14,6 +14,8 @@ from tests.simulation.world import VENDORS, World
 
 FAULTS = ("handler_failed", "request_failed", "sync_not_kept", "sync_answer_odd", "to_device_dropped")
 """Log lines that tell of an error that nobody foresaw."""
+LONGEST_ATTEMPT = 2_000
+"""Milliseconds from the beginning of an attempt to send until the homeserver has it."""
 EXPECTED_ERRORS = ("DatabaseUnavailable",)
 
 
@@ -115,15 +117,17 @@ def _entitled(
     )
     if removal_known is not None and removal_known < prepared:
         return False
-    before = [change for change in history if change.at < prepared]
-    during = [change for change in history if prepared <= change.at <= one.at]
+    # What was in flight is shared with whoever came meanwhile before it is sent at last.
+    by = max(prepared, one.at - LONGEST_ATTEMPT)
+    before = [change for change in history if change.at < by]
+    during = [change for change in history if by <= change.at <= one.at]
     if not before:
         return None if during else False
     latest = before[-1]
-    if told.get(f"matrix:{latest.event_id}", one.at) >= prepared or during:
+    if told.get(f"matrix:{latest.event_id}", one.at) >= by or during:
         return None
     if latest.membership not in IN_ROOM:
-        return False
+        return False if told[f"matrix:{latest.event_id}"] < prepared else None
     if life.removed is not None and life.removed <= one.at:
         return None
     if latest.membership == "invite":
@@ -131,7 +135,7 @@ def _entitled(
     if life.published < latest.at:
         return True
     known = homeserver.acknowledged_at(life.position) if life.told else None
-    return True if known is not None and known < prepared else None
+    return True if known is not None and known < by else None
 
 
 def _nothing_was_given_up(world: World) -> None:

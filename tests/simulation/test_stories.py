@@ -212,3 +212,19 @@ def test_whatever_happens_all_that_was_accepted_arrives_once_and_only_who_may_re
             print_blob=True,
         ),
     )
+
+
+def test_a_device_that_comes_while_a_message_is_in_flight_reads_it(template: Path) -> None:
+    """A story that is too seldom told by chance."""
+    world = World(template, 1)
+    try:
+        world.faults.plans += [Plan("call", "before", "fails", 1, "send_encrypted") for _ in range(4)]
+        world.post("balloons", by_vendor=True)
+        world.pass_time(0.5)
+        world.do(world.people[0].new_phone(signed=True))
+        world.settle()
+        room_id, _ = world.conversation("balloons")
+        assert world.people[0].phones[-1].reads(world.homeserver.landed[room_id][-1].event)
+        judge(world)
+    finally:
+        world.close()
