@@ -14,6 +14,7 @@ from unittest import mock
 import structlog
 import yaml
 
+from appservice.repair import EVERY
 from bridge.config import Config, load
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.model import Message
@@ -35,6 +36,8 @@ VENDORS = ("balloons", "bites")
 """The first has no Matrix: a ghost speaks for it."""
 LONGEST_END = 3_600
 """Seconds in which everything must have been worked off once nothing goes wrong any more."""
+REPAIRED_AFTER = EVERY + 10
+"""Seconds in which the bridge has looked for what was never delivered to it."""
 T = TypeVar("T")
 
 
@@ -117,6 +120,7 @@ class World:
         self.deliveries.down = False
         self.deliveries.release()
         self.supervisor.start_now()
+        self.pass_time(REPAIRED_AFTER)
         for _ in range(LONGEST_END // 5):
             self.pass_time(5)
             if self._run(self._is_settled()):
