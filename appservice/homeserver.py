@@ -303,9 +303,12 @@ class Homeserver:
         )
 
     @_shaped
-    async def messages(self, user: str, room_id: str, *, before: str | None) -> dict[str, Any]:
-        """A page of the timeline, newest first: {"chunk": [event], "end": token or absent}."""
+    async def messages(
+        self, user: str, room_id: str, *, before: str | None, after: str | None = None
+    ) -> dict[str, Any]:
+        """A page of the timeline between two tokens, newest first: {"chunk": [event], "end": token or absent}."""
         query = {"dir": "b", "limit": "100"} | ({"from": before} if before else {})
+        query |= {"to": after} if after else {}
         page: dict[str, Any] = await self.request(
             Method.GET, Path.v3.rooms[room_id].messages, as_user=user, query=query
         )

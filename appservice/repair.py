@@ -38,7 +38,6 @@ PUT_POSITION = """
 INSERT INTO sync_positions (user_id, next_batch) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET next_batch = excluded.next_batch
 """
-KNOWN = "SELECT 1 FROM inbox WHERE id = $1"
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +89,7 @@ class Repair:
             timeline = room.get("timeline", {})
             missed: list[dict[str, Any]] = []
             if timeline.get("limited") and since is not None:
-                missed = await self._page_back(room_id, timeline.get("prev_batch"))
+                missed = await self._page_back(room_id, timeline.get("prev_batch"), since)
             events += [event | {"room_id": room_id} for event in (*missed, *timeline.get("events", []))]
         parsed = parse(json.dumps({"events": events}).encode())
         async with self._database.transaction() as tx:
@@ -101,16 +100,16 @@ class Repair:
             log.warning("events_repaired", count=repaired)
         return repaired
 
-    async def _page_back(self, room_id: str, before: str | None) -> list[dict[str, Any]]:
-        """What came before the part that /sync showed, back to an event that was delivered; oldest first."""
+    async def _page_back(self, room_id: str, before: str | None, since: str) -> list[dict[str, Any]]:
+        """What came between the last look and the part that /sync showed, oldest first.
+
+        All of it: of what was said before an event that was delivered, not everything must have been.
+        """
         found: list[dict[str, Any]] = []
         for _ in range(MOST_PAGES):
             if before is None:
                 break
-            page = await self._homeserver.messages(self._bot, room_id, before=before)
-            for event in page["chunk"]:
-                if await self._database.fetch_value(KNOWN, f"matrix:{event['event_id']}"):
-                    return found[::-1]
-                found.append(event)
-            before = page.get("end")
+            page = await self._homeserver.messages(self._bot, room_id, before=before, after=since)
+            found += page["chunk"]
+            before = page.get("end") if page["chunk"] else None
         return found[::-1]

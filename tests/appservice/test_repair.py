@@ -110,6 +110,19 @@ async def test_a_gap_is_paged_back_to_what_was_delivered(
     assert await ground.kept() == ["$before", *ids]
 
 
+@pytest.mark.parametrize("later", [SHOWN, 250])
+async def test_a_gap_before_what_was_delivered_is_found_too(
+    ground: Ground, homeserver: Timelines, later: int
+) -> None:
+    """A homeserver that was killed goes on with what came after: the gap is in the middle."""
+    await ground.delivered(homeserver.happens("$before"))
+    await ground.repair.step()
+    homeserver.happens("$missed")
+    await ground.delivered(homeserver.happens(*(f"${number}" for number in range(later))))
+    assert [await ground.repair.step(), await ground.repair.step()] == [1, 0]
+    assert (await ground.kept())[-1] == "$missed"
+
+
 async def test_the_first_look_takes_no_history_in(ground: Ground, homeserver: Timelines) -> None:
     homeserver.happens(*(f"${number}" for number in range(50)))
     assert await ground.repair.step() == SHOWN

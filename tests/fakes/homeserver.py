@@ -480,8 +480,10 @@ class FakeHomeserver(Homeserver):
         self.log.append(("redact", user, event_id))
 
     @_call
-    async def messages(self, user: str, room_id: str, *, before: str | None) -> Json:
-        return self._page(room_id, before)
+    async def messages(
+        self, user: str, room_id: str, *, before: str | None, after: str | None = None
+    ) -> Json:
+        return self._page(room_id, before, after)
 
     # Devices and keys
 
@@ -607,12 +609,13 @@ class FakeHomeserver(Homeserver):
         if self._device(user, device).keys is None:
             raise refused(400, "M_UNKNOWN", "nobody can know the keys of this device")
 
-    def _page(self, room_id: str, before: str | None) -> Json:
+    def _page(self, room_id: str, before: str | None, after: str | None = None) -> Json:
         timeline = self._room(room_id).timeline
         end = len(timeline) if before is None else int(before)
-        start = max(0, end - 100)
+        first = int(after or 0)
+        start = max(first, end - 100)
         page: Json = {"chunk": copy.deepcopy(timeline[start:end][::-1])}
-        return page | ({"end": str(start)} if start else {})
+        return page | ({"end": str(start)} if start > first else {})
 
     def _room(self, room_id: str) -> Room:
         if room_id not in self.rooms:

@@ -15,6 +15,8 @@ from tests.fakes.homeserver import FakeHomeserver, Json, Room, refused
 
 TRANSACTIONS_KEPT = 24 * 3_600_000
 """Milliseconds."""
+SHOWN = 10
+"""Events that a /sync shows of a room; what is more is paged back to."""
 IN_ROOM = ("join", "invite")
 Deliver = Callable[[str, list[Json]], Awaitable[int | None]]
 """(txn id, events) -> status, or None where nobody answers."""
@@ -198,9 +200,13 @@ class LiveHomeserver(FakeHomeserver):
         self._joined(user, room_id)
         return await super().members(user, room_id)
 
-    async def messages(self, user: str, room_id: str, *, before: str | None) -> Json:
+    async def messages(
+        self, user: str, room_id: str, *, before: str | None, after: str | None = None
+    ) -> Json:
         self._joined(user, room_id)
-        return await super().messages(user, room_id, before=before)
+        seen = self._stream_events[: int(after or 0)]
+        place = str(sum(where == room_id for where, _ in seen))
+        return await super().messages(user, room_id, before=before, after=place)
 
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
@@ -247,7 +253,7 @@ class LiveHomeserver(FakeHomeserver):
         for room_id, room in self.rooms.items():
             new = [event for where, event in self._stream_events[start:] if where == room_id]
             if room.members.get(self._bot) == "join" and new:
-                shown = new[-50:]
+                shown = new[-SHOWN:]
                 first = room.timeline.index(shown[0])
                 rooms[room_id] = {
                     "timeline": {
