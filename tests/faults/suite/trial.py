@@ -15,7 +15,7 @@ from tests.faults.suite.oracle import Arrival, Oracle, Verdict, judge, wanted_of
 RECOVERY_LIMIT = 10.0
 """Seconds, beyond what `calm` took in the same run."""
 CALM = "calm"
-PATIENCE = 90.0
+PATIENCE = 75.0
 """Seconds that what is missing may still come."""
 AFTERWARDS = 1.0
 """Seconds in which something could come a second time."""
@@ -126,7 +126,8 @@ async def conduct(
         load.end()
         await speaking
         everything = {arrival for voice in load.voices for arrival in wanted_of(voice)}
-        await oracle.all_there(everything - trial.forgiven, PATIENCE)
+        missed = any(arrival not in oracle.arrived for arrival in at_stake)  # then it is waited for no longer
+        await oracle.all_there(everything - trial.forgiven, AFTERWARDS if missed else PATIENCE)
         await asyncio.sleep(AFTERWARDS)
         watching.cancel()
     await oracle.look()
