@@ -3,7 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from traceback import extract_tb
+from typing import Protocol
 
 import structlog
 
@@ -18,6 +20,9 @@ LONGEST_DELAY = 5_000
 MOST_FAULTS = 8
 """How many unexpected errors an item may cause before it becomes a dead letter."""
 LANES_AT_ONCE = 64
+"""Only so many items are in memory; of all other lanes in which something waits, only the name."""
+PAUSE_IN_VAIN = 1.0
+"""Seconds. Where more lanes wait than are worked off at once, and nothing succeeds, each attempt waits this long."""
 SWEEP_EVERY = 30.0
 """Seconds. A commit that was stored though its answer was lost (PostgreSQL) wakes nobody: so look now and then."""
 TELL_EVERY = 10
@@ -29,6 +34,15 @@ OnDead = Callable[[Transaction, Item, str], Awaitable[None]]
 """Tells the item's feature, in the same transaction, that the item was given up and why."""
 
 log = structlog.get_logger(__name__)
+
+
+class Gate(Protocol):
+    """Holds lanes up while it is not known what comes first in them."""
+
+    def holds(self, lane: str) -> bool: ...
+
+    def on_open(self, opened: Callable[[], None]) -> None:
+        """Have `opened` called whenever lanes are held up no longer."""
 
 
 class Retry(Exception):
@@ -43,6 +57,16 @@ class Fail(Exception):
     """Can never be delivered as it stands: keep it as a dead letter with this reason."""
 
 
+@dataclass(slots=True)
+class _Lane:
+    """What is kept of a lane in which something waits. `came`: something has since its head was looked for;
+    `last`: the item that its handler says is dealt with."""
+
+    name: str
+    came: bool = False
+    last: int | None = None
+
+
 class Dispatcher:
     """Runs the handlers of one queue, by topic."""
 
@@ -54,29 +78,37 @@ class Dispatcher:
         clock: Clock,
         *,
         on_dead: Mapping[str, OnDead] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._database = database
         self._queue = queue
         self._handlers = handlers
         self._on_dead = on_dead or {}
+        self._gate = gate
         self._clock = clock
-        self._active: dict[str, bool] = {}  # lane -> something came while it was being worked off
-        self._slots = asyncio.Semaphore(LANES_AT_ONCE)
-        self._tasks: asyncio.TaskGroup | None = None
+        self._held: list[_Lane] = []
+        self._lanes: dict[str, _Lane] = {}
+        self._ready: asyncio.Queue[_Lane] = asyncio.Queue()
+        self._running = False
+        self._in_vain = 0  # attempts since something succeeded
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def run(self) -> None:
         """Work until cancelled; begins with what an earlier process left behind."""
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+            for _ in range(LANES_AT_ONCE):
+                tasks.create_task(self._work())
+            self._running = True
             self._queue.on_work(self._wake)
+            if self._gate is not None:
+                self._gate.on_open(self._open)
             try:
                 while True:
                     await self._sweep()
                     await asyncio.sleep(SWEEP_EVERY)
             finally:
-                self._tasks = None
+                self._running = False
 
     async def idle(self) -> None:
         """Return when no lane has work left (or all are waiting for a retry no longer): for orderly ends."""
@@ -89,40 +121,66 @@ class Dispatcher:
         except DatabaseError as error:
             await self._database_trouble("all", error)
 
-    def _wake(self, lane: str) -> None:
-        if lane in self._active:
-            self._active[lane] = True
-        elif self._tasks is not None:
-            self._active[lane] = False
+    def _wake(self, name: str) -> None:
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.came = True
+        elif self._running:
+            self._lanes[name] = lane = _Lane(name)
             self._idle.clear()
-            self._tasks.create_task(self._work_off(lane))
+            self._ready.put_nowait(lane)
 
-    async def _work_off(self, lane: str) -> None:
-        last: int | None = None
+    async def _work(self) -> None:
+        """One item of whichever lane is next, then another lane's: none waits until a long one is through."""
+        while True:
+            lane = await self._ready.get()
+            if self._is_held(lane):
+                self._held.append(lane)
+                continue
+            delay = await self._step(lane)
+            if delay is None:
+                self._forget(lane)
+            elif delay > 0:
+                asyncio.get_running_loop().call_later(delay / 1000, self._ready.put_nowait, lane)
+            else:
+                self._ready.put_nowait(lane)
+
+    async def _step(self, lane: _Lane) -> int | None:
+        """Attempt the lane's next item. Return in how many ms to look at the lane again, None where it is empty."""
+        lane.came = False
         try:
-            while True:
-                self._active[lane] = False
-                try:
-                    item = await self._queue.head(lane)
-                except Exception as error:
-                    await self._database_trouble(lane, error)
-                    continue
-                if item is None:
-                    if not self._active[lane]:
-                        return
-                    continue
-                if item.seq == last:
-                    # Or it was parked, and unparked before we looked: then the next attempt has what it needs.
-                    await self._fault(item, "its handler neither finished nor refused it")
-                    last = None
-                    continue
-                await self._wait_until(item.not_before)
-                async with self._slots:
-                    last = item.seq if await self._attempt(item) else None
-        finally:
-            del self._active[lane]
-            if not self._active:
-                self._idle.set()
+            item = await self._queue.head(lane.name)
+        except Exception as error:
+            await self._database_trouble(lane.name, error)
+            return 0
+        if item is None:
+            return 0 if lane.came else None
+        if self._is_held(lane):
+            return 0  # it may have come in with the doubt
+        if item.seq == lane.last:
+            # Or it was parked, and unparked before we looked: then the next attempt has what it needs.
+            await self._fault(item, "its handler neither finished nor refused it")
+            lane.last = None
+            return 0
+        delay = item.not_before - self._clock.now()
+        if delay > 0:
+            return delay
+        if self._in_vain >= LANES_AT_ONCE < len(self._lanes):
+            await asyncio.sleep(PAUSE_IN_VAIN)
+        lane.last = item.seq if await self._attempt(item) else None
+        return 0
+
+    def _is_held(self, lane: _Lane) -> bool:
+        return self._gate is not None and self._gate.holds(lane.name)
+
+    def _open(self) -> None:
+        while self._held:
+            self._ready.put_nowait(self._held.pop())
+
+    def _forget(self, lane: _Lane) -> None:
+        del self._lanes[lane.name]
+        if not self._lanes:
+            self._idle.set()
 
     async def _attempt(self, item: Item) -> bool:
         """Return whether the handler says that the item is dealt with."""
@@ -131,6 +189,7 @@ class Dispatcher:
             if handler is None:
                 raise Fail(f"nobody handles {item.topic}")
             await handler(item)
+            self._in_vain = 0
             ITEMS.labels(item.topic, "done").inc()
             ITEM_SECONDS.labels(item.topic).observe((self._clock.now() - item.created_at) / 1000)
             return True
@@ -157,6 +216,7 @@ class Dispatcher:
         return False
 
     async def _again(self, item: Item, decision: Retry) -> None:
+        self._in_vain += 1
         ITEMS.labels(item.topic, "retried").inc()
         if item.attempts % TELL_EVERY == 0:
             log.warning(
@@ -191,11 +251,6 @@ class Dispatcher:
     async def _database_trouble(self, lane: str, error: Exception) -> None:
         log.error("database_trouble", lane=lane, error=type(error).__qualname__)
         await asyncio.sleep(1)
-
-    async def _wait_until(self, time: int) -> None:
-        delay = time - self._clock.now()
-        if delay > 0:
-            await asyncio.sleep(delay / 1000)
 
 
 def _delay(item: Item, decision: Retry | None) -> int:
