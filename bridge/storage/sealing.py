@@ -7,6 +7,7 @@ column, so a sealed value moved elsewhere does not open.
 import hmac
 import secrets
 import uuid
+from typing import Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,6 +17,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
 from bridge.storage.database import Reader, Transaction
+
+MOST_KEYS = 2_000
+"""In memory, of 3 kB each; which is more than the conversations in which something is said at the same time."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _VERSION = b"\x01"
 _NONCE = 12
@@ -32,12 +39,35 @@ ON CONFLICT (tenant_id, scope) DO NOTHING
 """
 
 
+class Recent(Generic[K, V]):
+    """What was used last, `most` of it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: dict[K, V] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def get(self, key: K) -> V | None:
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._values[key] = value
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        self._values.pop(key, None)
+        self._values[key] = value
+        if len(self._values) > self._most:
+            del self._values[next(iter(self._values))]
+
+
 class CannotOpen(Exception):
     """A sealed value does not open: the master key is another one, or the value was altered or moved."""
 
 
 class Sealer:
-    """Seals and opens content. Keys are made on first use and kept in memory once they are known to be stored."""
+    """Seals and opens content. Keys are made on first use; of those known to be stored the last used stay in memory."""
 
     def __init__(self, master_key: bytes, clock: Clock) -> None:
         """`master_key`: 32 bytes, from the configuration; never stored."""
@@ -45,8 +75,8 @@ class Sealer:
         info = b"festimo fingerprint 1"
         self._fingerprint_key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master_key)
         self._clock = clock
-        self._by_id: dict[bytes, AESGCM] = {}
-        self._by_scope: dict[tuple[TenantId, str], bytes] = {}
+        self._by_id: Recent[bytes, AESGCM] = Recent(MOST_KEYS)
+        self._by_scope: Recent[tuple[TenantId, str], tuple[bytes, AESGCM]] = Recent(MOST_KEYS)
 
     def fingerprint(self, data: bytes) -> bytes:
         """Tell equal data from unequal without keeping it: keyed, so that nobody can try out what it was."""
@@ -76,7 +106,8 @@ class Sealer:
             wrapped = await reader.fetch_value(SELECT_BY_ID, uuid.UUID(bytes=key_id).hex)
             if wrapped is None:
                 raise CannotOpen(f"{place}: its content key is not in the database")
-            key = self._by_id[key_id] = self._unwrap(key_id, wrapped)
+            key = self._unwrap(key_id, wrapped)
+            self._by_id.put(key_id, key)
         try:
             return key.decrypt(rest[:_NONCE], rest[_NONCE:], place.encode())
         except InvalidTag:
@@ -85,7 +116,7 @@ class Sealer:
     async def _key_for(self, tx: Transaction, tenant_id: TenantId, scope: str) -> tuple[bytes, AESGCM]:
         known = self._by_scope.get((tenant_id, scope))
         if known is not None:
-            return known, self._by_id[known]
+            return known
         row = await tx.fetch_one(SELECT_BY_SCOPE, tenant_id, scope)
         if row is None:
             key_id = uuid.uuid4().bytes
@@ -99,8 +130,8 @@ class Sealer:
         key = self._unwrap(key_id, row["wrapped"])
 
         def remember() -> None:
-            self._by_id[key_id] = key
-            self._by_scope[tenant_id, scope] = key_id
+            self._by_id.put(key_id, key)
+            self._by_scope.put((tenant_id, scope), (key_id, key))
 
         tx.after_commit(remember)  # not before: a rolled-back key must never seal anything
         return key_id, key

@@ -8,7 +8,7 @@ import pytest
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import TenantId
 from bridge.storage.database import Database
-from bridge.storage.sealing import CannotOpen, Sealer
+from bridge.storage.sealing import MOST_KEYS, CannotOpen, Sealer
 
 TENANT, OTHER = TenantId("festipin"), TenantId("other")
 MASTER_KEY = bytes(range(32))
@@ -121,3 +121,16 @@ async def test_several_values_in_one_transaction_share_a_key_not_yet_committed(
         values = [await sealer.seal(tx, TENANT, "c1", b"text", place=PLACE) for _ in range(3)]
         assert await sealer.open(tx, values[0], place=PLACE) == b"text"
     assert await database.fetch_value("SELECT COUNT(*) FROM content_keys") == 1
+
+
+async def test_few_keys_are_kept_in_memory_and_all_open(database: Database, sealer: Sealer) -> None:
+    scopes = [f"c{number}" for number in range(MOST_KEYS + 20)]
+    async with database.transaction() as tx:
+        sealed = [await sealer.seal(tx, TENANT, scope, scope.encode(), place=PLACE) for scope in scopes]
+    for _ in range(2):
+        assert [await sealer.open(database, one, place=PLACE) for one in sealed] == [
+            scope.encode() for scope in scopes
+        ]
+    assert len(sealer._by_id) == len(sealer._by_scope) == MOST_KEYS
+    again = await seal(database, sealer, data=b"again", scope=scopes[0])
+    assert again[1:17] == sealed[0][1:17], "the same key as before, from the database"
