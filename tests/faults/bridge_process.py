@@ -192,14 +192,14 @@ def watch_calls(doom: Doom) -> None:
     Homeserver.request = watched  # type: ignore[method-assign]
 
 
-class OffsetClock(SystemClock):
-    """A clock that somebody has set wrong."""
+class SteppedClock(SystemClock):
+    """A clock that somebody sets wrong while it is read."""
 
-    def __init__(self, offset: int) -> None:
-        self._offset = offset
+    offset = 0
+    """ms"""
 
     def now(self) -> int:
-        return super().now() + self._offset
+        return super().now() + self.offset
 
 
 async def run(config_path: str, fault: Fault | None, clock_offset: int = 0) -> None:
@@ -211,9 +211,9 @@ async def run(config_path: str, fault: Fault | None, clock_offset: int = 0) -> N
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    clock = OffsetClock(clock_offset)
+    clock = SteppedClock()
     async with running(load(config_path), clock=clock, open_=open_watched) as bridge:
-        told = asyncio.create_task(_tell_ready(doom))
+        told = asyncio.create_task(_tell_ready(doom, clock, clock_offset))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((bridge.work, stopped), return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
@@ -222,8 +222,9 @@ async def run(config_path: str, fault: Fault | None, clock_offset: int = 0) -> N
             bridge.work.result()
 
 
-async def _tell_ready(doom: Doom) -> None:
+async def _tell_ready(doom: Doom, clock: SteppedClock, offset: int) -> None:
     await doom.ready.wait()
+    clock.offset = offset  # only now: with a clock that is wrong from the beginning it refuses to start
     say("ready")
 
 
@@ -252,7 +253,7 @@ def main() -> None:
     parser.add_argument("--at-place", metavar="PLACE", help="count only what is asked for there")
     parser.add_argument("--from-start", action="store_true", help="count before it is ready, too")
     parser.add_argument(
-        "--clock-offset", type=int, default=0, metavar="MS", help="by which its clock is wrong"
+        "--clock-offset", type=int, default=0, metavar="MS", help="by which its clock steps once it is ready"
     )
     parser.add_argument(
         "--nursery", action="store_true", help="one life after the other, each on a line of stdin"

@@ -218,7 +218,7 @@ class TcpProxy:
                 end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):  # cut, at whichever end
             while data := await reader.read(_CHUNK):
                 await self._flows.wait()
                 if self.delay:

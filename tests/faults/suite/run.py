@@ -25,6 +25,7 @@ class Failure:
     seed: int
     error: str
 
+    unharmed = False
     passed = False
 
     def as_json(self) -> dict[str, Any]:
@@ -63,21 +64,33 @@ class Run:
         oracle: Oracle | None = None
         try:
             for number, (scenario, kind) in enumerate(waiting, 1):
-                if where is None or oracle is None or where.kind != kind or scenario.alone:
-                    await stack.aclose()
-                    stack = AsyncExitStack()
-                    where = await stack.enter_async_context(self._ground(kind))
-                    oracle = Oracle(where)
                 seed = self.seed or seed_of(scenario.name, kind, self.base_seed)
                 self.tell(f"[{number}/{len(waiting)}] {scenario.name} on {kind}, seed {seed}")
+                if where is None or oracle is None or where.kind != kind or scenario.alone:
+                    await self._end(stack)
+                    stack, where = AsyncExitStack(), None
+                    try:
+                        where = await stack.enter_async_context(self._ground(kind))
+                    except Exception as error:
+                        traceback.print_exception(error)
+                        yield Failure(scenario.name, kind, seed, f"nothing to play on: {error!r}")
+                        continue
+                    oracle = Oracle(where)
                 outcome = await self._play(where, oracle, scenario, seed)
                 yield outcome
                 if not outcome.passed:
                     self._keep_evidence(where)
-                if not outcome.passed or scenario.alone:
+                if not outcome.unharmed or scenario.alone:
                     where = None
         finally:
+            await self._end(stack)
+
+    async def _end(self, stack: AsyncExitStack) -> None:
+        """What a scenario has spoiled may fail once more as it ends: the other scenarios are played all the same."""
+        try:
             await stack.aclose()
+        except Exception as error:
+            self.tell(f"      its end failed: {error!r}")
 
     async def _play(self, where: Ground, oracle: Oracle, scenario: Scenario, seed: int) -> Outcome:
         try:

@@ -71,7 +71,7 @@ class Subject(Protocol):
         ...
 
     async def start(self, *, clock_offset: int = 0) -> None:
-        """Return when it is ready. `clock_offset`: ms by which its clock is wrong."""
+        """Return when it is ready. `clock_offset`: ms by which its clock steps then."""
         ...
 
     async def stop(self) -> None:

@@ -34,7 +34,7 @@ class Sizes:
     """Of its code, at which it is killed, at most."""
 
 
-FULL = Sizes(quick=False, messages=300, frozen=60.0, kills=12, places=200)
+FULL = Sizes(quick=False, messages=150, frozen=60.0, kills=12, places=40)
 QUICK = Sizes(quick=True, messages=98, frozen=10.0, kills=3, places=4)
 
 
@@ -89,14 +89,18 @@ class Result:
     """What the same took in this run where nothing had happened: so slow is the machine."""
 
     @property
-    def passed(self) -> bool:
+    def unharmed(self) -> bool:
+        """All that was said arrived, once, in order, readable: however long it took."""
         found = self.verdict
-        harm = found.lost + found.duplicated + found.out_of_order + found.undecryptable_finally
-        return harm == 0 and self.recovery_seconds < RECOVERY_LIMIT + self.calm_seconds
+        return found.lost + found.duplicated + found.out_of_order + found.undecryptable_finally == 0
+
+    @property
+    def passed(self) -> bool:
+        return self.unharmed and self.recovery_seconds < RECOVERY_LIMIT + self.calm_seconds
 
     def as_json(self) -> dict[str, Any]:
         raw = asdict(self)
-        return {**raw, **raw.pop("verdict"), "passed": self.passed}
+        return {**raw, **raw.pop("verdict"), "unharmed": self.unharmed, "passed": self.passed}
 
 
 def seed_of(name: str, kind: Kind, base: int) -> int:

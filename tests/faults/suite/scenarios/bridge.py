@@ -27,7 +27,7 @@ async def killed(trial: Trial) -> None:
 
 
 async def killed_at_places(trial: Trial) -> None:
-    """Each place of the code that commits or calls under this load, before it and after it."""
+    """Places of the code that commit or call under this load, each before it and after it: some of them."""
     subject = trial.ground.subject
     assert isinstance(subject, Festimo)
     with trial.load.on_and_on():
@@ -97,7 +97,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="bridge killed at named places",
-        does="SIGKILL just before and just after each place in its code that commits or calls (4 in the quick run)",
+        does="SIGKILL just before or after a place in its code that commits or calls: 40 of them (4 in the quick run)",
         parts=("bridge",),
         inject=killed_at_places,
         quick="sqlite",

@@ -1,4 +1,4 @@
-"""The bridge's clock is wrong from one start to the next."""
+"""The bridge's clock steps while it works, and is another one at the next start."""
 
 from tests.faults.suite.trial import Scenario, Trial
 
@@ -12,13 +12,13 @@ async def stepped(trial: Trial) -> None:
         for offset in (25 * HOUR, -HOUR, 0):
             await trial.load.more(trial.random.randint(5, 15))
             await subject.kill()
-            await subject.start(clock_offset=offset)
+            await subject.start(clock_offset=offset)  # right until it is ready
 
 
 SCENARIOS = (
     Scenario(
         name="clock stepped",
-        does="the bridge starts with its clock 25 h ahead, then 1 h behind, then right",
+        does="while the bridge works its clock steps 25 h ahead; after a kill it is right, then steps 1 h behind",
         parts=("clock", "bridge"),
         inject=stepped,
     ),

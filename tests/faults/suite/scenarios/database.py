@@ -85,7 +85,6 @@ SCENARIOS = (
         parts=("database",),
         inject=connections_cut,
         kinds=("postgres",),
-        quick="postgres",
     ),
     Scenario(
         name="database refusing",
@@ -114,6 +113,7 @@ SCENARIOS = (
         parts=("database", "homeserver"),
         inject=killed,
         kinds=("postgres",),
+        quick="postgres",
     ),
     Scenario(
         name="database read-only",
@@ -135,6 +135,5 @@ SCENARIOS = (
         parts=("database",),
         inject=disk_full,
         kinds=("sqlite",),
-        quick="sqlite",
     ),
 )

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import aiohttp
@@ -124,7 +124,8 @@ async def reader_exhausted(trial: Trial) -> None:
         await subject.start()
         await asyncio.sleep(lasting(trial.sizes))
     claiming.cancel()
-    await asyncio.wait([claiming])
+    with suppress(asyncio.CancelledError):
+        await claiming
 
 
 async def devices_come_and_go(trial: Trial) -> None:

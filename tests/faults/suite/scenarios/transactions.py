@@ -124,6 +124,7 @@ SCENARIOS = (
         does="half of the transactions come once more, long after, in any order",
         parts=("homeserver",),
         inject=reordered,
+        quick="sqlite",
     ),
     Scenario(
         name="transactions altered",
