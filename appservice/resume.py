@@ -1,4 +1,5 @@
-"""After an outage of the database: the homeserver, whose transactions were refused, is asked to deliver at once.
+"""After an outage of the database, or whatever else kept a transaction from being taken: the homeserver is asked to
+deliver at once.
 
 By itself it would try again after ever longer pauses, of up to 512 s.
 """
@@ -12,8 +13,8 @@ from bridge.core.ids import new_id
 from bridge.storage.database import Database, DatabaseError
 from bridge.storage.probe import check_writable
 
-PAUSE = 0.5
-"""Seconds."""
+PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds. The pause doubles while transactions are refused for another reason than the database."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,28 +27,31 @@ class Resume:
         self._refused = asyncio.Event()
 
     def refused(self) -> None:
-        """A transaction was not taken, as the database could not be written."""
+        """A transaction was not taken, or nobody knows whether it was."""
         self._refused.set()
 
     def trouble(self) -> str | None:
         """What keeps the homeserver from delivering, or None."""
         if self._refused.is_set():
-            return "the homeserver's transactions are refused, as the database cannot be written"
+            return "a transaction of the homeserver was not taken: see transaction_not_kept in the log"
         return None
 
     async def run(self) -> None:
         """Whenever transactions were refused, wait for the database, then ping; until cancelled."""
+        pause = PAUSE
         while True:
             await self._refused.wait()
             await self._until_writable()
             self._refused.clear()
             try:
                 await self._homeserver.ping(self._appservice_id, new_id())
-                log.info("delivery_resumes")
             except (HomeserverUnavailable, HomeserverRefused) as trouble:
                 log.warning("ping_failed", reason=str(trouble))
-                await asyncio.sleep(PAUSE)
                 self._refused.set()
+            else:
+                log.info("delivery_resumes")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE) if self._refused.is_set() else PAUSE
 
     async def _until_writable(self) -> None:
         while True:

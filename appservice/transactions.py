@@ -16,6 +16,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from appservice.continuity import Continuity
+from appservice.inbound.lanes import PREFIX
+from appservice.inbound.waiting import inbox_id
 from appservice.members import Members
 from appservice.names import Names
 from appservice.room_map import room_by_id
@@ -108,14 +111,16 @@ class HomeserverSide:
         members: Members,
         names: Names,
         hs_token: str,
+        continuity: Continuity,
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_refused` is called when a transaction was not taken, as the database could not be written."""
+        """`on_refused` is called when a transaction was not taken, or nobody knows whether it was."""
         self._database = database
         self._inbox = inbox
         self._members = members
         self._names = names
         self._hs_token = hs_token.encode()
+        self._continuity = continuity
         self._on_refused = on_refused
         self._watched: dict[str, bool] = {}
 
@@ -143,20 +148,27 @@ class HomeserverSide:
         return app
 
     async def transaction(self, request: web.Request) -> web.Response:
+        self._continuity.transaction(request.match_info["txn_id"])
+        try:
+            await self._take(request)
+        except BaseException as error:  # cut off by the other side, or cancelled: as if it had been refused
+            self._continuity.doubt("a transaction was not taken")
+            self._on_refused()
+            if not isinstance(error, DatabaseError):
+                raise
+            log.error("transaction_not_kept", error=type(error).__qualname__)
+            return _error(503, "M_UNKNOWN", "The database cannot be written. The transaction was not taken.")
+        return web.json_response({})
+
+    async def _take(self, request: web.Request) -> None:
         # The limit of the outermost application (1 MiB) would hold otherwise, and a transaction has no limit.
         body = await request.clone(client_max_size=LARGEST_BODY).read()
         if len(body) >= PARSE_IN_THREAD_FROM:
             parsed = await asyncio.to_thread(parse, body)
         else:
             parsed = parse(body)
-        try:
-            async with self._database.transaction() as tx:
-                await self.keep(tx, parsed)
-        except DatabaseError as error:
-            log.error("transaction_not_kept", error=type(error).__qualname__)
-            self._on_refused()
-            return _error(503, "M_UNKNOWN", "The database cannot be written. The transaction was not taken.")
-        return web.json_response({})
+        async with self._continuity.turn, self._database.transaction() as tx:
+            await self.keep(tx, parsed)
 
     async def ping(self, request: web.Request) -> web.Response:
         return web.json_response({})
@@ -202,9 +214,9 @@ class HomeserverSide:
         room = await room_by_id(tx, event.room_id)
         accepted = await self._inbox.add(
             tx,
-            item_id=f"matrix:{event.event_id}",
+            item_id=inbox_id(event.event_id),
             tenant_id=room.tenant_id if room else NOBODY,
-            lane=f"room:{event.room_id}",
+            lane=PREFIX + event.room_id,
             topic=TOPIC,
             body=event.raw,
         )

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from appservice.bot import Bot
+from appservice.continuity import Continuity
 from appservice.encryption.device_lists import DeviceLists, waits_for_devices
 from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import InboundSessions
@@ -460,6 +461,7 @@ class Parts:
             ),
             undecryptable=self._undecryptable,
         )
+        continuity = Continuity()
         self._resume = Resume(database, homeserver, appservice_id=ours.id)
         self._homeserver_side = HomeserverSide(
             database=database,
@@ -467,6 +469,7 @@ class Parts:
             members=members,
             names=self.names,
             hs_token=ours.hs_token.get_secret_value(),
+            continuity=continuity,
             on_refused=self._resume.refused,
         )
         self.database, self._members, self._own_devices = database, members, own_devices
@@ -489,7 +492,13 @@ class Parts:
             patience=patience,
         )
         self._repair = Repair(
-            database, homeserver, self._homeserver_side, bot=self.names.bot, guard=leader.check
+            database,
+            homeserver,
+            self._homeserver_side,
+            inbox,
+            continuity,
+            bot=self.names.bot,
+            guard=leader.check,
         )
         self._sync = BotSync(
             database=database,
@@ -502,7 +511,7 @@ class Parts:
             withheld=withheld,
             inbox=inbox,
             bot=self.names.bot,
-            on_return=self._repair.soon,
+            on_trouble=lambda: continuity.doubt("the homeserver was away"),
             before_sync=self._key_backup.keep_up if keys.key_backup else nothing_first,
             guard=leader.check,
         )
@@ -520,6 +529,7 @@ class Parts:
             {PLATFORM_EVENT: platform.apply, MATRIX_EVENT: events.apply},
             clock,
             on_dead={MATRIX_EVENT: events.given_up},
+            gate=continuity,
         )
         self._outbox_dispatcher = Dispatcher(
             database,

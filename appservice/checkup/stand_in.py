@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from appservice.continuity import Continuity
 from appservice.homeserver import Homeserver
 from appservice.members import Members
 from appservice.names import Names
@@ -24,6 +25,7 @@ class StandIn(HomeserverSide):
             members=Members(closed, homeserver, names, on_arrived=_nothing, on_left=_nothing),
             names=names,
             hs_token=hs_token,
+            continuity=Continuity(),
         )
 
     async def transaction(self, request: web.Request) -> web.Response:

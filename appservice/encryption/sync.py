@@ -62,11 +62,11 @@ class BotSync:
         withheld: Withheld,
         inbox: Inbox,
         bot: str,
-        on_return: Callable[[], None] = lambda: None,
+        on_trouble: Callable[[], None] = lambda: None,
         before_sync: Callable[[], Awaitable[None]] = nothing_first,
         guard: Guard = unguarded,
     ) -> None:
-        """`on_return` is called when the homeserver answers again after it was away; `before_sync` before each request,
+        """`on_trouble` is called when the homeserver may be away, or may have been; `before_sync` before each request,
         by which the homeserver forgets what it has told: where it raises, nothing is asked.
         """
         self._database = database
@@ -79,7 +79,7 @@ class BotSync:
         self._withheld = withheld
         self._inbox = inbox
         self._bot = bot
-        self._on_return = on_return
+        self._on_trouble = on_trouble
         self._before_sync = before_sync
         self._one_time_keys = OneTimeKeys(database, homeserver, own_devices)
         self._guard = guard
@@ -106,11 +106,10 @@ class BotSync:
             log.error("sync_not_kept", error=type(trouble).__qualname__)
         else:
             self._synced = True
-            if self._away:
-                self._away = False
-                self._on_return()
+            self._away = False
             return True
         self._away = True
+        self._on_trouble()
         await asyncio.sleep(PAUSE_AFTER_FAILURE)
         return False
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 
 from bridge.core.ids import TenantId
 from bridge.delivery.queue import Item, Queue
-from bridge.storage.database import Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction
 
 INSERT = """
 INSERT INTO inbox (id, tenant_id, lane, topic, body, body_hash, state, failure, created_at)
@@ -22,6 +23,12 @@ DROP = """
 UPDATE inbox SET state = 'done', body = NULL, failure = NULL, finished_at = $2
 WHERE id = $1 AND state IN ('parked', 'dead')
 """
+SELECT_NEWEST = "SELECT COALESCE(MAX(seq), 0) FROM inbox"
+SELECT_UNAPPLIED = """
+SELECT id, seq FROM inbox WHERE lane = $1 AND state = 'waiting'
+UNION ALL SELECT id, seq FROM inbox WHERE lane = $1 AND state = 'parked'
+"""
+SEAT = "UPDATE inbox SET seq = $2 WHERE id = $1"
 SELECT_EARLIER = "SELECT 1 FROM inbox WHERE lane = $1 AND state = 'waiting' AND seq < $2 LIMIT 1"
 
 
@@ -67,6 +74,30 @@ class Inbox(Queue):
     async def is_overtaking(self, tx: Transaction, item: Item) -> bool:
         """Whether an earlier item of the lane, parked when this one was taken up, waits again: that one goes first."""
         return bool(await tx.fetch(SELECT_EARLIER, item.lane, item.seq))
+
+    async def newest(self, reader: Reader) -> int:
+        """The place of what came in last."""
+        return int(await reader.fetch_value(SELECT_NEWEST))
+
+    async def arrange(self, tx: Transaction, lane: str, item_ids: Sequence[str], *, looked_at: int) -> None:
+        """Have what is not applied yet of these items come one after the other, as given.
+
+        `looked_at`: `newest` when it was asked which these are. What else came in later comes after them, and what else
+        there was before.
+        """
+        order = {item_id: number for number, item_id in enumerate(item_ids)}
+        rows = sorted(await tx.fetch(SELECT_UNAPPLIED, lane), key=lambda row: int(row["seq"]))
+
+        def place(row: Row) -> tuple[int, int]:
+            if row["id"] in order:
+                return (1, order[row["id"]])
+            return (0 if row["seq"] <= looked_at else 2, row["seq"])
+
+        seats = zip(sorted(rows, key=place), rows, strict=True)
+        moved = [(row["id"], seat["seq"]) for row, seat in seats if row["id"] != seat["id"]]
+        # All get up first: no two may have the same.
+        await tx.execute_many(SEAT, [(item_id, -seq) for item_id, seq in moved])
+        await tx.execute_many(SEAT, moved)
 
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):

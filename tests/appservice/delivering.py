@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
+from appservice.continuity import Continuity
 from appservice.homeserver import Homeserver
 from appservice.members import Members
 from appservice.names import Names
@@ -34,9 +35,14 @@ MASTER_KEY = bytes(range(32))
 class Delivering:
     """`put` is a transaction; everything else looks at what became of it."""
 
-    def __init__(self, client: Client, database: Database) -> None:
+    def __init__(
+        self, client: Client, database: Database, continuity: Continuity, refused: list[int]
+    ) -> None:
         self.client = client
         self.database = database
+        self.continuity = continuity
+        self.refused = refused
+        """An entry for each transaction that the homeserver was to be made to repeat: doubts there were then."""
         self.clock = FrozenClock()
 
     async def put(self, body: bytes, *, txn_id: str = "1") -> int:
@@ -103,7 +109,8 @@ async def delivering(
     through: Callable[[Database], Database] = lambda database: database,
 ) -> AsyncIterator[Delivering]:
     """`through` stands between the endpoint and the database."""
-    clock = FrozenClock()
+    clock, continuity = FrozenClock(), Continuity()
+    refused: list[int] = []
     writes = through(database)
     async with aiohttp.ClientSession() as session:
         nobody = Homeserver("http://127.0.0.1:9", "as-token", session=session)
@@ -113,10 +120,12 @@ async def delivering(
             members=Members(writes, nobody, NAMES, on_arrived=nobody_arrives, on_left=nobody_leaves),
             names=NAMES,
             hs_token=TOKEN,
+            continuity=continuity,
+            on_refused=lambda: refused.append(continuity.doubts),
         )
         app = web.Application()
         app.add_subapp("/_matrix/", side.app())
-        yield Delivering(await aiohttp_client(app), database)
+        yield Delivering(await aiohttp_client(app), database, continuity, refused)
 
 
 def event(event_id: str = "$1", /, **keys: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appservice.homeserver import SYNC_WAIT
+from appservice.homeserver import SYNC_WAIT, HomeserverUnavailable
 from bridge.core.clock import Clock
 from tests.fakes.homeserver import FakeHomeserver, Json, Room, refused
 
@@ -67,6 +67,7 @@ class LiveHomeserver(FakeHomeserver):
         """(when, up to which position) for each `/sync` of the bot's device."""
         self.queue: list[Json] = []
         self.hurry = asyncio.Event()
+        self._died = False
 
     # Events
 
@@ -238,14 +239,22 @@ class LiveHomeserver(FakeHomeserver):
             return self._timelines(since)
         if user != self._bot:
             return await super().sync(user, device, since=since, filter_=filter_, wait=wait)
+        self._check_alive()
         self.acknowledged.append((self._clock.now(), int(since or 0)))
         self._news.clear()
         answer = await super().sync(user, device, since=since, filter_=filter_, wait=wait)
         if wait and since is not None and not _tells(answer):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), wait / 1000)
+            self._check_alive()
             answer = await super().sync(user, device, since=since, filter_=filter_, wait=wait)
         return answer
+
+    def _check_alive(self) -> None:
+        """The one `/sync` that was under way, or was tried before it had come back, fails."""
+        if self._died:
+            self._died = False
+            raise HomeserverUnavailable("it has died")
 
     def _timelines(self, since: str | None) -> Json:
         start = int(since or 0)
@@ -277,7 +286,9 @@ class LiveHomeserver(FakeHomeserver):
     # What may befall it
 
     def restart(self) -> None:
-        """It comes back without what it kept in memory: transaction ids of to-device messages."""
+        """It dies, and comes back without what it kept in memory: transaction ids of to-device messages."""
+        self._died = True
+        self._news.set()
         self._answered = {key: answer for key, answer in self._answered.items() if key[0] != "to_device"}
 
 
@@ -298,8 +309,6 @@ class Deliveries:
         self.held: list[Json] = []
         self.down = False
         self.accepted: list[tuple[str, list[Json]]] = []
-        self.reordered: set[str] = set()
-        """Ids of the events that came otherwise than in their room's order."""
 
     @property
     def done(self) -> bool:
@@ -329,9 +338,10 @@ class Deliveries:
         return status == 200
 
     def hold(self) -> None:
-        """What waits comes later than what is yet to be said."""
+        """What waits becomes a transaction that comes later than those of what is yet to be said."""
+        if self._homeserver.queue:
+            self._number += 1
         self._homeserver.queue, self.held = [], self.held + self._homeserver.queue
-        self.reordered |= {event["event_id"] for event in self.held}
 
     def release(self) -> None:
         self._homeserver.queue, self.held = self._homeserver.queue + self.held, []
@@ -339,8 +349,6 @@ class Deliveries:
 
     def lose(self) -> None:
         """It died with these in memory: they are never delivered. Its transactions are counted from one again."""
-        lost = self._homeserver.queue
-        self.reordered |= {event["event_id"] for event in lost}
         self._homeserver.queue, self._number = [], 1 if self.under_way else 0
         self._homeserver.restart()
 

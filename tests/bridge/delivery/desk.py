@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
-from bridge.delivery.dispatcher import Dispatcher, Handler, OnDead
+from bridge.delivery.dispatcher import Dispatcher, Gate, Handler, OnDead
 from bridge.delivery.inbox import Accepted, Inbox
 from bridge.delivery.queue import Item, Queue
 from bridge.storage.database import Database, Row, Transaction
@@ -85,11 +85,14 @@ class Desk:
         *,
         queue: Queue | None = None,
         more: Mapping[str, Handler] | None = None,
+        gate: Gate | None = None,
     ) -> AsyncIterator[Dispatcher]:
         """A dispatcher of this inbox runs until the block is left. `more`: handlers of other topics."""
         handlers: Mapping[str, Handler] = {TOPIC: handler or self.finish, **(more or {})}
         on_dead: Mapping[str, OnDead] = {TOPIC: self.on_dead, "unknown": self.on_dead}
-        dispatcher = Dispatcher(self.database, queue or self.inbox, handlers, self.clock, on_dead=on_dead)
+        dispatcher = Dispatcher(
+            self.database, queue or self.inbox, handlers, self.clock, on_dead=on_dead, gate=gate
+        )
         running = asyncio.create_task(dispatcher.run())
         try:
             yield dispatcher
