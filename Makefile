@@ -4,10 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults update clean
+.PHONY: help demo test check bench bench-large faults update clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: ## See it work, live; ONCE=1 ends by itself
 	@scripts/setup demo
@@ -24,6 +24,10 @@ check: ## Format, lint, types, import contracts, fast tests: before every commit
 bench: ## Measure the bridge against the bare homeserver; QUICK=1 is a small run
 	@scripts/setup dev
 	@$(PYTHON) -m benchmarks
+
+bench-large: ## Measure it with 10,000 conversations, and with a backlog of 100,000 items; QUICK=1 is a small run
+	@scripts/setup dev
+	@$(PYTHON) -m benchmarks.large
 
 faults: ## Kill, freeze and cut everything under load, and count what arrived; QUICK=1 is a part, in 4 minutes
 	@scripts/setup dev

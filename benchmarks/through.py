@@ -43,7 +43,7 @@ async def measure(ground: Ground, process: Process) -> tuple[Samples, list[float
     await ground.settled(process.pid)
     seconds = await _one_by_one(ground)
     await ground.settled(process.pid)
-    samples["cpu_ms_in"] = await _inbound(ground, process)
+    samples["cpu_ms_in"] = await inbound(ground, process)
     idle_from = process.cpu()
     await asyncio.sleep(3)
     samples["cpu_ms_per_s_idle"] = (process.cpu() - idle_from) * 1000 / 3
@@ -78,7 +78,7 @@ async def _one_by_one(ground: Ground) -> list[float]:
     return seconds
 
 
-async def _inbound(ground: Ground, process: Process) -> float:
+async def inbound(ground: Ground, process: Process) -> float:
     """CPU (ms) for each message of a client, until the conversation has it."""
     room = ground.rooms[0]
     conversation_id = room.conversation.conversation_id
