@@ -12,6 +12,12 @@ SILENCE = 6_000
 ANSWER_SECONDS = 3
 IDLE_SESSION_TIMEOUT_SINCE = 14
 
+_LOST = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # between the server's last words and the end of the connection
+)
 TRY_LOCK = "SELECT pg_try_advisory_lock($1)"
 STAY = "SELECT 1"
 
@@ -30,7 +36,7 @@ class SessionLock:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
             self._ours = bool(await self._connection.fetchval(TRY_LOCK, self._number))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _LOST as error:
             self._hang_up()
             raise DatabaseUnavailable(f"PostgreSQL: {type(error).__name__}") from error
         return self._ours
@@ -41,7 +47,7 @@ class SessionLock:
             return False
         try:
             await self._connection.fetchval(STAY)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _LOST:
             self._hang_up()
         return self._ours
 

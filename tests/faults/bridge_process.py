@@ -426,9 +426,13 @@ class Lives:
             nursery.kill()  # and with it the life
             await nursery.wait()
 
-    async def _a_moment(self) -> None:
+    def check(self) -> None:
+        """Raise what has ended the lives against our will."""
         if self._task is not None and self._task.done():
             self._task.result()
+
+    async def _a_moment(self) -> None:
+        self.check()
         await asyncio.sleep(0.01)
 
 

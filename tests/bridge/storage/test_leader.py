@@ -115,3 +115,20 @@ async def test_a_lock_whose_file_was_deleted_is_lost_to_who_locks_the_new_one(tm
     await second.release()
     assert await first.acquire()
     await first.release()
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_lock_whose_session_ended_while_its_process_was_frozen_is_taken_again(
+    postgres_server: PostgresServer, turns: int
+) -> None:
+    name = f"frozen_{turns}"
+    lock = lock_of(postgres_server.create_database(name))
+    assert await lock.acquire()
+    assert postgres_server.sql(END_LOCK_SESSIONS.format(name=name)) == "t"  # and nothing else runs meanwhile
+    for _ in range(
+        turns
+    ):  # of the event loop: it reads the server's last words and the end one after the other
+        await asyncio.sleep(0)
+    assert not await lock.is_held()
+    assert await lock.acquire()
+    await lock.release()

@@ -136,6 +136,7 @@ class Festimo:
         try:
             status, answer = await platform.post(platform.event("message.send", data, event_id=key))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            self.lives.check()
             raise NotNow from error
         if status != HTTPStatus.ACCEPTED:
             _later(status, answer)
@@ -169,6 +170,7 @@ class Festimo:
             async with self._session.request(method, url, json=body, headers=headers) as response:
                 answer: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
+            self.lives.check()
             raise NotNow from error
         if not response.ok:
             _later(response.status, answer)
