@@ -50,7 +50,7 @@ WHERE session_id = $1 AND room_id = $2 AND sender = $3
 # Those whose item has gone without having been read: a message that was deleted, say.
 DELETE_SETTLED = """
 DELETE FROM undecryptable_events WHERE session_id = $1 AND room_id = $2 AND sender = $3
-    AND item_id IN (SELECT id FROM inbox WHERE state IN ('done', 'dead'))
+    AND EXISTS (SELECT 1 FROM inbox WHERE inbox.id = item_id AND inbox.state IN ('done', 'dead'))
 """
 # Where the schedule was over, it begins anew.
 PUT_KEY = """
