@@ -20,6 +20,8 @@ from tests.faults.suite.trial import Scenario, Trial
 
 READABLE_WITHIN = 10.0
 CLAIMS_AT_ONCE = 10
+CLAIM_AGAIN_AFTER = 0.1
+"""Seconds."""
 
 
 async def new_sessions(trial: Trial) -> None:
@@ -117,8 +119,12 @@ async def bot_exhausted(trial: Trial) -> None:
 
 
 async def reader_exhausted(trial: Trial) -> None:
-    """A stranger claims each one-time key of a reader as it comes, while all sessions are shared anew."""
+    """A stranger claims each one-time key of a reader as it comes, while all sessions are shared anew.
+
+    The reader's client has a fallback key, as Element has: without one it could not be given what is said meanwhile.
+    """
     subject, anna = trial.ground.subject, trial.ground.rooms[0].clients["anna"]
+    await anna.publish_fallback_key()
     claiming = asyncio.create_task(_claim_all(trial, {anna.user_id: anna.device_id}, rounds=10_000))
     with trial.load.on_and_on():
         await subject.kill()
@@ -186,6 +192,7 @@ async def _claim_all(trial: Trial, devices: dict[str, str], *, rounds: int) -> N
     for _ in range(rounds):
         asked = (_ask(trial, "keys/claim", {"one_time_keys": claims}) for _ in range(CLAIMS_AT_ONCE))
         await asyncio.gather(*asked)
+        await asyncio.sleep(CLAIM_AGAIN_AFTER)
         trial.notes["claims"] = trial.notes.get("claims", 0) + CLAIMS_AT_ONCE
 
 
