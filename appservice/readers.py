@@ -31,7 +31,7 @@ class Readers:
         """Whether a device of theirs is known that is entitled to room keys."""
         return any(
             device.olm and withheld_code(self._share_with, identity, device) is None
-            for identity, device in await self._device_lists.devices_of(reader, [user_id])
+            for identity, device in (await self._device_lists.known(reader, [user_id])).devices
         )
 
     # What the device lists tell

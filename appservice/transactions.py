@@ -167,8 +167,9 @@ class HomeserverSide:
             parsed = await asyncio.to_thread(parse, body)
         else:
             parsed = parse(body)
-        async with self._continuity.turn, self._database.transaction() as tx:
-            await self.keep(tx, parsed)
+        if parsed.unparsable or any(map(self._is_news, parsed.events)):
+            async with self._continuity.turn, self._database.transaction() as tx:
+                await self.keep(tx, parsed)
 
     async def ping(self, request: web.Request) -> web.Response:
         return web.json_response({})
@@ -188,13 +189,14 @@ class HomeserverSide:
     async def nothing(self, request: web.Request) -> web.Response:
         return _error(404, "M_NOT_FOUND", "There is no such thing here.")
 
+    def _is_news(self, event: Event) -> bool:
+        """What we sent ourselves comes back once per message: known already, worth neither row nor transaction."""
+        return event.type != "m.room.encrypted" or not self._names.is_ours(event.sender)
+
     async def keep(self, tx: Transaction, parsed: Parsed) -> int:
         """Put what is new into the inbox; return how many events that were."""
         new = 0
-        for event in parsed.events:
-            # What we sent ourselves is known already, once per message: not worth a row.
-            if event.type == "m.room.encrypted" and self._names.is_ours(event.sender):
-                continue
+        for event in filter(self._is_news, parsed.events):
             new += await self._keep_event(tx, event)
         for raw in parsed.unparsable:
             digest = hashlib.sha256(raw).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+import uvloop
 import yaml
 
 from bridge import logs
@@ -52,7 +53,7 @@ def run(
     if log_level not in ("debug", "info", "warning", "error"):
         raise typer.BadParameter("one of debug, info, warning, error", param_hint="--log-level")
     logs.set_up(log_level)  # type: ignore[arg-type] # checked above
-    asyncio.run(_run(load(config), patience))
+    uvloop.run(_run(load(config), patience))
 
 
 @app.command()

@@ -70,7 +70,8 @@ from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
-from bridge.festimo.listeners import Festimo
+from bridge.festimo.answers import is_for_festimo
+from bridge.festimo.listeners import Festimo, is_to_be_answered
 from bridge.festimo.unread import UnreadNotices
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
@@ -441,6 +442,7 @@ class Parts:
                 names=self.names,
                 messages=messages,
                 conversations=self.conversation_store,
+                is_for_festimo=is_for_festimo,
             ),
             edits=InboundEdits(
                 names=self.names,
@@ -522,7 +524,8 @@ class Parts:
         outbox.subscribe("matrix", RecapDue, RecapChanged)
         outbox.subscribe("recap", MessageEdited, MessageDeleted)
         outbox.subscribe("recap-held", RecapHeld)
-        outbox.subscribe("festimo", ConversationOpened, MessageReceived)
+        outbox.subscribe("festimo", ConversationOpened)
+        outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
         self._inbox_dispatcher = Dispatcher(
             database,
             inbox,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -30,12 +31,11 @@ SELECT_DEVICES = """
 SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices
 WHERE user_id = $1 AND removed = 0 ORDER BY device_id
 """
-SELECT_FRESH = "SELECT user_id FROM tracked_users WHERE stale = 0 AND user_id IN ({places})"
-SELECT_DEVICES_OF = """
-SELECT d.user_id, d.device_id, d.identity_key, d.signing_key, d.olm, d.signed,
-    u.pinned_master_key, u.current_master_key
-FROM devices d JOIN tracked_users u ON u.user_id = d.user_id
-WHERE d.removed = 0 AND d.user_id IN ({places}) ORDER BY d.user_id, d.device_id
+SELECT_KNOWN = """
+SELECT u.user_id, u.stale, u.pinned_master_key, u.current_master_key,
+    d.device_id, d.identity_key, d.signing_key, d.olm, d.signed
+FROM tracked_users u LEFT JOIN devices d ON d.user_id = u.user_id AND d.removed = 0
+WHERE u.user_id IN ({places}) ORDER BY u.user_id, d.device_id
 """
 # Kept, as what it has said remains its owner's.
 REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
@@ -59,6 +59,17 @@ async def accept_identity(database: Database, user_id: str) -> bool:
     """A person has made sure that the user's new identity is really theirs: pin it. False if there is none."""
     async with database.transaction() as tx:
         return bool(await tx.execute(ACCEPT_IDENTITY, user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of some users' devices.
+
+    `fresh`: those users of whom it is what their homeserver would say now; `devices`: each with its owner's identity.
+    """
+
+    fresh: frozenset[str]
+    devices: tuple[tuple[KnownIdentity, Device], ...]
 
 
 OnFresh = Callable[[Transaction, str], Awaitable[None]]
@@ -159,14 +170,7 @@ class DeviceLists:
         return KnownIdentity(row["pinned_master_key"], row["current_master_key"])
 
     async def is_fresh(self, reader: Reader, user_id: str) -> bool:
-        return user_id in await self.fresh(reader, (user_id,))
-
-    async def fresh(self, reader: Reader, user_ids: Collection[str]) -> set[str]:
-        """Those of them whose devices are known as they are now."""
-        if not user_ids:
-            return set()
-        rows = await reader.fetch(SELECT_FRESH.format(places=_places(user_ids)), *user_ids)
-        return {row["user_id"] for row in rows}
+        return user_id in (await self.known(reader, (user_id,))).fresh
 
     async def device_with(self, reader: Reader, user_id: str, identity_key: str) -> Device | None:
         """The user's device with this key, if it is (still) there."""
@@ -176,16 +180,18 @@ class DeviceLists:
     async def devices(self, reader: Reader, user_id: str) -> list[Device]:
         return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
 
-    async def devices_of(
-        self, reader: Reader, user_ids: Collection[str]
-    ) -> list[tuple[KnownIdentity, Device]]:
-        """Each device of these users, with its owner's identity."""
+    async def known(self, reader: Reader, user_ids: Collection[str]) -> Known:
         if not user_ids:
-            return []
-        rows = await reader.fetch(SELECT_DEVICES_OF.format(places=_places(user_ids)), *user_ids)
-        return [
-            (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row)) for row in rows
-        ]
+            return Known(frozenset(), ())
+        rows = await reader.fetch(SELECT_KNOWN.format(places=_places(user_ids)), *user_ids)
+        return Known(
+            fresh=frozenset(row["user_id"] for row in rows if not row["stale"]),
+            devices=tuple(
+                (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row))
+                for row in rows
+                if row["device_id"] is not None
+            ),
+        )
 
     async def _version(self, user_id: str) -> int | None:
         row = await self._database.fetch_one(SELECT_USER, user_id)

@@ -14,7 +14,7 @@ import structlog
 from vodozemac import GroupSession
 
 from appservice.encryption.device_keys import Device
-from appservice.encryption.device_lists import DeviceLists
+from appservice.encryption.device_lists import DeviceLists, Known
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.olm import Olm, claimed_key
 from appservice.encryption.own_devices import MEGOLM, ONE_TIME_KEY, OwnDevices
@@ -157,13 +157,17 @@ class Encryptor:
         asked = _Asked()
         while True:
             async with self._database.transaction() as tx:
-                mend = await self._members_missing(tx, room_id)
-                mend = mend or await self._devices_missing(tx, room_id, asked)
+                others = await self._members.others(tx, room_id)
+                if others is None:
+                    mend: Mend | None = self._members_missing(room_id)
+                else:
+                    known = await self._device_lists.known(tx, others)
+                    mend = await self._devices_missing(tx, others, known, asked)
                 if mend is None:
                     session = await self._session(tx, room_id, sender, in_flight=in_flight)
                     if session is None:
                         return {}
-                    mend = await self._keys_missing(tx, room_id, sender, session, in_flight=in_flight)
+                    mend = await self._keys_missing(tx, room_id, sender, session, known, in_flight=in_flight)
                     mend = mend or await self._deliveries_missing(tx, session)
                     if mend is None:
                         return await then(tx, session)
@@ -171,28 +175,18 @@ class Encryptor:
 
     # What may be missing. Each check returns how to mend it (outside the transaction: it speaks to the network).
 
-    async def _members_missing(self, tx: Transaction, room_id: str) -> Mend | None:
-        if await self._members.are_fresh(tx, room_id):
-            return None
+    def _members_missing(self, room_id: str) -> Mend:
+        return lambda: self._members.refresh(room_id)
 
-        async def refresh() -> None:
-            await self._members.refresh(room_id)
-
-        return refresh
-
-    async def _devices_missing(self, tx: Transaction, room_id: str, asked: _Asked) -> Mend | None:
-        others = {
-            user_id: membership
-            for user_id, membership in (await self._members.of(tx, room_id)).items()
-            if not self._names.is_ours(user_id)
-        }
-        fresh = await self._device_lists.fresh(tx, others)
+    async def _devices_missing(
+        self, tx: Transaction, others: Mapping[str, str], known: Known, asked: _Asked
+    ) -> Mend | None:
         stale = [
             user_id
             for user_id, membership in others.items()
             if user_id not in asked.unreachable
             # Homeservers do not tell of new devices of those who are invited only.
-            and (user_id not in fresh or (membership == "invite" and user_id not in asked.once))
+            and (user_id not in known.fresh or (membership == "invite" and user_id not in asked.once))
         ]
         if not stale:
             return None
@@ -209,14 +203,19 @@ class Encryptor:
         return refresh
 
     async def _keys_missing(
-        self, tx: Transaction, room_id: str, sender: str, session: Row, *, in_flight: bool
+        self, tx: Transaction, room_id: str, sender: str, session: Row, known: Known, *, in_flight: bool
     ) -> Mend | None:
-        ratchet = self._ratchet(session, in_flight=in_flight)
+        index = _index(session, in_flight=in_flight)
         shares = {
             (row["user_id"], row["device_id"], row["identity_key"]): row
             for row in await tx.fetch(SELECT_SHARES, session["session_id"])
         }
-        devices = await self._devices(tx, room_id)
+        # Each with the reason for which it gets no key; None: it gets keys.
+        devices = [
+            (device, withheld_code(self._share_with, identity, device))
+            for identity, device in known.devices
+            if device.olm
+        ]
         entitled = {_id(device) for device, code in devices if code is None}
         if not in_flight and any(
             row["outcome"] == SHARED and holder not in entitled for holder, row in shares.items()
@@ -229,26 +228,17 @@ class Encryptor:
             if code is not None:
                 if share is None:
                     await self._withhold(tx, room_id, sender, session["session_id"], device, code)
-                    await self._note(tx, session["session_id"], device, ratchet.message_index, code)
+                    await self._note(tx, session["session_id"], device, index, code)
             elif share is None or (
                 share["outcome"] != SHARED
                 # A device without a one-time key is asked again before each message, but once per message.
-                and (share["outcome"] != NO_OLM or share["message_index"] < ratchet.message_index)
+                and (share["outcome"] != NO_OLM or share["message_index"] < index)
             ):
                 missing.append(device)
         if not missing:
             return None
         share_now = _Share(session["session_id"], tuple(missing))
         return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
-
-    async def _devices(self, tx: Transaction, room_id: str) -> list[tuple[Device, str | None]]:
-        """The others' devices in the room, each with the reason for which it gets no key (None: it gets keys)."""
-        others = await self._members.others(tx, room_id)
-        return [
-            (device, withheld_code(self._share_with, identity, device))
-            for identity, device in await self._device_lists.devices_of(tx, others)
-            if device.olm
-        ]
 
     async def _deliveries_missing(self, tx: Transaction, session: Row) -> Mend | None:
         session_id = session["session_id"]
@@ -391,6 +381,12 @@ class Encryptor:
         await tx.execute(
             PUT_SHARE, session_id, device.user_id, device.device_id, device.identity_key, index, outcome
         )
+
+
+def _index(session: Row, *, in_flight: bool) -> int:
+    """Of the next message, or of the one in flight: Megolm counts messages, too."""
+    messages: int = session["messages"]
+    return messages - 1 if in_flight and session["in_flight"] is not None else messages
 
 
 def _id(device: Device) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
 """A decrypted `m.room.message`: who said it, and what."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from appservice.names import Names
 from appservice.room_map import Room
@@ -13,6 +13,10 @@ from bridge.storage.database import Transaction
 TEXT_TYPES = ("m.text", "m.notice", "m.emote")
 
 
+class ForFestimo(Protocol):
+    def __call__(self, text: str, *, mentioned: bool) -> bool: ...
+
+
 class InboundMessages:
     def __init__(
         self,
@@ -20,8 +24,10 @@ class InboundMessages:
         names: Names,
         messages: Messages,
         conversations: ConversationStore,
+        is_for_festimo: ForFestimo,
     ) -> None:
         self._names = names
+        self._is_for_festimo = is_for_festimo
         self._messages = messages
         self._conversations = conversations
 
@@ -43,7 +49,7 @@ class InboundMessages:
             text=text,
             origin_id=event["event_id"],
             origin_sender=event["sender"],
-            mentions_festimo=_mentions(content, self._names.bot),
+            for_festimo=self._is_for_festimo(text, mentioned=_mentions(content, self._names.bot)),
             automated=content.get("msgtype") == "m.notice",
             sent_at=sent_at(event),
         )

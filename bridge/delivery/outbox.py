@@ -3,6 +3,8 @@
 import dataclasses
 import json
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from bridge.core.clock import Clock
 from bridge.core.events import Event
@@ -10,6 +12,8 @@ from bridge.core.ids import new_id
 from bridge.delivery.queue import Item, Queue, Settled
 from bridge.storage.database import Database, Row, Transaction
 from bridge.storage.sealing import Sealer
+
+E = TypeVar("E", bound=Event)
 
 INSERT = """
 INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -32,18 +36,24 @@ class Outbox(Queue):
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         super().__init__(database, sealer, clock)
-        self._consumers: dict[str, list[str]] = defaultdict(list)
+        self._consumers: dict[type[Event], list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
 
-    def subscribe(self, consumer: str, *events: type[Event]) -> None:
-        """Have these events, when recorded from now on, delivered under the topic "consumer.EventName"."""
+    def subscribe(
+        self, consumer: str, *events: type[E], only: Callable[[E], bool] = lambda event: True
+    ) -> None:
+        """Have these events, when recorded from now on, delivered under the topic "consumer.EventName".
+
+        `only`: of them, those that concern the consumer; the others cost no row.
+        """
         for event in events:
-            self._consumers[event.__name__].append(consumer)
+            self._consumers[event].append((consumer, only))
 
     async def record(self, tx: Transaction, event: Event) -> None:
         """Record that `event` happened, once for each of its consumers."""
         name = type(event).__name__
+        consumers = [consumer for consumer, only in self._consumers[type(event)] if only(event)]
         body = json.dumps(dataclasses.asdict(event)).encode()
-        for consumer in self._consumers[name]:
+        for consumer in consumers:
             item_id = new_id()
             lane = f"{consumer}:{event.conversation_id}"
             sealed = await self._sealer.seal(

@@ -10,9 +10,15 @@ from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.festimo import answers
 from bridge.festimo.model import Scene
+from bridge.messages.events import MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.storage.database import Database, Reader
+
+
+def is_to_be_answered(event: MessageReceived) -> bool:
+    """What a program said is never answered."""
+    return event.for_festimo and not event.automated
 
 
 class Festimo:
@@ -41,15 +47,12 @@ class Festimo:
             await self._outbox.finish(tx, item)
 
     async def heard(self, item: Item) -> None:
-        """Handle a `MessageReceived`: answer if it is for Festimo. What a program said is never answered."""
-        event = json.loads(item.body)
-        message = await self._message_store.get(self._database, MessageId(event["message_id"]))
+        """Handle a `MessageReceived` that is to be answered."""
+        message_id = MessageId(json.loads(item.body)["message_id"])
+        message = await self._message_store.get(self._database, message_id)
         assert message is not None, "the message and this item are one commit"
-        wanted = not message.is_deleted and answers.is_for_festimo(
-            message.text, mentioned=event["mentions_festimo"]
-        )
         async with self._database.transaction() as tx:
-            if wanted and not event["automated"]:
+            if not message.is_deleted:
                 conversation = await self._conversation(message.conversation_id)
                 scene = await self._scene(tx, conversation)
                 await self._messages.say(tx, conversation, text=answers.answer(message.text, scene))

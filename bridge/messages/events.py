@@ -18,7 +18,7 @@ class MessageReceived(Event):
     """Somebody said something in the conversation's room: everybody there has it already."""
 
     message_id: MessageId
-    mentions_festimo: bool
+    for_festimo: bool
     automated: bool
 
 

@@ -61,13 +61,13 @@ class Messages:
         origin_id: str,
         sent_at: int,
         origin_sender: str | None = None,
-        mentions_festimo: bool = False,
+        for_festimo: bool = False,
         automated: bool = False,
     ) -> None:
         """Take in what somebody said in the room. The same `origin_id` again changes nothing.
 
-        `automated`: said by a program, which is never answered; `origin_sender`: the outside's name of who said it,
-        who alone can edit it there.
+        `for_festimo`: said to the bot; `automated`: said by a program, which is never answered;
+        `origin_sender`: the outside's name of who said it, who alone can edit it there.
         """
         message_id = MessageId(new_id())
         new = await self._store.insert(
@@ -91,7 +91,7 @@ class Messages:
                 tenant_id=conversation.tenant_id,
                 conversation_id=conversation.conversation_id,
                 message_id=message_id,
-                mentions_festimo=mentions_festimo,
+                for_festimo=for_festimo,
                 automated=automated,
             )
             await self._outbox.record(tx, received)

@@ -97,6 +97,21 @@ class Reader(ABC):
         return rows[0][0] if rows else None
 
 
+class _Statement:
+    """Around each statement of a transaction. No generator: that would take longer than many a statement."""
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: "Transaction") -> None:
+        self._transaction = transaction
+
+    def __enter__(self) -> None:
+        self._transaction.enter_statement()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._transaction.leave_statement(error)
+
+
 class Transaction(Reader):
     """All or nothing. After a failed statement it can only be left: as on PostgreSQL, so on SQLite."""
 
@@ -104,6 +119,7 @@ class Transaction(Reader):
         self._translate = translate
         self._callbacks: list[Callable[[], None]] = []
         self._running = False
+        self.statement = _Statement(self)
         self.failure: BaseException | None = None
         self.ended = False
 
@@ -136,20 +152,20 @@ class Transaction(Reader):
                 "let the error leave the `async with` and run the transaction again"
             ) from self.failure
 
-    @contextmanager
-    def statement(self) -> Iterator[None]:
+    def enter_statement(self) -> None:
         self.check()
         if self._running:  # on SQLite the second could run outside, after the first has ended the transaction
             raise RuntimeError("one statement at a time: a transaction belongs to one task")
         self._running = True
-        try:
-            with translated(self._translate):
-                yield
-        except BaseException as error:
-            self.failure = error
-            raise
-        finally:
-            self._running = False
+
+    def leave_statement(self, error: BaseException | None) -> None:
+        """Nothing but leave is possible after an error."""
+        self._running = False
+        if error is None:
+            return
+        self.failure = self._translate(error) if isinstance(error, Exception) else error
+        if self.failure is not error:
+            raise self.failure from error
 
     def committed(self) -> None:
         for callback in self._callbacks:

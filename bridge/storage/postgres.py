@@ -78,17 +78,17 @@ class PostgresTransaction(Transaction):
         self._connection = connection
 
     async def execute(self, sql: str, *args: Value) -> int:
-        with self.statement():
+        with self.statement:
             status: str = await self._connection.execute(sql, *args)
             count = status.rpartition(" ")[2]
             return int(count) if count.isdigit() else 0
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        with self.statement():
+        with self.statement:
             await self._connection.executemany(sql, rows)
 
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        with self.statement():
+        with self.statement:
             rows: list[Row] = await self._connection.fetch(sql, *args)
             return rows
 

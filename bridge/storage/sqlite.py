@@ -3,7 +3,7 @@
 One task at a time has the writer. Each transaction of a group runs in a savepoint of its own, and all of them
 return after the one COMMIT; if that fails, all of them fail.
 Statements run where they are asked for: they find a few rows by a key, in a tenth of the time that it takes to hand
-one to a thread and back. Only what waits for the disk or for another process, COMMIT and a busy BEGIN, has a thread.
+one to a thread and back. What waits has a thread: a BEGIN for another process, a COMMIT for a slow disk.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import lru_cache
 from typing import ParamSpec, TypeVar, cast
 
@@ -31,6 +31,8 @@ from bridge.storage.database import (
 
 GROUP_LIMIT = 64
 BUSY_TIMEOUT_MS = 5_000
+FAST_COMMIT = 0.005
+"""Seconds. A thread costs more than it saves where the disk is faster."""
 STATEMENTS_KEPT = 512
 """Compiled statements per connection: more than we have."""
 SETTINGS = ("synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -61,17 +63,18 @@ class SqliteTransaction(Transaction):
         self._settled: asyncio.Future[None] = loop.create_future()
 
     async def execute(self, sql: str, *args: Value) -> int:
-        with self.statement(), closing(self._database.writer.execute(for_sqlite(sql), args)) as cursor:
+        with self.statement:
+            cursor = self._database.writer.execute(for_sqlite(sql), args)
             if cursor.description is not None:  # it gives rows: only at their end it knows how many
                 cursor.fetchall()
             return max(cursor.rowcount, 0)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        with self.statement():
+        with self.statement:
             self._database.writer.executemany(for_sqlite(sql), rows).close()
 
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        with self.statement():
+        with self.statement:
             return _fetch(self._database.writer, sql, args)
 
     async def lock(self, name: str) -> None:
@@ -107,6 +110,7 @@ class SqliteDatabase(Database):
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "sqlite")
+        self._disk_is_slow = False
         self._closed = False
 
     @classmethod
@@ -131,8 +135,13 @@ class SqliteDatabase(Database):
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
         self._check_open()
         assert self._reader is not None, "it is open"
-        with translated(self.translate):
+        try:
             return _fetch(self._reader, sql, args)
+        except Exception as error:
+            typed = self.translate(error)
+            if typed is error:
+                raise
+            raise typed from error
 
     async def close(self) -> None:
         if self._closed:
@@ -157,14 +166,17 @@ class SqliteDatabase(Database):
         )
         try:
             connection.row_factory = sqlite3.Row
-            for setting in (*SETTINGS, *settings):
-                connection.execute(f"PRAGMA {setting}").close()
+            for setting in SETTINGS:
+                connection.execute(f"PRAGMA {setting}")
             mode = _fetch(connection, "PRAGMA journal_mode = WAL", ())[0]["journal_mode"]
             if mode != "wal":
                 raise DatabaseUnavailable(
                     f"{self._path}: SQLite cannot keep its write-ahead log there, as on network folders. "
                     "Put the database on a local disk, or use PostgreSQL"
                 )
+            # Not before: to begin the log, somebody else's beginning has to be waited for.
+            for setting in settings:
+                connection.execute(f"PRAGMA {setting}")
         except BaseException:
             connection.close()
             raise
@@ -207,7 +219,7 @@ class SqliteDatabase(Database):
                 if await self._run_one(current, others=bool(group)):
                     group.append(current)
             if group:
-                await self._in_thread(self._writer.execute, "COMMIT")
+                await self._commit(self._writer)
         except BaseException as error:
             await self._recover()
             lost = [*group, current]
@@ -223,6 +235,14 @@ class SqliteDatabase(Database):
                 transaction.committed()
             for transaction in group:
                 transaction.settle()
+
+    async def _commit(self, writer: sqlite3.Connection) -> None:
+        begun = asyncio.get_running_loop().time()
+        if self._disk_is_slow:
+            await self._in_thread(writer.execute, "COMMIT")
+        else:
+            writer.execute("COMMIT")
+        self._disk_is_slow = asyncio.get_running_loop().time() - begun > FAST_COMMIT
 
     async def _run_one(self, transaction: SqliteTransaction, *, others: bool) -> bool:
         """Whether it is to be committed. The first of a group begins, the others set a savepoint."""

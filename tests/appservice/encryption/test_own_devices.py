@@ -57,7 +57,12 @@ async def test_device_keys_arrive_cross_signed_and_the_identity_before_them(
 ) -> None:
     device_id = await alone.own_devices.ensure(user)
     calls = [(call, about) for call, who, about in homeserver.log if who == user]
-    assert [call for call, _ in calls] == ["query_keys", "create_device", "upload_cross_signing", "upload_keys"]
+    assert [call for call, _ in calls] == [
+        "query_keys",
+        "create_device",
+        "upload_cross_signing",
+        "upload_keys",
+    ]
     keys, identity = calls[3][1]["device_keys"], calls[2][1]
     [(key_id, public_key)] = identity["self_signing_key"]["keys"].items()
     assert is_signed(keys, user, key_id, public_key)

@@ -97,7 +97,13 @@ async def test_cancelled_at_any_await_a_transaction_is_stored_whole_or_not_at_al
             assert f"{step}" in found
             break
     assert step >= 5, "it has at least its beginning, four statements and the commit to wait for"
-    assert complaints == []
+    assert [complaint for complaint in complaints if not _of_connecting(complaint)] == []
+
+
+def _of_connecting(complaint: dict[str, Any]) -> bool:
+    """asyncpg leaves this behind where it is cancelled while it connects; nothing has begun then."""
+    error = complaint.get("exception")
+    return type(error) is ConnectionError and str(error) == "unexpected connection_lost() call"
 
 
 async def test_cancelled_again_and_again_while_it_ends_it_is_settled_all_the_same(notes: Database) -> None:

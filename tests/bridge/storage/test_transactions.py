@@ -199,13 +199,13 @@ async def test_a_transaction_is_of_no_use_after_its_end(notes: Database) -> None
     assert await names(notes) == set()
 
 
-async def test_a_transaction_runs_one_statement_at_a_time(notes: Database) -> None:
+async def test_a_transaction_runs_one_statement_at_a_time(postgres_notes: Database) -> None:
     with pytest.raises(RuntimeError, match="one statement at a time"):
-        async with notes.transaction() as transaction:
+        async with postgres_notes.transaction() as transaction:
             await asyncio.gather(
                 transaction.execute(INSERT_NOTE, "a", None), transaction.execute(INSERT_NOTE, "b", None)
             )
-    assert await names(notes) == set()
+    assert await names(postgres_notes) == set()
 
 
 async def test_claiming_rows_skips_those_that_others_hold(notes: Database) -> None:

@@ -19,8 +19,6 @@ from tests.faults.suite.trial import FULL, QUICK, Scenario
 
 OUTPUT = Path("faults.json")
 SEED = 20261121
-QUICK_SECONDS, FULL_SECONDS = 15, 34
-"""What a scenario takes on average."""
 
 
 def main() -> None:
@@ -31,12 +29,6 @@ def main() -> None:
     if arguments.list:
         for scenario, kind in chosen:
             say(f"{scenario.name} on {kind}: {scenario.does}")
-        sizes = QUICK if arguments.quick else FULL
-        seconds = QUICK_SECONDS if arguments.quick else FULL_SECONDS
-        say(
-            f"\n{len(chosen)} to play, at least {len(chosen) * sizes.messages:,} messages,"
-            f" about {-(-len(chosen) * seconds // 60)} minutes on two quiet cores"
-        )
         return
     with TemporaryDirectory(prefix="festimo-faults-") as temporary:
         folder = arguments.folder or Path(temporary)

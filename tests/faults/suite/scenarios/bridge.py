@@ -97,7 +97,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="bridge killed at named places",
-        does="SIGKILL just before or after a place in its code that commits or calls: 24 of them (4 in the quick run)",
+        does="SIGKILL just before or after a place in its code that commits or calls: 40 of them (4 in the quick run)",
         parts=("bridge",),
         inject=killed_at_places,
         quick="sqlite",

@@ -76,7 +76,6 @@ async def restored(trial: Trial) -> None:
     load.raise_quota(trial.sizes.messages // 2)
     await load.settled()
     await ground.subject.kill()
-    trial.begin_history_anew()
     for voice in load.voices:
         if voice.way == "out":
             trial.forgiven |= {
