@@ -176,11 +176,13 @@ class Ground:
         return ConversationId((await self.api("/conversations", body))["conversation_id"])
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], what: str, *, pause: float = 0.1) -> None:
-    deadline = time.monotonic() + PATIENCE
+async def eventually(
+    holds: Callable[[], Awaitable[bool]], what: str, *, pause: float = 0.1, patience: float = PATIENCE
+) -> None:
+    deadline = time.monotonic() + patience
     while not await holds():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE:g} s: {what}")
+            raise TimeoutError(f"not within {patience:g} s: {what}")
         await asyncio.sleep(pause)
 
 

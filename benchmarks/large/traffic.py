@@ -14,6 +14,8 @@ from bridge.core.ids import ConversationId, new_id
 
 Samples = dict[str, float]
 TO_BACK_UP = "SELECT COUNT(*) FROM inbound_sessions WHERE backed_up = 0"
+LONGEST_FIRST_START = 900.0
+"""Seconds: all room keys at once go to the homeserver only here."""
 READ = 1_000
 """Conversations of which the history is read."""
 TOUCHED = 2_000
@@ -28,7 +30,7 @@ async def first_start(ground: Ground) -> float:
         async def backed_up() -> bool:
             return not await ground.database.fetch_value(TO_BACK_UP)
 
-        await eventually(backed_up, "all room keys are backed up")
+        await eventually(backed_up, "all room keys are backed up", patience=LONGEST_FIRST_START)
         await ground.settled(process.pid)
     return time.monotonic() - begun
 
