@@ -218,7 +218,7 @@ class TcpProxy:
                 end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):  # cut, at whichever end
+        try:
             while data := await reader.read(_CHUNK):
                 await self._flows.wait()
                 if self.delay:
@@ -227,3 +227,5 @@ class TcpProxy:
                 await writer.drain()
             if writer.can_write_eof():
                 writer.write_eof()
+        except OSError:  # cut at one end: whoever is at the other must not wait for more, with its locks
+            writer.transport.abort()
