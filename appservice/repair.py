@@ -69,7 +69,7 @@ class Repair:
 
     async def run(self) -> None:
         """Look at once, in doubt, a few times after it, and every few minutes, until cancelled."""
-        waits = iter(AGAIN)
+        waits, failed = iter(AGAIN), False
         while True:
             doubts = self._continuity.doubts
             try:
@@ -79,9 +79,12 @@ class Repair:
                 log.error("repair_refused", errcode=refusal.errcode)
                 self._continuity.settle(doubts)
             except (HomeserverUnavailable, DatabaseError) as trouble:
-                log.warning("repair_failed", reason=type(trouble).__qualname__)
+                if not failed:
+                    log.warning("repair_failed", reason=type(trouble).__qualname__)
+                failed = True
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
                 continue
+            failed = False
             if await self._continuity.doubted(within=next(waits, EVERY)):
                 waits = iter(AGAIN)
 
