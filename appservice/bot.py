@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from vodozemac import PickleException
 
 from appservice.encryption.own_devices import OwnDevices
+from appservice.encryption.pickles import WrongPickleKey
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.names import Names
 from appservice.preflight import RESTART, Preflight
@@ -71,7 +71,7 @@ class Bot:
         """Whether the homeserver was met before; with that, whether our key opens the bot's device."""
         try:
             return await self._own_devices.is_published(self._names.bot)
-        except PickleException:
+        except WrongPickleKey:
             raise CannotStart(
                 Reason.MASTER_KEY_CHANGED,
                 "The device keys in the database were sealed with another `encryption.pickle_key` than the one in the"

@@ -295,6 +295,7 @@ class Parts:
             clock,
             identity_secret=keys.identity_secret.get_secret_value(),
             pickle_key=pickle_key,
+            receiver=self.names.bot,
         )
 
         async def devices_known(tx: Transaction, user_id: str) -> None:
@@ -636,5 +637,6 @@ class Parts:
         """While we were away members may have changed, and the database may be an older copy of itself."""
         async with self.database.transaction() as tx:
             await self._members.mark_all_stale(tx)
+            await self.device_lists.mark_unknown_stale(tx)
             await self._own_devices.doubt_all(tx)
             await retire_all_sessions(tx)

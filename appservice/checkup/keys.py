@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from vodozemac import PickleException
-
 from appservice.encryption.identity import Identity
 from appservice.encryption.key_backup import is_ours
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevice, OwnDevices
+from appservice.encryption.pickles import WrongPickleKey
 from appservice.encryption.publication import Publication, Standing
 from appservice.encryption.recovery import Recovery
 from appservice.encryption.sync import FILTER
@@ -51,7 +50,7 @@ class Keys:
     async def check_pickle_key(self) -> str:
         try:
             published = await self._own_devices.is_published(self._bot)
-        except PickleException:
+        except WrongPickleKey:
             raise CannotStart(
                 Reason.MASTER_KEY_CHANGED,
                 "The device keys in the database were sealed with another `encryption.pickle_key` than the one in the"
@@ -61,6 +60,12 @@ class Keys:
         if not published:
             raise Suspicious(
                 "the bot has no device yet", "Nothing: the first `festimo run` makes it.", blocks=True
+            )
+        if await self._own_devices.is_damaged(self._bot):
+            raise Suspicious(
+                "the bot's device is damaged in the database, other keys open",
+                "Have the bridge start: it replaces the device. Look after the disk.",
+                blocks=True,
             )
         return "opens the bot's device"
 

@@ -16,6 +16,9 @@ from bridge.storage.database import Database, DatabaseError, Reader, Transaction
 TRACK = "INSERT INTO tracked_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
 MARK_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id = $1"
 MARK_ALL_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1"
+MARK_UNKNOWN_STALE = """
+UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id NOT IN (SELECT user_id FROM devices)
+"""
 SELECT_STALE = "SELECT user_id FROM tracked_users WHERE stale = 1 ORDER BY user_id LIMIT 500"
 SELECT_USER = """
 SELECT version, stale, pinned_master_key, current_master_key FROM tracked_users WHERE user_id = $1
@@ -113,6 +116,10 @@ class DeviceLists:
 
     async def mark_all_stale(self, tx: Transaction) -> None:
         await tx.execute(MARK_ALL_STALE)
+
+    async def mark_unknown_stale(self, tx: Transaction) -> None:
+        """Who has no device here may have lost them with rows of the database, and would get no keys."""
+        await tx.execute(MARK_UNKNOWN_STALE)
 
     async def arrived(self, tx: Transaction, user_ids: Iterable[str]) -> None:
         """These users have come into a room of ours: whatever was known of them may be old."""

@@ -7,20 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import structlog
-from vodozemac import ExportedSessionKey, InboundGroupSession, MegolmMessage, SessionKey
+from vodozemac import (
+    ExportedSessionKey,
+    InboundGroupSession,
+    MegolmMessage,
+    PickleException,
+    SessionKey,
+)
 
 from appservice.encryption.olm import OlmPayload
 from appservice.encryption.own_devices import MEGOLM
 from bridge.core.clock import Clock
-from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.database import Database, Reader, Row, Transaction
 
 SELECT = """
-SELECT pickle, first_index FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 FOR UPDATE
+SELECT room_id, session_id, sender_key, pickle FROM inbound_sessions
+WHERE room_id = $1 AND session_id = $2 AND sender_key = $3 FOR UPDATE
 """
 SELECT_OF_SENDER = """
-SELECT pickle, sender_key, signing_key FROM inbound_sessions
+SELECT room_id, session_id, sender_key, signing_key, pickle FROM inbound_sessions
 WHERE room_id = $1 AND session_id = $2 AND sender = $3 ORDER BY first_index
 """
+FORGET = "DELETE FROM inbound_sessions WHERE room_id = $1 AND session_id = $2 AND sender_key = $3"
 PUT = """
 INSERT INTO inbound_sessions (room_id, session_id, sender_key, sender, signing_key, pickle, first_index, received_at,
     backed_up, restored) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
@@ -54,11 +62,14 @@ log = structlog.get_logger(__name__)
 
 
 class KeyMissing(Exception):
-    """The key of this message has not come (yet). `session_id` says which one."""
+    """The key of this message has not come (yet), or was `damaged` in the database and forgotten: it may be had
+    elsewhere at once. `session_id` says which one.
+    """
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, *, damaged: bool = False) -> None:
         super().__init__("the room key is missing")
         self.session_id = session_id
+        self.damaged = damaged
 
 
 class NotAuthentic(Exception):
@@ -125,12 +136,18 @@ class InboundSessions:
         """Keep the key of a session of our own (the bot's or a ghost's): it does not travel."""
         await self._keep(tx, room_id, InboundGroupSession(key), sender, sender_key, signing_key)
 
-    async def to_back_up(self, reader: Reader, most: int) -> list[RoomKey]:
-        """Keys that the backup lacks, the oldest first."""
-        return [
-            self._room_key(row, InboundGroupSession.from_pickle(row["pickle"], self._pickle_key))
-            for row in await reader.fetch(SELECT_TO_BACK_UP, most)
-        ]
+    async def to_back_up(self, database: Database, most: int) -> list[RoomKey]:
+        """Keys that the backup lacks, the oldest first. Damaged ones are forgotten: they would be in the way."""
+        while rows := await database.fetch(SELECT_TO_BACK_UP, most):
+            opened = [(row, self._open(row)) for row in rows]
+            damaged = [row for row, session in opened if session is None]
+            if damaged:
+                async with database.transaction() as tx:
+                    for row in damaged:
+                        await self._forget(tx, row)
+            if len(damaged) < len(rows):
+                return [self._room_key(row, session) for row, session in opened if session is not None]
+        return []
 
     async def backed_up(self, tx: Transaction, keys: Sequence[RoomKey]) -> None:
         for key in keys:
@@ -171,10 +188,7 @@ class InboundSessions:
             message = MegolmMessage.from_base64(str(content.get("ciphertext")))
         except (ValueError, TypeError) as error:
             raise NotAuthentic(f"not a Megolm message ({type(error).__name__})") from None
-        row = await tx.fetch_one(SELECT_OF_SENDER, room_id, session_id, sender)
-        if row is None:  # somebody else may have sent this key in their own name: the sender's still counts
-            raise KeyMissing(session_id)
-        session = InboundGroupSession.from_pickle(row["pickle"], self._pickle_key)
+        row, session = await self._of_sender(tx, room_id, session_id, sender)
         if message.message_index() < session.first_known_index:
             raise KeyMissing(session_id)
         try:
@@ -184,6 +198,34 @@ class InboundSessions:
         await self._refuse_replay(tx, f"{session_id} {sender}", decrypted.message_index, event_id)
         event_type, inner = _read(decrypted.plaintext, room_id)
         return Decrypted(event_type, inner, row["sender_key"], row["signing_key"])
+
+    async def _of_sender(
+        self, tx: Transaction, room_id: str, session_id: str, sender: str
+    ) -> tuple[Row, InboundGroupSession]:
+        """The one that opens most. Raise `KeyMissing`; then those that are damaged are forgotten in `tx`.
+
+        Somebody else may have sent this key in their own name: the sender's still counts.
+        """
+        damaged = False
+        for row in await tx.fetch(SELECT_OF_SENDER, room_id, session_id, sender):
+            session = self._open(row)
+            if session is not None:
+                return row, session
+            damaged = True
+            await self._forget(tx, row)
+        raise KeyMissing(session_id, damaged=damaged)
+
+    def _open(self, row: Row) -> InboundGroupSession | None:
+        """None where the row is damaged: at start it was made sure that the pickle key is the right one."""
+        try:
+            return InboundGroupSession.from_pickle(row["pickle"], self._pickle_key)
+        except PickleException:
+            log.error("room_key_damaged", room=row["room_id"], session=row["session_id"])
+            return None
+
+    @staticmethod
+    async def _forget(tx: Transaction, row: Row) -> None:
+        await tx.execute(FORGET, row["room_id"], row["session_id"], row["sender_key"])
 
     async def _keep(
         self,
@@ -197,10 +239,10 @@ class InboundSessions:
         restored: bool = False,
     ) -> None:
         row = await tx.fetch_one(SELECT, room_id, session.session_id, sender_key)
-        if row is not None:
-            if session.first_known_index >= row["first_index"]:
+        known = None if row is None else self._open(row)
+        if known is not None:
+            if session.first_known_index >= known.first_known_index:
                 return  # what we hold opens at least as much
-            known = InboundGroupSession.from_pickle(row["pickle"], self._pickle_key)
             if not _same_ratchet(session, known):
                 log.warning("room_key_mismatch", room=room_id, session=session.session_id)
                 return

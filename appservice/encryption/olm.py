@@ -35,7 +35,7 @@ DELETE FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2 AND sessio
     SELECT session_id FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2
     ORDER BY used_at DESC, session_id LIMIT 10)
 """
-
+FORGET_SESSION = "DELETE FROM olm_sessions WHERE own_user_id = $1 AND session_id = $2"
 
 log = structlog.get_logger(__name__)
 
@@ -140,13 +140,14 @@ class Olm:
         return bool(await self._sessions(tx, user_id, identity_key))
 
     async def _sessions(self, tx: Transaction, user_id: str, identity_key: str) -> list[Session]:
-        """Those that can be opened, the most recently used first. Spec: that one is to be preferred."""
+        """The most recently used first. Spec: that one is to be preferred. Damaged ones are forgotten."""
         sessions = []
         for row in await tx.fetch(SELECT_SESSIONS, user_id, identity_key):
             try:
                 sessions.append(Session.from_pickle(row["pickle"], self._pickle_key))
             except PickleException:
-                log.error("olm_session_unreadable", session=row["session_id"])
+                log.error("olm_session_damaged", session=row["session_id"])
+                await tx.execute(FORGET_SESSION, user_id, row["session_id"])
         return sessions
 
     async def _decrypt_with_known(

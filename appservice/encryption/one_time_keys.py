@@ -1,16 +1,15 @@
 """One-time and fallback keys of the bot's device: the homeserver is kept supplied, and every key of theirs opens."""
 
 from collections.abc import Collection
-from typing import Any
 
-from vodozemac import Account
-
-from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevice, OwnDevices
+from appservice.encryption.own_devices import (
+    ONE_TIME_KEY,
+    ONE_TIME_KEYS,
+    OwnDevices,
+    generate_fallback_key,
+)
 from appservice.homeserver import Homeserver, HomeserverRefused
 from bridge.storage.database import Database
-
-ONE_TIME_KEYS = 50
-"""How many one-time keys the homeserver is to hold for the bot; replenished below half of it."""
 
 
 class OneTimeKeys:
@@ -30,51 +29,21 @@ class OneTimeKeys:
             unpublished = len(device.account.one_time_keys)
             if wanted > unpublished:
                 device.account.generate_one_time_keys(wanted - unpublished)
-            if ONE_TIME_KEY not in unused_fallback and not _fallback_key(device.account):
-                _untyped(device.account).generate_fallback_key()
-            body = self._unpublished_keys(device)
+            waiting = self._own_devices.unpublished_keys(device)
+            if ONE_TIME_KEY not in unused_fallback and "fallback_keys" not in waiting:
+                generate_fallback_key(device.account)
+            body = self._own_devices.unpublished_keys(device)
             if not body:
                 return
             await self._own_devices.save_account(tx, device)
-        uploaded = device.device_id
         try:
-            await self._homeserver.upload_keys(user_id, uploaded, body)
+            await self._homeserver.upload_keys(user_id, device.device_id, body)
         except HomeserverRefused as refusal:
             if refusal.status != 400:
                 raise
             # It has other keys under these names: ours are those of an older copy of this database, or its own are.
             reason = f"its keys were refused ({refusal.errcode})"
-            await self._own_devices.replace(user_id, former=uploaded, reason=reason)
+            await self._own_devices.replace(user_id, former=device.device_id, reason=reason)
             return
         async with self._database.transaction() as tx:
-            device = await self._own_devices.get_to_change(tx, user_id)
-            if device.device_id != uploaded:
-                return
-            device.account.mark_keys_as_published()
-            await self._own_devices.save_account(tx, device)
-
-    def _unpublished_keys(self, device: OwnDevice) -> dict[str, Any]:
-        def signed(keys: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-            return {
-                f"{ONE_TIME_KEY}:{key_id}": self._own_devices.signed_by(
-                    device, {"key": key.to_base64(), **extra}
-                )
-                for key_id, key in keys.items()
-            }
-
-        body = {
-            "one_time_keys": signed(device.account.one_time_keys, {}),
-            "fallback_keys": signed(_fallback_key(device.account), {"fallback": True}),
-        }
-        return {name: keys for name, keys in body.items() if keys}
-
-
-def _untyped(account: Account) -> Any:
-    """vodozemac 0.10 has fallback keys, but its type stubs do not say so."""
-    return account
-
-
-def _fallback_key(account: Account) -> dict[str, Any]:
-    """Key id -> key: the fallback key that has not been published yet, if there is one."""
-    keys: dict[str, Any] = _untyped(account).fallback_key
-    return keys
+            await self._own_devices.keys_published(tx, device)

@@ -8,10 +8,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
-from vodozemac import GroupSession
+from vodozemac import GroupSession, PickleException
 
 from appservice.encryption.device_keys import Device
 from appservice.encryption.device_lists import DeviceLists, Known
@@ -126,20 +127,25 @@ class Encryptor:
     ) -> dict[str, Any]:
         """Return the `m.room.encrypted` content. `keep` stores it in the transaction that moves the ratchet on."""
 
-        async def step(tx: Transaction, session: Row) -> dict[str, Any]:
-            encrypted = await self._step(tx, session, room_id, sender, event_type, content)
+        async def step(tx: Transaction, session: Row, ratchet: GroupSession) -> dict[str, Any]:
+            encrypted = await self._step(tx, session, ratchet, room_id, sender, event_type, content)
             await keep(tx, encrypted)
             return encrypted
 
-        return await self._when_ready(room_id, sender, step, in_flight=False)
+        encrypted = await self._when_ready(room_id, sender, step)
+        assert encrypted is not None, "a session that is missing is made"
+        return encrypted
 
-    async def share_in_flight(self, room_id: str, sender: str) -> None:
-        """Before a ciphertext from an earlier attempt goes out: whoever came since gets the key at its index."""
+    async def share_in_flight(self, room_id: str, sender: str, session_id: str) -> bool:
+        """Before a ciphertext from an earlier attempt goes out: whoever came since gets the key at its index.
 
-        async def nothing(tx: Transaction, session: Row) -> dict[str, Any]:
+        False: we do not have its session any more, so that nobody else can be given the key.
+        """
+
+        async def nothing(tx: Transaction, session: Row, ratchet: GroupSession) -> dict[str, Any]:
             return {}
 
-        await self._when_ready(room_id, sender, nothing, in_flight=True)
+        return await self._when_ready(room_id, sender, nothing, in_flight=session_id) is not None
 
     async def landed(self, tx: Transaction, room_id: str, sender: str) -> None:
         """The message in flight has been sent: its index is no longer shared."""
@@ -149,10 +155,11 @@ class Encryptor:
         self,
         room_id: str,
         sender: str,
-        then: Callable[[Transaction, Row], Awaitable[dict[str, Any]]],
+        then: Callable[[Transaction, Row, GroupSession], Awaitable[dict[str, Any]]],
         *,
-        in_flight: bool,
-    ) -> dict[str, Any]:
+        in_flight: str | None = None,
+    ) -> dict[str, Any] | None:
+        """`in_flight`: the session of a message that was encrypted before; None if it is not here any more."""
         await self._own_devices.ensure(sender)
         asked = _Asked()
         while True:
@@ -166,11 +173,19 @@ class Encryptor:
                 if mend is None:
                     session = await self._session(tx, room_id, sender, in_flight=in_flight)
                     if session is None:
-                        return {}
-                    mend = await self._keys_missing(tx, room_id, sender, session, known, in_flight=in_flight)
-                    mend = mend or await self._deliveries_missing(tx, session)
-                    if mend is None:
-                        return await then(tx, session)
+                        return None
+                    ratchet = self._opened(session, in_flight=in_flight is not None)
+                    if ratchet is None:
+                        if in_flight is not None:
+                            return None
+                        mend = partial(self._retire, room_id)
+                    else:
+                        mend = await self._keys_missing(
+                            tx, room_id, sender, session, known, in_flight=in_flight is not None
+                        )
+                        mend = mend or await self._deliveries_missing(tx, session)
+                        if mend is None:
+                            return await then(tx, session, ratchet)
             await mend()
 
     # What may be missing. Each check returns how to mend it (outside the transaction: it speaks to the network).
@@ -248,9 +263,13 @@ class Encryptor:
 
     # Sessions
 
-    async def _session(self, tx: Transaction, room_id: str, sender: str, *, in_flight: bool) -> Row | None:
+    async def _session(
+        self, tx: Transaction, room_id: str, sender: str, *, in_flight: str | None
+    ) -> Row | None:
         row = await tx.fetch_one(SELECT, room_id, sender)
-        if in_flight or (row is not None and not self._is_over(row)):
+        if in_flight is not None:
+            return row if row is not None and row["session_id"] == in_flight else None
+        if row is not None and not self._is_over(row):
             return row
         if row is not None:
             await self._to_device.drop(tx, row["session_id"])
@@ -284,10 +303,18 @@ class Encryptor:
         pickle = session["in_flight"] if in_flight and session["in_flight"] is not None else session["pickle"]
         return GroupSession.from_pickle(pickle, self._pickle_key)
 
+    def _opened(self, session: Row, *, in_flight: bool) -> GroupSession | None:
+        try:
+            return self._ratchet(session, in_flight=in_flight)
+        except PickleException:
+            log.error("outbound_session_damaged", session=session["session_id"])
+            return None
+
     async def _step(
         self,
         tx: Transaction,
         session: Row,
+        ratchet: GroupSession,
         room_id: str,
         sender: str,
         event_type: str,
@@ -295,7 +322,6 @@ class Encryptor:
     ) -> dict[str, Any]:
         device = await self._own_devices.get(tx, sender)
         assert device is not None
-        ratchet = self._ratchet(session, in_flight=False)
         payload = {"room_id": room_id, "type": event_type, "content": content}
         message = ratchet.encrypt(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
         await tx.execute(STEP, room_id, sender, ratchet.pickle(self._pickle_key), session["pickle"])

@@ -11,9 +11,10 @@ from typing import Any
 
 import structlog
 from mautrix.types import EncryptionAlgorithm
-from vodozemac import Account
+from vodozemac import Account, PickleException
 
 from appservice.encryption.identity import Identity
+from appservice.encryption.pickles import WrongPickleKey, anything_opens
 from appservice.encryption.publication import IdentityReplaced, Publication, Standing
 from appservice.encryption.signing import with_signature
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -24,6 +25,8 @@ from bridge.storage.database import Database, Reader, Row, Transaction
 OLM = EncryptionAlgorithm.OLM_V1.value
 MEGOLM = EncryptionAlgorithm.MEGOLM_V1.value
 ONE_TIME_KEY = "signed_curve25519"
+ONE_TIME_KEYS = 50
+"""How many one-time keys the homeserver is to hold for who receives; replenished below half of it."""
 
 MOST_REPLACEMENTS = 3
 REPLACEMENTS_IN = timedelta(hours=1)
@@ -62,6 +65,14 @@ SELECT retired_at FROM retired_devices WHERE user_id = $1 AND retired_at > $2 OR
 log = structlog.get_logger(__name__)
 
 
+class DeviceDamaged(HomeserverUnavailable):
+    """The stored account of a device of ours does not open. In doubt, the device is replaced; until then it waits."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"the device of {user_id} is damaged in the database")
+        self.user_id = user_id
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnDevice:
     """A row of the table. Its account is opened where it is used: the bot's costs more than encrypting a message."""
@@ -76,7 +87,19 @@ class OwnDevice:
 
     @cached_property
     def account(self) -> Account:
-        return Account.from_pickle(self.pickle, self.pickle_key)
+        """Raise `DeviceDamaged`: at start it was made sure that the pickle key is the right one."""
+        try:
+            return Account.from_pickle(self.pickle, self.pickle_key)
+        except PickleException:
+            raise DeviceDamaged(self.user_id) from None
+
+    @property
+    def is_damaged(self) -> bool:
+        try:
+            self.account  # noqa: B018 - opening it is the question
+        except DeviceDamaged:
+            return True
+        return False
 
     @property
     def signing_key(self) -> str:
@@ -92,7 +115,10 @@ class OwnDevices:
         *,
         identity_secret: bytes,
         pickle_key: bytes,
+        receiver: str | None = None,
     ) -> None:
+        """`receiver`: the user whose device others send keys to, so it is published with one-time keys."""
+        self._receiver = receiver
         self._database = database
         self._homeserver = homeserver
         self._clock = clock
@@ -140,9 +166,16 @@ class OwnDevices:
 
     @asynccontextmanager
     async def doubting(self, *user_ids: str) -> AsyncIterator[None]:
-        """Where the homeserver does not know a device that is used within, it may have been one of these users'."""
+        """Where the homeserver does not know a device that is used within, it may have been one of these users'.
+
+        A device that is found damaged within is in doubt, too.
+        """
         try:
             yield
+        except DeviceDamaged as damage:
+            async with self._database.transaction() as tx:
+                await self.doubt(tx, damage.user_id)
+            raise
         except HomeserverRefused as refusal:
             if refusal.errcode != "M_UNKNOWN_DEVICE":
                 raise
@@ -157,7 +190,7 @@ class OwnDevices:
         Nothing happens where the device is another one already. Raise `HomeserverUnavailable` where there were too
         many: something else is wrong then.
         """
-        now, account = self._clock.now(), Account()
+        now, account = self._clock.now(), self._new_account(user_id)
         span = REPLACEMENTS_IN // timedelta(milliseconds=1)
         async with self._database.transaction() as tx:
             if (await self.get_to_change(tx, user_id)).device_id != former:
@@ -178,9 +211,17 @@ class OwnDevices:
         log.error("own_device_replaced", user=user_id, device=former, reason=reason)
 
     async def is_published(self, user_id: str) -> bool:
-        """Raise `PickleException` where the pickle key is not the one of the stored account."""
+        """Raise `WrongPickleKey` where it is not the one of this database; a damaged device is no sign of that."""
         device = await self.get(self._database, user_id)
-        return device is not None and bool(device.account) and device.published
+        if device is None:
+            return False
+        if device.is_damaged and not await anything_opens(self._database, self._pickle_key):
+            raise WrongPickleKey
+        return device.published
+
+    async def is_damaged(self, user_id: str) -> bool:
+        device = await self.get(self._database, user_id)
+        return device is not None and device.is_damaged
 
     async def get(self, reader: Reader, user_id: str) -> OwnDevice | None:
         row = await reader.fetch_one(SELECT, user_id)
@@ -211,14 +252,37 @@ class OwnDevices:
 
     async def _ensure(self, user_id: str) -> str:
         device = await self.get(self._database, user_id) or await self._make(user_id)
+        if device.is_damaged:
+            device = await self._replaced(device, reason="it is damaged in the database")
         if device.published and device.doubt:
             device = await self._judged(device)
         if not device.published:
-            await self._publication.publish(device.user_id, device.device_id, self.signed_device_keys(device))
-            async with self._database.transaction() as tx:
-                await tx.execute(SET_PUBLISHED, user_id, device.device_id)
-                await tx.execute(SET_BEYOND_DOUBT, user_id, device.device_id, device.doubt)
+            await self._publish(device)
         return device.device_id
+
+    async def _publish(self, device: OwnDevice) -> None:
+        """With its one-time keys, if it has any: who learns of the device can send it keys from the first moment."""
+        others = self.unpublished_keys(device)
+        keys = {"device_keys": self.signed_device_keys(device)}
+        try:
+            await self._publication.publish(device.user_id, device.device_id, keys | others)
+        except HomeserverRefused as refusal:
+            if refusal.status != 400 or not others:
+                raise
+            others = {}  # whoever replenishes them will be told what is wrong with them
+            await self._publication.publish(device.user_id, device.device_id, keys)
+        async with self._database.transaction() as tx:
+            if others:
+                await self.keys_published(tx, device)
+            await tx.execute(SET_PUBLISHED, device.user_id, device.device_id)
+            await tx.execute(SET_BEYOND_DOUBT, device.user_id, device.device_id, device.doubt)
+
+    async def keys_published(self, tx: Transaction, uploaded: OwnDevice) -> None:
+        """The homeserver has all one-time and fallback keys that this device had; unless it was replaced meanwhile."""
+        device = await self.get_to_change(tx, uploaded.user_id)
+        if device.device_id == uploaded.device_id:
+            device.account.mark_keys_as_published()
+            await self.save_account(tx, device)
 
     async def _judged(self, device: OwnDevice) -> OwnDevice:
         """The device, or what has taken its place, after the homeserver was asked about it."""
@@ -226,22 +290,28 @@ class OwnDevices:
             device.user_id, device.device_id, self.signed_device_keys(device)
         )
         if standing is Standing.GONE:
-            await self.replace(
-                device.user_id,
-                former=device.device_id,
-                reason="the homeserver has it not, or with other keys",
-            )
-        else:
-            async with self._database.transaction() as tx:
-                if standing is Standing.INCOMPLETE:
-                    await tx.execute(SET_UNPUBLISHED, device.user_id, device.device_id)
-                await tx.execute(SET_BEYOND_DOUBT, device.user_id, device.device_id, device.doubt)
-        judged = await self.get(self._database, device.user_id)
-        assert judged is not None, "devices are replaced, never deleted"
-        return judged
+            return await self._replaced(device, reason="the homeserver has it not, or with other keys")
+        async with self._database.transaction() as tx:
+            if standing is Standing.INCOMPLETE:
+                await tx.execute(SET_UNPUBLISHED, device.user_id, device.device_id)
+            await tx.execute(SET_BEYOND_DOUBT, device.user_id, device.device_id, device.doubt)
+            return await self.get_to_change(tx, device.user_id)
+
+    async def _replaced(self, device: OwnDevice, *, reason: str) -> OwnDevice:
+        await self.replace(device.user_id, former=device.device_id, reason=reason)
+        present = await self.get(self._database, device.user_id)
+        assert present is not None, "devices are replaced, never deleted"
+        return present
+
+    def _new_account(self, user_id: str) -> Account:
+        account = Account()
+        if user_id == self._receiver:
+            account.generate_one_time_keys(ONE_TIME_KEYS)
+            generate_fallback_key(account)
+        return account
 
     async def _make(self, user_id: str) -> OwnDevice:
-        account = Account()
+        account = self._new_account(user_id)
         async with self._database.transaction() as tx:
             await tx.execute(
                 INSERT,
@@ -252,6 +322,21 @@ class OwnDevices:
                 self._clock.now(),
             )
             return await self.get_to_change(tx, user_id)
+
+    def unpublished_keys(self, device: OwnDevice) -> dict[str, Any]:
+        """Of a `/keys/upload` body: the one-time and fallback keys that the homeserver may not have yet, if any."""
+
+        def signed(keys: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+            return {
+                f"{ONE_TIME_KEY}:{key_id}": self.signed_by(device, {"key": key.to_base64(), **extra})
+                for key_id, key in keys.items()
+            }
+
+        body = {
+            "one_time_keys": signed(device.account.one_time_keys, {}),
+            "fallback_keys": signed(_untyped(device.account).fallback_key, {"fallback": True}),
+        }
+        return {name: keys for name, keys in body.items() if keys}
 
     @staticmethod
     def signed_by(device: OwnDevice, keys: dict[str, Any]) -> dict[str, Any]:
@@ -273,6 +358,15 @@ class OwnDevices:
             pickle=row["account"],
             pickle_key=self._pickle_key,
         )
+
+
+def generate_fallback_key(account: Account) -> None:
+    _untyped(account).generate_fallback_key()
+
+
+def _untyped(account: Account) -> Any:
+    """vodozemac 0.10 has fallback keys, but its type stubs do not say so."""
+    return account
 
 
 def _new_device_id() -> str:

@@ -35,13 +35,16 @@ class Publication:
         self._homeserver = homeserver
         self._identity_secret = identity_secret
 
-    async def publish(self, user_id: str, device_id: str, device_keys: dict[str, Any]) -> None:
-        """Identity, device, then the end of devices that were ours. Raise `IdentityReplaced` before anything."""
+    async def publish(self, user_id: str, device_id: str, keys: dict[str, Any]) -> None:
+        """Identity, device, then the end of devices that were ours. Raise `IdentityReplaced` before anything.
+
+        `keys`: the body of `/keys/upload`.
+        """
         await self._told(user_id)
         await self._homeserver.create_device(user_id, device_id, DEVICE_NAME)
         identity = Identity.derive(self._identity_secret, user_id)
         await self._homeserver.upload_cross_signing(user_id, device_id, identity.public_keys())
-        await self._homeserver.upload_keys(user_id, device_id, {"device_keys": device_keys})
+        await self._homeserver.upload_keys(user_id, device_id, keys)
         await self._delete_former(user_id, device_id)
 
     async def standing(self, user_id: str, device_id: str, device_keys: dict[str, Any]) -> Standing:

@@ -14,7 +14,7 @@ from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
 from appservice.encryption.olm import CannotDecrypt, NoSession, Olm, OlmPayload
 from appservice.encryption.one_time_keys import OneTimeKeys
-from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
+from appservice.encryption.own_devices import ONE_TIME_KEY, DeviceDamaged, OwnDevices
 from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -153,7 +153,7 @@ class BotSync:
                 for event in events:
                     await self._to_device(tx, event)
                 await self._settle(tx, changed, answer["next_batch"])
-        except DatabaseError:
+        except (DatabaseError, DeviceDamaged):
             raise
         except Exception as trouble:
             # One event that nobody foresaw must not hold up all others for ever: take them one by one, without it.
@@ -167,7 +167,7 @@ class BotSync:
             try:
                 async with self._database.transaction() as tx:
                     await self._to_device(tx, event)
-            except DatabaseError:
+            except (DatabaseError, DeviceDamaged):
                 raise
             except Exception as trouble:
                 log.error("to_device_dropped", error=type(trouble).__qualname__)

@@ -108,7 +108,7 @@ class InboundEvents:
                 await tx.lock(waits_for_key(session_id))
             decrypted: Decrypted = await self._inbound.decrypt(tx, event)
         except KeyMissing as missing:
-            await self._undecryptable.wait(tx, event, item, missing.session_id)
+            await self._undecryptable.wait(tx, event, item, missing.session_id, look_at_once=missing.damaged)
             return False
         except NotAuthentic as reason:
             raise Fail(f"not authentic: {reason}") from reason

@@ -108,13 +108,22 @@ class Undecryptable:
 
     # From the handler of the event, in its transaction and under the lock of `waits_for_key`
 
-    async def wait(self, tx: Transaction, event: Mapping[str, Any], item: Item, session_id: str) -> None:
-        """Set the event aside until its key comes."""
+    async def wait(
+        self,
+        tx: Transaction,
+        event: Mapping[str, Any],
+        item: Item,
+        session_id: str,
+        *,
+        look_at_once: bool = False,
+    ) -> None:
+        """Set the event aside until its key comes. `look_at_once`: it had come before, so others may keep it."""
         room_id, sender, now = event["room_id"], event["sender"], self._clock.now()
         await self._inbox.park(tx, item.id, until=waits_for_key(session_id))
         if not await tx.execute(PUT_EVENT, item.id, room_id, session_id, sender, _sent_at(event, now)):
             return
-        if await tx.execute(PUT_KEY, session_id, room_id, sender, now, now + TRY_AGAIN_AFTER[0]):
+        due_at = now if look_at_once else now + TRY_AGAIN_AFTER[0]
+        if await tx.execute(PUT_KEY, session_id, room_id, sender, now, due_at):
             code = await self._withheld.code(tx, room_id, session_id, sender)
             log.info("room_key_missing", room=room_id, session=session_id, sender=sender, withheld=code)
             tx.after_commit(self._wanted.set)

@@ -122,7 +122,9 @@ class RecapDelivery:
         if recap is None or recap.origin_id is None:
             return await self._finish(item)
         words = await self._drafts.wording(self._database, await self._drafts.of_told(self._database, recap))
-        if item.prepared is None and await self._drafts.already_says(self._database, recap.recap_id, words):
+        # After an attempt it may be that what the edit says was fixed with a ciphertext that could not be sent.
+        is_new = item.prepared is None and not item.attempts
+        if is_new and await self._drafts.already_says(self._database, recap.recap_id, words):
             return await self._finish(item)
         return await self._edit(item, recap, words)
 

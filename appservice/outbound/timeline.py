@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -148,9 +148,11 @@ class Timeline:
                     return event_id
             if replaced:
                 # Under another device the homeserver would not know the transaction id, nor readers the session.
-                await self._outbox.discard_prepared(item)
-                raise Retry("the device that had encrypted it was replaced: it is encrypted anew")
-            await self._encryptor.share_in_flight(room_id, speaker)
+                return await self._anew(item, "the device that had encrypted it was replaced")
+            if not await self._encryptor.share_in_flight(room_id, speaker, encrypted["session_id"]):
+                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
+                # Who came since could not be given its key. Should it be on its way, it is the same transaction.
+                return event_id or await self._anew(item, "its session is gone")
         else:
             content = await make()
             relation = {key: content[key] for key in ("m.relates_to",) if key in content}
@@ -164,6 +166,11 @@ class Timeline:
             encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
             device = encrypted["device_id"]
         return await self._homeserver.send_encrypted(speaker, device, room_id, item.id, encrypted)
+
+    async def _anew(self, item: Item, reason: str) -> NoReturn:
+        """Its ciphertext has not come into the room: the next attempt makes another."""
+        await self._outbox.discard_prepared(item)
+        raise Retry(f"{reason}: it is encrypted anew")
 
     async def content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
         text = prefix + message.text

@@ -12,10 +12,12 @@ from bridge.delivery.queue import Item
 from bridge.messages.events import MessagePosted
 from bridge.storage.database import Database
 from tests.appservice.encryption.engine import BOT, NAMES, ROOM, Engine
+from tests.appservice.encryption.party import Party
 from tests.bridge.conversations.features import TENANT, Features
 from tests.fakes.homeserver import FakeHomeserver, Moment
 
 HOUR = 3_600_000
+DAMAGE = "UPDATE outbound_sessions SET pickle = 'damaged', in_flight = 'damaged'"
 
 
 class Post:
@@ -128,6 +130,48 @@ async def test_a_message_is_in_the_room_once_though_its_device_was_replaced(
     message = await post.features.message_store.get(database, message_id)
     assert message is not None
     assert (message.status, message.origin_id) == ("sent", event["event_id"])
+
+
+@pytest.mark.parametrize("harm", ["DELETE FROM outbound_sessions", DAMAGE])
+@pytest.mark.parametrize("moment", ["after", "before"])
+async def test_a_message_whose_session_is_gone_is_in_the_room_once_and_whoever_came_since_reads_it(
+    database: Database, moment: Moment, harm: str
+) -> None:
+    post = Post(database)
+    message_id = await post.write()
+    await post.lose_the_answer(moment)
+    async with database.transaction() as tx:
+        await tx.execute(harm)
+    alice = await Party(post.homeserver, "@alice:people.test", "PHONE").publish()
+    post.homeserver.set_membership(ROOM, alice.user, "join")
+    await post.engine.members_changed()
+    encrypted_anew = moment == "before"
+    if encrypted_anew:
+        with pytest.raises(Retry):
+            await post.timeline.posted(await post.item())
+
+    await post.timeline.posted(await post.item())
+
+    [event] = post.homeserver.timeline(ROOM)
+    await alice.sync()
+    assert alice.reads(event) == encrypted_anew, "what was sent before they came is not theirs"
+    message = await post.features.message_store.get(database, message_id)
+    assert message is not None
+    assert (message.status, message.origin_id) == ("sent", event["event_id"])
+
+
+async def test_what_is_still_on_its_way_when_it_is_encrypted_anew_comes_into_the_room_once(
+    database: Database,
+) -> None:
+    """The homeserver has taken the first, which the look did not see yet: it is the same transaction."""
+    post = Post(database)
+    await post.write()
+    await post.lose_the_answer("after")
+    async with database.transaction() as tx:
+        await tx.execute("DELETE FROM outbound_sessions")
+    await post.features.outbox.discard_prepared(await post.item())
+    await post.timeline.posted(await post.item())
+    assert len(post.in_room) == 1
 
 
 async def test_a_device_that_the_homeserver_does_not_know_is_replaced_by_the_next_attempt(

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 from vodozemac import Account, Curve25519PublicKey
 
-from appservice.encryption.one_time_keys import ONE_TIME_KEYS
-from appservice.encryption.own_devices import ONE_TIME_KEY
+from appservice.encryption.own_devices import ONE_TIME_KEY, ONE_TIME_KEYS
 from appservice.homeserver import Homeserver
 from bridge.demo.stand import Stand, stand
 from bridge.storage.database import open_database

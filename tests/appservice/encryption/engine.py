@@ -76,7 +76,7 @@ class Engine:
         self.share_with = share_with
         self.backs_up = backs_up
         self.own_devices = OwnDevices(
-            database, homeserver, clock, identity_secret=SECRET, pickle_key=PICKLE_KEY
+            database, homeserver, clock, identity_secret=SECRET, pickle_key=PICKLE_KEY, receiver=BOT
         )
         self.device_lists = DeviceLists(
             database, homeserver, on_fresh=on_fresh, on_unreachable=on_unreachable
@@ -182,7 +182,7 @@ class Engine:
         device = await self.own_devices.ensure(sender)
         if row["prepared"] is not None:
             content = json.loads(row["prepared"])
-            await self.encryptor.share_in_flight(room_id, sender)
+            assert await self.encryptor.share_in_flight(room_id, sender, content["session_id"])
         else:
 
             async def keep(tx: Transaction, encrypted: dict[str, Any]) -> None:

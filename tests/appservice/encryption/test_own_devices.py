@@ -146,11 +146,38 @@ async def test_a_used_fallback_key_is_replaced_and_still_opens(
     assert await opened(alone, late)
 
 
+async def test_a_device_of_the_bot_is_never_seen_without_one_time_keys(
+    alone: Engine, homeserver: FakeHomeserver
+) -> None:
+    """Else whoever learns of it and begins a Megolm session at once could not give it the key."""
+    without_keys: list[bool] = []
+
+    def look(call: str, when: str) -> None:
+        if BOT in homeserver.users:
+            devices = homeserver.users[BOT].devices.values()
+            without_keys.extend(not device.one_time_keys for device in devices if device.keys is not None)
+
+    homeserver.on_moment = look
+    former = await alone.own_devices.ensure(BOT)
+    await alone.own_devices.replace(BOT, former=former, reason="a test")
+    assert await alone.own_devices.ensure(BOT) != former
+    assert without_keys
+    assert not any(without_keys)
+    assert only_device(homeserver, BOT).fallback_key is not None
+    uploads = len(homeserver.calls("upload_keys"))
+    await alone.step()
+    assert len(homeserver.calls("upload_keys")) == uploads, "and none comes twice"
+
+
+@pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_keys_that_were_not_seen_to_arrive_are_uploaded_again_and_open(
-    alone: Engine, homeserver: FakeHomeserver, moment: Moment
+    alone: Engine, homeserver: FakeHomeserver, moment: Moment, *, first: bool
 ) -> None:
-    await alone.own_devices.ensure(BOT)
+    """`first`: with the device."""
+    if not first:
+        await alone.step()
+        only_device(homeserver, BOT).one_time_keys.clear()
     homeserver.fail("upload_keys", TimeoutError(), moment=moment)
     with pytest.raises(TimeoutError):
         await alone.step()
