@@ -55,6 +55,12 @@ class Oracle:
             for room in self._ground.rooms:
                 await self._look_at_history(room)
 
+    def begin_history_anew(self) -> None:
+        """The database is another one: cursors into the former mean nothing in it."""
+        for number in self._cursors:
+            self._readings.pop((number, HISTORY), None)
+        self._cursors.clear()
+
     def _look_at_client(self, room: Room, reader: str) -> None:
         who = (room.number, reader)
         reading = self._readings[who]

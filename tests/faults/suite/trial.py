@@ -46,6 +46,8 @@ class Trial:
     load: Load
     random: Random
     sizes: Sizes
+    begin_history_anew: Callable[[], None]
+    """To be called while the bridge is down, where it will go on with another database."""
     forgiven: set[Arrival] = field(default_factory=set)
     """What the fault itself takes away from who has it: a history as old as the copy that was restored."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -115,7 +117,7 @@ async def conduct(
     prefix = f"{scenario.name.replace(' ', '_').replace('-', '_')}.{int(begun * 1000):x}"
     load = Load(ground, prefix, quota=sizes.messages, random=random, arrived=oracle.has)
     late_before = set(oracle.late)
-    trial = Trial(ground, load, random, sizes)
+    trial = Trial(ground, load, random, sizes, oracle.begin_history_anew)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(oracle.watch(), name="oracle")
         speaking = tasks.create_task(load.speak(), name="load")
