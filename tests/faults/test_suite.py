@@ -3,15 +3,21 @@
 How soon all flows again is judged by `make faults`, on a quiet machine. Here it is told, and must only have an end.
 """
 
+import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from appservice.embedded.settings import LOOPBACK
+from appservice.embedded.synapse import free_port
 from tests.faults.suite import report as reports
 from tests.faults.suite.__main__ import OUTPUT, SEED, choose
 from tests.faults.suite.festimo import Festimo
 from tests.faults.suite.oracle import Verdict
+from tests.faults.suite.proxy import TcpProxy
 from tests.faults.suite.run import Run
 from tests.faults.suite.trial import PATIENCE, QUICK, RECOVERY_LIMIT, Result
 
@@ -59,3 +65,33 @@ def test_one_lost_message_or_a_slow_recovery_is_a_failure() -> None:
 def test_a_slow_recovery_is_no_harm_and_one_lost_message_is() -> None:
     assert result(recovery=PATIENCE).unharmed
     assert not result(lost=1).unharmed
+
+
+async def test_a_client_that_is_killed_in_mid_sentence_is_gone_for_the_server_as_well() -> None:
+    """Else its session would keep its locks."""
+    heard, gone = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readexactly(4)
+            heard.set()
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            gone.set()
+
+    upstream = free_port()
+    async with (
+        await asyncio.start_server(serve, LOOPBACK, upstream),
+        TcpProxy(free_port(), upstream) as proxy,
+    ):
+        _, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        writer.write(b"half")
+        async with asyncio.timeout(5):
+            await heard.wait()
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST
+            writer.transport.abort()
+            await gone.wait()
