@@ -109,9 +109,10 @@ class Load:
         while not self._all_at_quota() or self.under_way():  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.05)
 
-    async def all_heard(self) -> None:
-        """Return once something of everybody has arrived: then no first room key is on its way any more."""
-        while not all(self._known(voice) for voice in self.voices):  # noqa: ASYNC110 - likewise
+    async def heard(self) -> None:
+        """Return once all that has been said by now has arrived."""
+        said = [(voice, len(voice.sent)) for voice in self.voices]
+        while any(self._known(voice) < count for voice, count in said):  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.05)
 
     def raise_quota(self, count: int) -> None:
