@@ -92,6 +92,7 @@ SCENARIOS = (
         parts=("database",),
         inject=refusing,
         kinds=("postgres",),
+        quick="postgres",
     ),
     Scenario(
         name="database stalled",
@@ -113,7 +114,6 @@ SCENARIOS = (
         parts=("database", "homeserver"),
         inject=killed,
         kinds=("postgres",),
-        quick="postgres",
     ),
     Scenario(
         name="database read-only",
