@@ -8,7 +8,8 @@ from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, KeyMissing, NotAuthentic
 from appservice.encryption.olm import Olm
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
-from appservice.encryption.own_devices import INSERT, SET_PUBLISHED, OwnDevice, OwnDevices
+from appservice.encryption.own_device import OwnDevice
+from appservice.encryption.own_devices import INSERT, SET_PUBLISHED, OwnDevices
 from appservice.encryption.sync import BotSync
 from appservice.encryption.to_device import ToDevice
 from appservice.encryption.unwedging import Unwedging

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from appservice.encryption.identity import Identity
 from appservice.encryption.key_backup import is_ours
-from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevice, OwnDevices
+from appservice.encryption.own_device import OwnDevice
+from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.encryption.pickles import WrongPickleKey
 from appservice.encryption.publication import Publication, Standing
 from appservice.encryption.recovery import Recovery

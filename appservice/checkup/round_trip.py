@@ -16,7 +16,7 @@ from mautrix.api import Method
 from mautrix.api import Path as ApiPath
 
 from appservice.checkup.engine import Engine
-from appservice.encryption.own_devices import OwnDevice
+from appservice.encryption.own_device import OwnDevice
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.names import Names
 from appservice.own_account import OwnAccount

@@ -17,7 +17,8 @@ from vodozemac import (
 )
 
 from appservice.encryption.device_keys import Device
-from appservice.encryption.own_devices import OLM, ONE_TIME_KEY, OwnDevice, OwnDevices
+from appservice.encryption.own_device import OwnDevice
+from appservice.encryption.own_devices import OLM, ONE_TIME_KEY, OwnDevices
 from appservice.encryption.signing import is_signed_by
 from bridge.core.clock import Clock
 from bridge.storage.database import Transaction

@@ -2,12 +2,8 @@
 
 from collections.abc import Collection
 
-from appservice.encryption.own_devices import (
-    ONE_TIME_KEY,
-    ONE_TIME_KEYS,
-    OwnDevices,
-    generate_fallback_key,
-)
+from appservice.encryption.own_device import generate_fallback_key
+from appservice.encryption.own_devices import ONE_TIME_KEY, ONE_TIME_KEYS, OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused
 from bridge.storage.database import Database
 

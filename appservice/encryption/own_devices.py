@@ -4,16 +4,20 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 import structlog
 from mautrix.types import EncryptionAlgorithm
-from vodozemac import Account, PickleException
+from vodozemac import Account
 
 from appservice.encryption.identity import Identity
+from appservice.encryption.own_device import (
+    DeviceDamaged,
+    OwnDevice,
+    generate_fallback_key,
+    unpublished_fallback_key,
+)
 from appservice.encryption.pickles import WrongPickleKey, anything_opens
 from appservice.encryption.publication import IdentityReplaced, Publication, Standing
 from appservice.encryption.signing import with_signature
@@ -63,47 +67,6 @@ SELECT retired_at FROM retired_devices WHERE user_id = $1 AND retired_at > $2 OR
 """
 
 log = structlog.get_logger(__name__)
-
-
-class DeviceDamaged(HomeserverUnavailable):
-    """The stored account of a device of ours does not open. In doubt, the device is replaced; until then it waits."""
-
-    def __init__(self, user_id: str) -> None:
-        super().__init__(f"the device of {user_id} is damaged in the database")
-        self.user_id = user_id
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnDevice:
-    """A row of the table. Its account is opened where it is used: the bot's costs more than encrypting a message."""
-
-    user_id: str
-    device_id: str
-    identity_key: str
-    published: bool
-    doubt: int
-    pickle: str = field(repr=False)
-    pickle_key: bytes = field(repr=False)
-
-    @cached_property
-    def account(self) -> Account:
-        """Raise `DeviceDamaged`: at start it was made sure that the pickle key is the right one."""
-        try:
-            return Account.from_pickle(self.pickle, self.pickle_key)
-        except PickleException:
-            raise DeviceDamaged(self.user_id) from None
-
-    @property
-    def is_damaged(self) -> bool:
-        try:
-            self.account  # noqa: B018 - opening it is the question
-        except DeviceDamaged:
-            return True
-        return False
-
-    @property
-    def signing_key(self) -> str:
-        return self.account.ed25519_key.to_base64()
 
 
 class OwnDevices:
@@ -334,7 +297,7 @@ class OwnDevices:
 
         body = {
             "one_time_keys": signed(device.account.one_time_keys, {}),
-            "fallback_keys": signed(_untyped(device.account).fallback_key, {"fallback": True}),
+            "fallback_keys": signed(unpublished_fallback_key(device.account), {"fallback": True}),
         }
         return {name: keys for name, keys in body.items() if keys}
 
@@ -358,15 +321,6 @@ class OwnDevices:
             pickle=row["account"],
             pickle_key=self._pickle_key,
         )
-
-
-def generate_fallback_key(account: Account) -> None:
-    _untyped(account).generate_fallback_key()
-
-
-def _untyped(account: Account) -> Any:
-    """vodozemac 0.10 has fallback keys, but its type stubs do not say so."""
-    return account
 
 
 def _new_device_id() -> str:

@@ -14,7 +14,8 @@ from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
 from appservice.encryption.olm import CannotDecrypt, NoSession, Olm, OlmPayload
 from appservice.encryption.one_time_keys import OneTimeKeys
-from appservice.encryption.own_devices import ONE_TIME_KEY, DeviceDamaged, OwnDevices
+from appservice.encryption.own_device import DeviceDamaged
+from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.encryption.unwedging import Unwedging
 from appservice.encryption.withheld import Withheld
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable

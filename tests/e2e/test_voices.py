@@ -14,7 +14,8 @@ from PIL import Image
 
 from appservice.embedded.client import Client
 from appservice.encryption.outbound_sessions import Encryptor
-from appservice.encryption.own_devices import OwnDevice, OwnDevices
+from appservice.encryption.own_device import OwnDevice
+from appservice.encryption.own_devices import OwnDevices
 from bridge.conversations.model import Conversation
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
 from bridge.demo.stand import TENANT, Stand, stand
