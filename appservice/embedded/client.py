@@ -28,6 +28,10 @@ class ClientError(RuntimeError):
     """The homeserver refused, or the client cannot do what it was asked."""
 
 
+class ServerInTrouble(ClientError):
+    """The homeserver answered 5xx, as when its database is gone: later it may do what it was asked."""
+
+
 class Client:
     """One device of one user. `async with await Client.login(...) as client:` keeps it in sync meanwhile."""
 
@@ -194,9 +198,12 @@ class Client:
         self._room(room_id)
         async with self._state:
             await self._exchange_keys()
-            response = await self._client.room_send(
-                room_id, kind, dict(content), tx_id=txn_id, ignore_unverified_devices=True
-            )
+            try:
+                response = await self._client.room_send(
+                    room_id, kind, dict(content), tx_id=txn_id, ignore_unverified_devices=True
+                )
+            finally:  # nio would wait for ever for a share that a lost connection has ended
+                self._client.sharing_session.pop(room_id, None)
         return str(self._accepted(response).event_id)
 
     def forget_session(self, room_id: str) -> None:
@@ -261,7 +268,7 @@ class Client:
             while True:
                 try:
                     await self._sync(POLL_LIMIT)
-                except (aiohttp.ClientError, TimeoutError):  # the server is away: tests restart it
+                except (aiohttp.ClientError, TimeoutError, ServerInTrouble):  # tests have it die
                     await asyncio.sleep(RETRY_AFTER)
         except Exception as error:  # shown to whoever waits
             await self._tell_waiting(error)
@@ -317,7 +324,9 @@ class Client:
 
     def _accepted(self, response: Any) -> Any:
         if isinstance(response, self._nio.ErrorResponse):
-            raise ClientError(f"{self._client.user}: {response}")
+            http = response.transport_response
+            kind = ServerInTrouble if http is not None and http.status >= 500 else ClientError
+            raise kind(f"{self._client.user}: {response}")
         return response
 
 
