@@ -31,8 +31,11 @@ ROTATE_AFTER_MESSAGES = 100
 ROTATE_AFTER = timedelta(days=7)
 """At most, whatever the room's state says."""
 
-_SESSION = "session_id, pickle, in_flight, messages, retired, created_at"
-SELECT = f"SELECT {_SESSION} FROM outbound_sessions WHERE room_id = $1 AND sender = $2 FOR UPDATE"
+SELECT = """
+SELECT session_id, pickle, in_flight, messages, retired, created_at,
+    (SELECT COUNT(*) FROM to_device t WHERE t.session_id = s.session_id) AS undelivered
+FROM outbound_sessions s WHERE room_id = $1 AND sender = $2 FOR UPDATE
+"""
 PUT = """
 INSERT INTO outbound_sessions (room_id, sender, session_id, pickle, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (room_id, sender) DO UPDATE SET session_id = excluded.session_id, pickle = excluded.pickle,
@@ -41,7 +44,6 @@ ON CONFLICT (room_id, sender) DO UPDATE SET session_id = excluded.session_id, pi
 STEP = """
 UPDATE outbound_sessions SET pickle = $3, in_flight = $4, messages = messages + 1 WHERE room_id = $1 AND sender = $2
 """
-LANDED = "UPDATE outbound_sessions SET in_flight = NULL WHERE room_id = $1 AND sender = $2"
 RETIRE = "UPDATE outbound_sessions SET retired = 1 WHERE room_id = $1"
 RETIRE_ALL = "UPDATE outbound_sessions SET retired = 1"
 SELECT_SHARES = """
@@ -147,10 +149,6 @@ class Encryptor:
 
         return await self._when_ready(room_id, sender, nothing, in_flight=session_id) is not None
 
-    async def landed(self, tx: Transaction, room_id: str, sender: str) -> None:
-        """The message in flight has been sent: its index is no longer shared."""
-        await tx.execute(LANDED, room_id, sender)
-
     async def _when_ready(
         self,
         room_id: str,
@@ -183,7 +181,6 @@ class Encryptor:
                         mend = await self._keys_missing(
                             tx, room_id, sender, session, known, in_flight=in_flight is not None
                         )
-                        mend = mend or await self._deliveries_missing(tx, session)
                         if mend is None:
                             return await then(tx, session, ratchet)
             await mend()
@@ -237,11 +234,13 @@ class Encryptor:
         ):
             # It has lost its right since, or while the key was on its way.
             return lambda: self._retire(room_id)
+        undelivered = bool(session["undelivered"])
         missing: list[Device] = []
         for device, code in devices:
             share = shares.get(_id(device))
             if code is not None:
                 if share is None:
+                    undelivered = True
                     await self._withhold(tx, room_id, sender, session["session_id"], device, code)
                     await self._note(tx, session["session_id"], device, index, code)
             elif share is None or (
@@ -250,16 +249,10 @@ class Encryptor:
                 and (share["outcome"] != NO_OLM or share["message_index"] < index)
             ):
                 missing.append(device)
-        if not missing:
-            return None
-        share_now = _Share(session["session_id"], tuple(missing))
-        return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
-
-    async def _deliveries_missing(self, tx: Transaction, session: Row) -> Mend | None:
-        session_id = session["session_id"]
-        if not await self._to_device.waiting(tx, session_id):
-            return None
-        return lambda: self._to_device.deliver(session_id)
+        if missing:
+            share_now = _Share(session["session_id"], tuple(missing))
+            return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
+        return partial(self._to_device.deliver, session["session_id"]) if undelivered else None
 
     # Sessions
 

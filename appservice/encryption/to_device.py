@@ -10,7 +10,6 @@ from bridge.storage.database import Database, Transaction
 
 INSERT = "INSERT INTO to_device (id, sender, session_id, type, body) VALUES ($1, $2, $3, $4, $5)"
 SELECT = "SELECT id, sender, type, body FROM to_device WHERE session_id = $1 ORDER BY seq"
-COUNT = "SELECT COUNT(*) FROM to_device WHERE session_id = $1"
 DELETE = "DELETE FROM to_device WHERE id = $1"
 DELETE_OF_SESSION = "DELETE FROM to_device WHERE session_id = $1"
 
@@ -31,9 +30,6 @@ class ToDevice:
     async def drop(self, tx: Transaction, session_id: str) -> None:
         """The session has ended: nobody needs what was not sent of it."""
         await tx.execute(DELETE_OF_SESSION, session_id)
-
-    async def waiting(self, tx: Transaction, session_id: str) -> bool:
-        return bool(await tx.fetch_value(COUNT, session_id))
 
     async def deliver(self, session_id: str) -> None:
         """Send what waits for this session; the row's id is the transaction id, so a repeat is no second message."""

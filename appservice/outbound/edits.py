@@ -66,7 +66,6 @@ class Edits:
                 item, room.room_id, speaker, lambda: self._content(speaker, said_now, prefix, original)
             )
         async with self._database.transaction() as tx:
-            await self._encryptor.landed(tx, room.room_id, speaker)
             await self._changes.edit_sent(tx, edit.edit_id, origin_id=event_id)
             await self._outbox.finish(tx, item)
         log.info("edit_sent", message=message.message_id, event_id=event_id)

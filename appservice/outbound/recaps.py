@@ -154,7 +154,6 @@ class RecapDelivery:
                 room_id = await self._room_of(recap)
             event_id = await self._timeline.send(item, room_id, self._names.bot, make, also=fix)
         async with self._database.transaction() as tx:
-            await self._encryptor.landed(tx, room_id, self._names.bot)
             if draft is not None:
                 await self._drafts.fix(tx, draft)  # it may have been sent before without our knowing
             await self._recaps.told(tx, recap.recap_id, origin_id=event_id)
@@ -180,7 +179,6 @@ class RecapDelivery:
         async with decided():
             await self._timeline.send(item, room_id, self._names.bot, make, also=says)
         async with self._database.transaction() as tx:
-            await self._encryptor.landed(tx, room_id, self._names.bot)
             await self._outbox.finish(tx, item)
         log.info("recap_edited", recap=recap.recap_id)
 

@@ -85,7 +85,6 @@ class Timeline:
                 item, room.room_id, speaker, lambda: self.content(speaker, message, prefix)
             )
         async with self._database.transaction() as tx:
-            await self._encryptor.landed(tx, room.room_id, speaker)
             await self._messages.sent(tx, message.message_id, origin_id=event_id, origin_sender=speaker)
             await self._outbox.finish(tx, item)
         log.info(

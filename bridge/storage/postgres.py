@@ -108,7 +108,57 @@ class PostgresTransaction(Transaction):
             await self._database.give_up(self._connection)
             raise
         self.committed()
-        await self._database.release(self._connection)
+        self._database.keep(self._connection)
+
+
+class _Connections:
+    """Of one pool, held from use to use: to take and give back each time costs as much as a statement.
+
+    Only what went well is held. Whatever was cancelled or failed goes back to the pool, which knows what to do.
+    """
+
+    def __init__(self, pool: Any, size: int) -> None:
+        self.pool = pool
+        self._turns = asyncio.Semaphore(size)
+        self._held: list[Any] = []
+
+    async def take(self) -> Any:
+        if self._turns.locked():
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
+        try:
+            while self._held:
+                connection = self._held.pop()
+                if not connection.is_closed():
+                    return connection
+                await self.pool.release(connection)
+            return await self.pool.acquire(timeout=TURN_SECONDS)
+        except BaseException:
+            self._turns.release()
+            raise
+
+    def keep(self, connection: Any) -> None:
+        self._held.append(connection)
+        self._turns.release()
+
+    async def give_back(self, connection: Any) -> None:
+        try:
+            await self.pool.release(connection)
+        finally:
+            self._turns.release()
+
+    async def close(self) -> None:
+        async def end() -> None:
+            while self._held:
+                await self.pool.release(self._held.pop())
+            await self.pool.close()
+
+        try:
+            await asyncio.wait_for(end(), CLOSE_SECONDS)
+        except TimeoutError:
+            self.pool.terminate()
 
 
 class PostgresDatabase(Database):
@@ -116,8 +166,9 @@ class PostgresDatabase(Database):
         super().__init__()
         address = urlsplit(url)  # of which no password may reach a message
         self._name = f"PostgreSQL at {address.hostname or 'the local socket'}{address.path}"
-        self._writers = self._pool(url, WRITERS, patient=patient)
-        self._readers = self._pool(url, READERS, patient=patient, default_transaction_read_only="on")
+        read_only = {"default_transaction_read_only": "on"}
+        self._writers = _Connections(self._pool(url, WRITERS, patient=patient), WRITERS)
+        self._readers = _Connections(self._pool(url, READERS, patient=patient, **read_only), READERS)
 
     @classmethod
     async def open(cls, url: str, *, patient: bool = False) -> "PostgresDatabase":
@@ -128,12 +179,12 @@ class PostgresDatabase(Database):
             raise DatabaseUnavailable(f"the database url is not understood: {error}") from error
         try:
             with translated(database.translate):
-                await database._writers
-                await database._readers
+                await database._writers.pool
+                await database._readers.pool
         except BaseException:
-            for pool in (database._writers, database._readers):
+            for connections in (database._writers, database._readers):
                 with suppress(asyncpg.InterfaceError):  # never connected
-                    pool.terminate()
+                    connections.pool.terminate()
             raise
         return database
 
@@ -152,20 +203,22 @@ class PostgresDatabase(Database):
 
     async def fetch(self, sql: str, *args: Value) -> list[Row]:
         with translated(self.translate):
-            async with self._readers.acquire(timeout=TURN_SECONDS) as connection:
+            connection = await self._readers.take()
+            try:
                 rows: list[Row] = await connection.fetch(sql, *args)
-                return rows
+            except BaseException:
+                await outlast(asyncio.ensure_future(self._readers.give_back(connection)))
+                raise
+            self._readers.keep(connection)
+            return rows
 
     async def close(self) -> None:
-        for pool in (self._writers, self._readers):
-            try:
-                await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-            except TimeoutError:
-                pool.terminate()
+        await self._writers.close()
+        await self._readers.close()
 
     async def _begin(self) -> PostgresTransaction:
         with translated(self.translate):
-            connection = await self._writers.acquire(timeout=TURN_SECONDS)
+            connection = await self._writers.take()
             try:
                 await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             except BaseException:
@@ -173,8 +226,8 @@ class PostgresDatabase(Database):
                 raise
         return PostgresTransaction(self, connection)
 
-    async def release(self, connection: Any) -> None:
-        await self._writers.release(connection)
+    def keep(self, connection: Any) -> None:
+        self._writers.keep(connection)
 
     async def give_up(self, connection: Any) -> None:
         """Out of any transaction: by ROLLBACK, which waits for a cancelled statement to end, else by hanging up."""
@@ -184,7 +237,7 @@ class PostgresDatabase(Database):
             with suppress(asyncpg.InterfaceError):  # gone already
                 connection.terminate()
         finally:
-            await self.release(connection)
+            await self._writers.give_back(connection)
 
     def translate(self, error: Exception) -> Exception:
         if isinstance(error, asyncpg.UniqueViolationError):

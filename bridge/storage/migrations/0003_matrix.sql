@@ -66,8 +66,8 @@ CREATE TABLE olm_sessions (
 
 CREATE INDEX olm_sessions_with ON olm_sessions (own_user_id, identity_key, used_at);
 
--- One live outbound Megolm session per room and sender. `in_flight` is the ratchet before the one message that is
--- encrypted but not yet known to be sent: whoever still needs the key gets it at that index.
+-- One live outbound Megolm session per room and sender. `in_flight` is the ratchet before the last message,
+-- which may not be sent yet: whoever still needs the key for it gets it at that index.
 CREATE TABLE outbound_sessions (
     room_id     TEXT NOT NULL,
     sender      TEXT NOT NULL,

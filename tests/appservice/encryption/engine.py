@@ -193,7 +193,6 @@ class Engine:
             )
         event_id = await self.homeserver.send_encrypted(sender, device, room_id, letter, content)
         async with self.database.transaction() as tx:
-            await self.encryptor.landed(tx, room_id, sender)
             await tx.execute(FINISH_LETTER, letter)
         return event_id
 
