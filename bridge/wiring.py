@@ -623,7 +623,10 @@ class Parts:
         return "not asked while another process works" if self._leader.waits else self._sync.trouble()
 
     async def _undecryptable_trouble(self) -> str | None:
-        number = await count_undecryptable(self.database)
+        try:
+            number = await count_undecryptable(self.database)
+        except DatabaseError:
+            return "not known while the database cannot be read"
         return (
             f"{number} messages could not be read for want of their key; their senders know"
             if number
