@@ -31,7 +31,7 @@ FILTER: dict[str, Any] = {
     "account_data": {"types": []},
 }
 EVERY = 180.0
-AGAIN = (1.0, 2.0, 7.0, 20.0)
+AGAIN = (1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 8.0, 10.0)
 """Seconds between the looks after one that settled a doubt: Synapse leaves unsent what it makes while it recovers."""
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds."""

@@ -47,12 +47,12 @@ UPDATE outbound_sessions SET pickle = $3, in_flight = $4, messages = messages + 
 RETIRE = "UPDATE outbound_sessions SET retired = 1 WHERE room_id = $1"
 RETIRE_ALL = "UPDATE outbound_sessions SET retired = 1"
 SELECT_SHARES = """
-SELECT user_id, device_id, identity_key, message_index, outcome FROM session_shares WHERE session_id = $1
+SELECT user_id, device_id, identity_key, message_index, outcome, ratchet FROM session_shares WHERE session_id = $1
 """
 PUT_SHARE = """
-INSERT INTO session_shares (session_id, user_id, device_id, identity_key, message_index, outcome)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id, user_id, device_id, identity_key)
-DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome
+INSERT INTO session_shares (session_id, user_id, device_id, identity_key, message_index, outcome, ratchet)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id, user_id, device_id, identity_key)
+DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome, ratchet = excluded.ratchet
 """
 FORGET_SHARES = "DELETE FROM session_shares WHERE session_id = $1"
 SHARED = "shared"
@@ -296,6 +296,12 @@ class Encryptor:
         pickle = session["in_flight"] if in_flight and session["in_flight"] is not None else session["pickle"]
         return GroupSession.from_pickle(pickle, self._pickle_key)
 
+    def _missed(self, pickle: str | None) -> GroupSession | None:
+        try:
+            return None if pickle is None else GroupSession.from_pickle(pickle, self._pickle_key)
+        except PickleException:
+            return None
+
     def _opened(self, session: Row, *, in_flight: bool) -> GroupSession | None:
         try:
             return self._ratchet(session, in_flight=in_flight)
@@ -339,18 +345,20 @@ class Encryptor:
             own = await self._own_devices.get(tx, sender)
             assert own is not None
             ratchet = self._ratchet(session, in_flight=in_flight)
-            content = {
-                "algorithm": MEGOLM,
-                "room_id": room_id,
-                "session_id": ratchet.session_id,
-                "session_key": ratchet.session_key.to_base64(),
-            }
             told = {
-                (row["user_id"], row["device_id"], row["identity_key"])
+                (row["user_id"], row["device_id"], row["identity_key"]): row["ratchet"]
                 for row in await tx.fetch(SELECT_SHARES, share.session_id)
             }
             messages: dict[str, dict[str, Any]] = {}
             for device in share.devices:
+                # From the first message on that it could not be given the key of.
+                first = self._missed(told.get(_id(device))) or ratchet
+                content = {
+                    "algorithm": MEGOLM,
+                    "room_id": room_id,
+                    "session_id": first.session_id,
+                    "session_key": first.session_key.to_base64(),
+                }
                 message = await self._olm.encrypt(
                     tx,
                     own,
@@ -364,7 +372,14 @@ class Encryptor:
                     log.info("no_one_time_key", user=device.user_id, device=device.device_id)
                     if _id(device) not in told:
                         await self._withhold(tx, room_id, sender, ratchet.session_id, device, NO_OLM)
-                    await self._note(tx, ratchet.session_id, device, ratchet.message_index, NO_OLM)
+                    await self._note(
+                        tx,
+                        ratchet.session_id,
+                        device,
+                        ratchet.message_index,
+                        NO_OLM,
+                        first.pickle(self._pickle_key),
+                    )
                 else:
                     messages.setdefault(device.user_id, {})[device.device_id] = message
                     await self._note(tx, ratchet.session_id, device, ratchet.message_index, SHARED)
@@ -396,10 +411,17 @@ class Encryptor:
             tx, sender, session_id, "m.room_key.withheld", {device.user_id: {device.device_id: content}}
         )
 
-    async def _note(self, tx: Transaction, session_id: str, device: Device, index: int, outcome: str) -> None:
-        await tx.execute(
-            PUT_SHARE, session_id, device.user_id, device.device_id, device.identity_key, index, outcome
-        )
+    async def _note(
+        self,
+        tx: Transaction,
+        session_id: str,
+        device: Device,
+        index: int,
+        outcome: str,
+        ratchet: str | None = None,
+    ) -> None:
+        place = (session_id, device.user_id, device.device_id, device.identity_key)
+        await tx.execute(PUT_SHARE, *place, index, outcome, ratchet)
 
 
 def _index(session: Row, *, in_flight: bool) -> int:

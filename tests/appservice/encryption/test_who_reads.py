@@ -210,7 +210,7 @@ async def test_a_device_without_olm_is_left_alone(
 # Keys that cannot be had
 
 
-async def test_a_device_without_a_one_time_key_is_told_and_gets_the_key_at_the_next_message(
+async def test_a_device_without_a_one_time_key_is_told_and_reads_all_it_missed_before_the_next_message(
     engine: Engine, homeserver: FakeHomeserver, join: MakeParty
 ) -> None:
     alice, bob = await join("alice"), await join("bob", one_time_keys=0)
@@ -220,13 +220,15 @@ async def test_a_device_without_a_one_time_key_is_told_and_gets_the_key_at_the_n
     assert (alice.reads(first), bob.reads(first)) == (True, False)
     assert [reason["code"] for reason in bob.withheld] == ["m.no_olm"]
     assert bob.withheld[0]["sender_key"] == first["content"]["sender_key"]
+    second = await engine.say("two")
 
     await bob.publish_one_time_keys(5)
-    second = await engine.restarted().say("two")
+    third = await engine.restarted().say("three")
     await alice.sync()
     await bob.sync()
-    assert session_of(first) == session_of(second)
-    assert (bob.reads(first), bob.reads(second), alice.reads(second)) == (False, True, True)
+    assert session_of(first) == session_of(second) == session_of(third)
+    assert [bob.reads(event) for event in (first, second, third)] == [True, True, True]
+    assert alice.reads(third)
 
 
 async def test_a_server_that_is_down_keeps_nobody_else_from_reading(
