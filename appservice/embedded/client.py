@@ -210,17 +210,6 @@ class Client:
         """Have the next message begin a new Megolm session."""
         self._client.invalidate_outbound_session(room_id)
 
-    async def publish_fallback_key(self) -> None:
-        """For whoever finds no one-time key left: Element has one, nio none by itself."""
-        olm = self._client.olm
-        account = olm.account._account
-        account.generate_fallback_key()
-        ((key_id, key),) = account.fallback_key.items()
-        signed: dict[str, Any] = {"key": key.to_base64(), "fallback": True}
-        signed["signatures"] = {self.user_id: {f"ed25519:{self.device_id}": olm.sign_json(signed)}}
-        await self._post("keys/upload", {"fallback_keys": {f"signed_curve25519:{key_id}": signed}})
-        olm.save_account()
-
     async def redact(self, room_id: str, event_id: str) -> str:
         """Take an event's content away for everybody. Returns the redaction's event id."""
         return str(self._accepted(await self._client.room_redact(room_id, event_id)).event_id)

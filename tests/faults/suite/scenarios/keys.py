@@ -124,12 +124,8 @@ async def bot_exhausted(trial: Trial) -> None:
 
 
 async def reader_exhausted(trial: Trial) -> None:
-    """A stranger claims each one-time key of a reader as it comes, while all sessions are shared anew.
-
-    The reader's client has a fallback key, as Element has: without one it could not be given what is said meanwhile.
-    """
+    """A stranger claims each one-time key of a reader as it comes, while all sessions are shared anew."""
     subject, anna = trial.ground.subject, trial.ground.rooms[0].clients["anna"]
-    await anna.publish_fallback_key()
     claiming = asyncio.create_task(_claim_all(trial, {anna.user_id: anna.device_id}, rounds=10_000))
     with trial.load.on_and_on():
         await subject.kill()
