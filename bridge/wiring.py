@@ -308,7 +308,7 @@ class Parts:
         self.device_lists = DeviceLists(
             database, homeserver, on_fresh=devices_known, on_unreachable=devices_unknown
         )
-        conversation_room, recap_store = ConversationRoom(self.names), RecapStore()
+        conversation_room, recap_store = ConversationRoom(self.names, outbox), RecapStore()
         recaps = Recaps(recap_store, conversation_room, outbox, clock)
         readers = Readers(self.device_lists, recaps, self.names, share_with=keys.share_with)
         members = Members(

@@ -17,8 +17,9 @@ from vodozemac import GroupSession, PickleException
 from appservice.encryption.device_keys import Device
 from appservice.encryption.device_lists import DeviceLists, Known
 from appservice.encryption.inbound_sessions import InboundSessions
-from appservice.encryption.olm import Olm, claimed_key
-from appservice.encryption.own_devices import MEGOLM, ONE_TIME_KEY, OwnDevices
+from appservice.encryption.key_sharing import SHARED, KeySharing, holder
+from appservice.encryption.olm import Olm
+from appservice.encryption.own_devices import MEGOLM, OwnDevices
 from appservice.encryption.sharing import NO_OLM, ShareWith, withheld_code
 from appservice.encryption.to_device import ToDevice
 from appservice.homeserver import Homeserver
@@ -46,26 +47,8 @@ UPDATE outbound_sessions SET pickle = $3, in_flight = $4, messages = messages + 
 """
 RETIRE = "UPDATE outbound_sessions SET retired = 1 WHERE room_id = $1"
 RETIRE_ALL = "UPDATE outbound_sessions SET retired = 1"
-SELECT_SHARES = """
-SELECT user_id, device_id, identity_key, message_index, outcome, ratchet FROM session_shares WHERE session_id = $1
-"""
-PUT_SHARE = """
-INSERT INTO session_shares (session_id, user_id, device_id, identity_key, message_index, outcome, ratchet)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id, user_id, device_id, identity_key)
-DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome, ratchet = excluded.ratchet
-"""
-FORGET_SHARES = "DELETE FROM session_shares WHERE session_id = $1"
-SHARED = "shared"
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """The devices that must get (or be refused) a session's key before the next message."""
-
-    session_id: str
-    devices: tuple[Device, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +90,19 @@ class Encryptor:
         share_with: ShareWith,
     ) -> None:
         self._database = database
-        self._homeserver = homeserver
         self._names = names
         self._members = members
         self._own_devices = own_devices
         self._device_lists = device_lists
-        self._olm = olm
+        self._sharing = KeySharing(
+            database=database,
+            homeserver=homeserver,
+            bot=names.bot,
+            own_devices=own_devices,
+            olm=olm,
+            to_device=to_device,
+            pickle_key=pickle_key,
+        )
         self._inbound = inbound
         self._to_device = to_device
         self._clock = clock
@@ -218,31 +208,28 @@ class Encryptor:
         self, tx: Transaction, room_id: str, sender: str, session: Row, known: Known, *, in_flight: bool
     ) -> Mend | None:
         index = _index(session, in_flight=in_flight)
-        shares = {
-            (row["user_id"], row["device_id"], row["identity_key"]): row
-            for row in await tx.fetch(SELECT_SHARES, session["session_id"])
-        }
+        session_id = session["session_id"]
+        shares = await self._sharing.holders(tx, session_id)
         # Each with the reason for which it gets no key; None: it gets keys.
         devices = [
             (device, withheld_code(self._share_with, identity, device))
             for identity, device in known.devices
             if device.olm
         ]
-        entitled = {_id(device) for device, code in devices if code is None}
+        entitled = {holder(device) for device, code in devices if code is None}
         if not in_flight and any(
-            row["outcome"] == SHARED and holder not in entitled for holder, row in shares.items()
+            row["outcome"] == SHARED and who not in entitled for who, row in shares.items()
         ):
             # It has lost its right since, or while the key was on its way.
             return lambda: self._retire(room_id)
         undelivered = bool(session["undelivered"])
         missing: list[Device] = []
         for device, code in devices:
-            share = shares.get(_id(device))
+            share = shares.get(holder(device))
             if code is not None:
                 if share is None:
                     undelivered = True
-                    await self._withhold(tx, room_id, sender, session["session_id"], device, code)
-                    await self._note(tx, session["session_id"], device, index, code)
+                    await self._sharing.withhold(tx, room_id, sender, session_id, device, code, index)
             elif share is None or (
                 share["outcome"] != SHARED
                 # A device without a one-time key is asked again before each message, but once per message.
@@ -250,9 +237,13 @@ class Encryptor:
             ):
                 missing.append(device)
         if missing:
-            share_now = _Share(session["session_id"], tuple(missing))
-            return lambda: self._share(room_id, sender, share_now, in_flight=in_flight)
-        return partial(self._to_device.deliver, session["session_id"]) if undelivered else None
+            return lambda: self._sharing.share(
+                room_id,
+                sender,
+                missing,
+                lambda tx: self._still(tx, room_id, sender, session_id, in_flight=in_flight),
+            )
+        return partial(self._to_device.deliver, session_id) if undelivered else None
 
     # Sessions
 
@@ -265,9 +256,7 @@ class Encryptor:
         if row is not None and not self._is_over(row):
             return row
         if row is not None:
-            await self._to_device.drop(tx, row["session_id"])
-            # They say who must get a live session's key, or may get no more of it.
-            await tx.execute(FORGET_SHARES, row["session_id"])
+            await self._sharing.forget(tx, row["session_id"])
         device = await self._own_devices.get(tx, sender)
         assert device is not None
         session = GroupSession()
@@ -296,11 +285,14 @@ class Encryptor:
         pickle = session["in_flight"] if in_flight and session["in_flight"] is not None else session["pickle"]
         return GroupSession.from_pickle(pickle, self._pickle_key)
 
-    def _missed(self, pickle: str | None) -> GroupSession | None:
-        try:
-            return None if pickle is None else GroupSession.from_pickle(pickle, self._pickle_key)
-        except PickleException:
+    async def _still(
+        self, tx: Transaction, room_id: str, sender: str, session_id: str, *, in_flight: bool
+    ) -> GroupSession | None:
+        """The ratchet of the session, or None where another has begun: the caller looks again."""
+        session = await tx.fetch_one(SELECT, room_id, sender)
+        if session is None or session["session_id"] != session_id:
             return None
+        return self._ratchet(session, in_flight=in_flight)
 
     def _opened(self, session: Row, *, in_flight: bool) -> GroupSession | None:
         try:
@@ -332,103 +324,8 @@ class Encryptor:
             "ciphertext": message.to_base64(),
         }
 
-    # Keys
-
-    async def _share(self, room_id: str, sender: str, share: _Share, *, in_flight: bool) -> None:
-        """Claim what is needed, then write the key messages and who has them in one transaction."""
-        sender_device_id = await self._own_devices.ensure(sender)
-        claimed = await self._claim(sender, sender_device_id, share.devices)
-        async with self._database.transaction() as tx:
-            session = await tx.fetch_one(SELECT, room_id, sender)
-            if session is None or session["session_id"] != share.session_id:
-                return  # rotated meanwhile: the caller looks again
-            own = await self._own_devices.get(tx, sender)
-            assert own is not None
-            ratchet = self._ratchet(session, in_flight=in_flight)
-            told = {
-                (row["user_id"], row["device_id"], row["identity_key"]): row["ratchet"]
-                for row in await tx.fetch(SELECT_SHARES, share.session_id)
-            }
-            messages: dict[str, dict[str, Any]] = {}
-            for device in share.devices:
-                # From the first message on that it could not be given the key of.
-                first = self._missed(told.get(_id(device))) or ratchet
-                content = {
-                    "algorithm": MEGOLM,
-                    "room_id": room_id,
-                    "session_id": first.session_id,
-                    "session_key": first.session_key.to_base64(),
-                }
-                message = await self._olm.encrypt(
-                    tx,
-                    own,
-                    device,
-                    "m.room_key",
-                    content,
-                    one_time_key=claimed_key(device, claimed),
-                    keep=sender == self._names.bot,
-                )
-                if message is None:
-                    log.info("no_one_time_key", user=device.user_id, device=device.device_id)
-                    if _id(device) not in told:
-                        await self._withhold(tx, room_id, sender, ratchet.session_id, device, NO_OLM)
-                    await self._note(
-                        tx,
-                        ratchet.session_id,
-                        device,
-                        ratchet.message_index,
-                        NO_OLM,
-                        first.pickle(self._pickle_key),
-                    )
-                else:
-                    messages.setdefault(device.user_id, {})[device.device_id] = message
-                    await self._note(tx, ratchet.session_id, device, ratchet.message_index, SHARED)
-            if messages:
-                await self._to_device.add(tx, sender, ratchet.session_id, "m.room.encrypted", messages)
-
-    async def _claim(self, sender: str, sender_device: str, devices: tuple[Device, ...]) -> dict[str, Any]:
-        """One-time keys for the devices with which the sender has no session. A ghost never reuses one: nobody could
-        repair it."""
-        wanted: dict[str, dict[str, str]] = {}
-        async with self._database.transaction() as tx:
-            for device in devices:
-                if sender == self._names.bot and await self._olm.has_session(tx, sender, device.identity_key):
-                    continue
-                wanted.setdefault(device.user_id, {})[device.device_id] = ONE_TIME_KEY
-        if not wanted:
-            return {}
-        return await self._homeserver.claim_keys(sender, sender_device, wanted)
-
-    async def _withhold(
-        self, tx: Transaction, room_id: str, sender: str, session_id: str, device: Device, code: str
-    ) -> None:
-        own = await self._own_devices.get(tx, sender)
-        assert own is not None
-        content = {"algorithm": MEGOLM, "sender_key": own.identity_key, "code": code}
-        if code != NO_OLM:
-            content |= {"room_id": room_id, "session_id": session_id}
-        await self._to_device.add(
-            tx, sender, session_id, "m.room_key.withheld", {device.user_id: {device.device_id: content}}
-        )
-
-    async def _note(
-        self,
-        tx: Transaction,
-        session_id: str,
-        device: Device,
-        index: int,
-        outcome: str,
-        ratchet: str | None = None,
-    ) -> None:
-        place = (session_id, device.user_id, device.device_id, device.identity_key)
-        await tx.execute(PUT_SHARE, *place, index, outcome, ratchet)
-
 
 def _index(session: Row, *, in_flight: bool) -> int:
     """Of the next message, or of the one in flight: Megolm counts messages, too."""
     messages: int = session["messages"]
     return messages - 1 if in_flight and session["in_flight"] is not None else messages
-
-
-def _id(device: Device) -> tuple[str, str, str]:
-    return device.user_id, device.device_id, device.identity_key

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import structlog
 
-from appservice.encryption.outbound_sessions import SHARED, Encryptor
+from appservice.encryption.key_sharing import SHARED
+from appservice.encryption.outbound_sessions import Encryptor
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.private_rooms import PrivateRooms
@@ -27,10 +28,6 @@ SELECT 1 FROM session_shares s JOIN devices d ON d.user_id = s.user_id AND d.dev
     AND d.identity_key = s.identity_key
 WHERE s.session_id = $1 AND s.user_id = $2 AND s.outcome = '{SHARED}' AND d.removed = 0 LIMIT 1
 """
-IN_FLIGHT = """
-SELECT 1 FROM outbound_sessions s JOIN rooms r ON r.room_id = s.room_id
-WHERE r.conversation_id = $1 AND s.in_flight IS NOT NULL LIMIT 1
-"""
 
 HELD_FOR = 60_000
 """Milliseconds."""
@@ -41,11 +38,12 @@ log = structlog.get_logger(__name__)
 class ConversationRoom:
     """The recaps' port."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, outbox: Outbox) -> None:
         self._names = names
+        self._outbox = outbox
 
     async def is_sending(self, reader: Reader, conversation_id: ConversationId) -> bool:
-        return await reader.fetch_value(IN_FLIGHT, conversation_id) is not None
+        return await self._outbox.is_sending(reader, "matrix", conversation_id)
 
     async def link(self, reader: Reader, conversation_id: ConversationId, origin_id: str) -> str | None:
         """Spec: appendices, "matrix.to navigation"."""

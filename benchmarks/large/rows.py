@@ -9,9 +9,9 @@ from functools import partial
 from vodozemac import Account, GroupSession, InboundGroupSession
 
 from appservice.encryption.inbound_sessions import PUT as PUT_INBOUND
+from appservice.encryption.key_sharing import PUT_SHARE
 from appservice.encryption.olm import PUT_SESSION
 from appservice.encryption.outbound_sessions import PUT as PUT_OUTBOUND
-from appservice.encryption.outbound_sessions import PUT_SHARE
 from appservice.ghosts import PUT as PUT_GHOST
 from appservice.members import PUT_MEMBER
 from appservice.room_map import INSERT as INSERT_ROOM

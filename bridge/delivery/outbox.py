@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from bridge.core.clock import Clock
 from bridge.core.events import Event
-from bridge.core.ids import new_id
+from bridge.core.ids import ConversationId, new_id
 from bridge.delivery.queue import Item, Queue, Settled
-from bridge.storage.database import Database, Row, Transaction
+from bridge.storage.database import Database, Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 E = TypeVar("E", bound=Event)
@@ -21,6 +21,7 @@ INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2
 PREPARE = """
 UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1 AND state = 'waiting' AND prepared IS NULL
 """
+SELECT_FIXED = "SELECT 1 FROM outbox WHERE lane = $1 AND state = 'waiting' AND prepared IS NOT NULL LIMIT 1"
 # Of an item that waits and was prepared otherwise meanwhile, nothing.
 DISCARD = """
 UPDATE outbox SET prepared = NULL, prepared_at = NULL WHERE id = $1 AND state = 'waiting' AND prepared = $2
@@ -55,7 +56,7 @@ class Outbox(Queue):
         body = json.dumps(dataclasses.asdict(event)).encode()
         for consumer in consumers:
             item_id = new_id()
-            lane = f"{consumer}:{event.conversation_id}"
+            lane = _lane(consumer, event.conversation_id)
             sealed = await self._sealer.seal(
                 tx, event.tenant_id, f"conversation:{event.conversation_id}", body, place=self._place(item_id)
             )
@@ -71,6 +72,11 @@ class Outbox(Queue):
         if not await tx.execute(PREPARE, item.id, prepared, self._clock.now()):
             raise Settled
 
+    async def is_sending(self, reader: Reader, consumer: str, conversation_id: ConversationId) -> bool:
+        """Whether something of the conversation is fixed and not yet finished: it may be on its way."""
+        lane = _lane(consumer, conversation_id)
+        return await reader.fetch_value(SELECT_FIXED, lane) is not None
+
     async def discard_prepared(self, item: Item) -> None:
         """What was fixed can never be sent: a later attempt may fix it anew."""
         async with self._database.transaction() as tx:
@@ -79,3 +85,7 @@ class Outbox(Queue):
     async def _item(self, row: Row) -> Item:
         item = await super()._item(row)
         return dataclasses.replace(item, prepared=row["prepared"], prepared_at=row["prepared_at"])
+
+
+def _lane(consumer: str, conversation_id: ConversationId) -> str:
+    return f"{consumer}:{conversation_id}"

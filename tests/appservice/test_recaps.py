@@ -63,7 +63,7 @@ class World:
         self.engine = engine = Engine(
             self.database, self.homeserver, self.clock, on_fresh=known, on_unreachable=unreachable
         )
-        room, store = ConversationRoom(NAMES), RecapStore()
+        room, store = ConversationRoom(NAMES, features.outbox), RecapStore()
         recaps = Recaps(store, room, features.outbox, self.clock)
         self.readers = Readers(engine.device_lists, recaps, NAMES, share_with="identity_aware")
         self.membership = InboundMembership(
