@@ -11,6 +11,7 @@ import functools
 import os
 import re
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ from bridge.storage.database import (
 
 GROUP_LIMIT = 64
 BUSY_TIMEOUT_MS = 5_000
+BUSY_PAUSE_MS = 10
 FAST_COMMIT = 0.005
 """Seconds. A thread costs more than it saves where the disk is faster."""
 STATEMENTS_KEPT = 512
@@ -118,7 +120,7 @@ class SqliteDatabase(Database):
         database = cls(path)
         try:
             with translated(database.translate):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # ours alone; -wal and -shm inherit it
+                _make_private(path)
                 database._writer = await database._in_thread(database._connect, NEVER_WAIT)
                 database._reader = await database._in_thread(database._connect, "query_only = ON")
         except BaseException:
@@ -168,7 +170,7 @@ class SqliteDatabase(Database):
             connection.row_factory = sqlite3.Row
             for setting in SETTINGS:
                 connection.execute(f"PRAGMA {setting}")
-            mode = _fetch(connection, "PRAGMA journal_mode = WAL", ())[0]["journal_mode"]
+            mode = _begin_log(connection)
             if mode != "wal":
                 raise DatabaseUnavailable(
                     f"{self._path}: SQLite cannot keep its write-ahead log there, as on network folders. "
@@ -320,6 +322,24 @@ class SqliteDatabase(Database):
             return error
         kind, advice = _UNAVAILABLE[code & 0xFF]
         return kind(f"{self._path}: {error}. {advice}")
+
+
+def _make_private(path: str) -> None:
+    """Ours alone; -wal and -shm inherit it. One that is there is not touched: to close it would end our locks on it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _begin_log(connection: sqlite3.Connection) -> str:
+    """Return the journal mode. Where several begin at once SQLite does not wait by itself: it could be for ever."""
+    for _ in range(BUSY_TIMEOUT_MS // BUSY_PAUSE_MS):
+        try:
+            return str(_fetch(connection, "PRAGMA journal_mode = WAL", ())[0]["journal_mode"])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(BUSY_PAUSE_MS / 1000)
+    return str(_fetch(connection, "PRAGMA journal_mode = WAL", ())[0]["journal_mode"])
 
 
 def _begin_once_free(writer: sqlite3.Connection) -> None:
