@@ -192,7 +192,7 @@ MISTAKES = [
             "database.url": f"postgresql://bridge:{NEW['appservice']['hs_token']}@{LOOPBACK}:{free_port()}/festimo"
         },
         Reason.DATABASE_UNUSABLE,
-        "Connect call failed",
+        "Connection refused",
         "Check `database.url`, that the server runs",
         id="postgresql away",
     ),
