@@ -222,6 +222,7 @@ def test_a_device_that_comes_while_a_message_is_in_flight_reads_it(template: Pat
         world.post("balloons", by_vendor=True)
         world.pass_time(0.5)
         world.do(world.people[0].new_phone(signed=True))
+        world.pass_time(0.5)  # for the bridge to be told of it
         world.settle()
         room_id, _ = world.conversation("balloons")
         assert world.people[0].phones[-1].reads(world.homeserver.landed[room_id][-1].event)

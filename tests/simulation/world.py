@@ -69,8 +69,9 @@ class World:
         self._stack.callback(self._folder.cleanup)
         self._stack.callback(self._runner.close)
         self.logs = self._stack.enter_context(structlog.testing.capture_logs())
-        # Ids decide who comes first: the same ones each time a story is told.
+        # Ids and pauses decide who comes first: the same ones each time a story is told.
         self._stack.enter_context(mock.patch("secrets.token_bytes", order.randbytes))
+        self._stack.enter_context(mock.patch("bridge.delivery.dispatcher.random", order))
         self._run(self._begin())
 
     # What may happen
