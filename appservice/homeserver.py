@@ -13,10 +13,8 @@ import aiohttp
 from mautrix.api import Method, Path
 from yarl import URL
 
-SYNC_WAIT = 30_000
-"""Milliseconds the homeserver may hold a /sync that has nothing to tell."""
 TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
-"""Of every request, in s: longer than a /sync that has nothing to tell."""
+"""Of every request, in s: Synapse asks other servers for keys for 10 s, and may be slow to make a room."""
 
 
 class HomeserverRefused(Exception):
@@ -178,7 +176,7 @@ class Homeserver:
         *,
         since: str | None,
         filter_: Mapping[str, Any],
-        wait: int = SYNC_WAIT,
+        wait: int = 0,
     ) -> dict[str, Any]:
         query = {"timeout": str(wait), "filter": _json(filter_).decode(), "set_presence": "offline"}
         if since is not None:

@@ -429,6 +429,7 @@ class Parts:
             notices=UnreadNotices(self.conversation_store, messages, clock),
             clock=clock,
             find_elsewhere=self._key_backup.look_for if keys.key_backup else nowhere_else,
+            on_missing=lambda: self._sync.look(),
         )
         late = LateNotices(messages)
         events = InboundEvents(

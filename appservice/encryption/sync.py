@@ -2,10 +2,15 @@
 
 What an answer brings and the position after it are one commit; the homeserver forgets an answer only when it is asked
 for the next one.
+
+It waits at the homeserver only while nothing happens there: Synapse works a waiting `/sync` out again at each event of
+the bot's rooms, over all that has happened since it began (`docs/decisions/0011`). Else it asks now and then, and at
+once when a room key is missing.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -24,10 +29,25 @@ from bridge.storage.database import Database, DatabaseError, Transaction
 from bridge.storage.leader import Guard, unguarded
 
 FILTER: dict[str, Any] = {
-    "room": {"rooms": []},
+    "room": {
+        "rooms": [],
+        # Synapse looks through the rooms all the same, for device lists: through as little of them as can be.
+        "timeline": {"types": [], "limit": 1},
+        "state": {"types": []},
+        "ephemeral": {"types": []},
+        "account_data": {"types": []},
+    },
     "presence": {"types": []},
     "account_data": {"types": []},
 }
+QUIET_WAIT = 2_000
+"""Milliseconds that a `/sync` may wait, after one that told of nothing at all."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+"""Seconds between two."""
+PAUSE_FACTOR = 9
+"""Times as long as an answer took: so we take a tenth of the homeserver's time at most, however many rooms it has."""
+KEEP_POSITION_EVERY = 60.0
+"""Seconds, where nothing comes that has to be kept."""
 PAUSE_AFTER_FAILURE = 1
 """Seconds."""
 
@@ -86,18 +106,30 @@ class BotSync:
         self._guard = guard
         self._away = False
         self._synced = False
+        self._position: str | None = None
+        self._kept_at = 0.0
+        self._is_quiet = False
+        self._pause = SHORTEST_PAUSE
+        self._wanted = asyncio.Event()
 
     async def run(self) -> None:
         """Sync until cancelled; an outage is waited out."""
         while True:
-            await self._attempt(None)
+            if await self._attempt(QUIET_WAIT if self._is_quiet else 0):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), self._pause)
+                self._wanted.clear()
+
+    def look(self) -> None:
+        """Ask at once: something is missing that may have come."""
+        self._wanted.set()
 
     async def catch_up(self) -> None:
         """Return once all that came while we were away has been taken: keys, and whose devices have changed."""
         while not await self._attempt(0):
             pass
 
-    async def _attempt(self, wait: int | None) -> bool:
+    async def _attempt(self, wait: int) -> bool:
         try:
             await self.step(wait=wait)
         except (HomeserverUnavailable, HomeserverRefused) as trouble:
@@ -122,22 +154,30 @@ class BotSync:
             return "the bot's /sync fails: see sync_failed and sync_not_kept in the log"
         return None if self._synced else "the bot has not been able to /sync since the start"
 
-    async def step(self, *, wait: int | None = None) -> None:
-        """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to."""
+    async def step(self, *, wait: int = 0) -> None:
+        """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to.
+
+        `wait`: ms that the homeserver may wait for something to tell.
+        """
         async with self._own_devices.doubting(self._bot):
             await self._step(wait)
 
-    async def _step(self, wait: int | None) -> None:
+    async def _step(self, wait: int) -> None:
         device = await self._own_devices.ensure(self._bot)
         await self._before_sync()
-        since = await self._database.fetch_value(SELECT_POSITION, self._bot)
-        options = {} if wait is None else {"wait": wait}
-        answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, **options)
+        since = self._position or await self._database.fetch_value(SELECT_POSITION, self._bot)
+        self._position = None  # unless all goes well: what was stored, the database knows
+        time = asyncio.get_running_loop().time
+        asked_at = time()
+        answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, wait=wait)
+        took = 0.0 if wait else time() - asked_at
+        self._pause = min(max(PAUSE_FACTOR * took, SHORTEST_PAUSE), LONGEST_PAUSE)
         if since is None:
             # A first answer tells of no changes: whatever was known before may be old.
             async with self._database.transaction() as tx:
                 await self._device_lists.mark_all_stale(tx)
-        await self._take(answer)
+        await self._take(answer, since)
+        self._position, self._is_quiet = answer["next_batch"], answer["next_batch"] == since
         counts = answer.get("device_one_time_keys_count", {})
         await self._one_time_keys.replenish(
             self._bot,
@@ -146,9 +186,12 @@ class BotSync:
         )
         await self._device_lists.refresh_stale(self._bot, device)
 
-    async def _take(self, answer: Mapping[str, Any]) -> None:
+    async def _take(self, answer: Mapping[str, Any], since: str | None) -> None:
         events = answer.get("to_device", {}).get("events", [])
         changed = answer.get("device_lists", {}).get("changed", [])
+        now = asyncio.get_running_loop().time()
+        if not (events or changed or since is None or now - self._kept_at > KEEP_POSITION_EVERY):
+            return  # from the older position the homeserver would tell the same: nothing
         try:
             async with self._database.transaction() as tx:
                 for event in events:
@@ -162,6 +205,7 @@ class BotSync:
             await self._take_one_by_one(events)
             async with self._database.transaction() as tx:
                 await self._settle(tx, changed, answer["next_batch"])
+        self._kept_at = now
 
     async def _take_one_by_one(self, events: Sequence[Mapping[str, Any]]) -> None:
         for event in events:

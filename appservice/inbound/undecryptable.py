@@ -83,6 +83,10 @@ FindElsewhere = Callable[[str, str], Awaitable[bool]]
 log = structlog.get_logger(__name__)
 
 
+def nobody_looks() -> None:
+    """Keys come by themselves."""
+
+
 async def nowhere_else(room_id: str, session_id: str) -> bool:
     return False
 
@@ -97,13 +101,16 @@ class Undecryptable:
         notices: UnreadNotices,
         clock: Clock,
         find_elsewhere: FindElsewhere = nowhere_else,
+        on_missing: Callable[[], None] = nobody_looks,
     ) -> None:
+        """`on_missing` is called when a key is missing that may be on its way to us."""
         self._database = database
         self._inbox = inbox
         self._withheld = withheld
         self._notices = notices
         self._clock = clock
         self._find_elsewhere = find_elsewhere
+        self._on_missing = on_missing
         self._wanted = asyncio.Event()
 
     # From the handler of the event, in its transaction and under the lock of `waits_for_key`
@@ -127,6 +134,7 @@ class Undecryptable:
             code = await self._withheld.code(tx, room_id, session_id, sender)
             log.info("room_key_missing", room=room_id, session=session_id, sender=sender, withheld=code)
             tx.after_commit(self._wanted.set)
+            tx.after_commit(self._on_missing)
 
     async def read(self, tx: Transaction, room: Room, item: Item) -> None:
         """The event was read, late: when it was the last of its kind, whoever was told hears that, too."""

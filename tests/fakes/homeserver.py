@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mautrix.api import Method
 from unpaddedbase64 import decode_base64
 
-from appservice.homeserver import SYNC_WAIT, Homeserver, HomeserverRefused
+from appservice.homeserver import Homeserver, HomeserverRefused
 
 Json = dict[str, Any]
 Moment = Literal["before", "after"]
@@ -354,7 +354,7 @@ class FakeHomeserver(Homeserver):
         *,
         since: str | None,
         filter_: Mapping[str, Any],
-        wait: int = SYNC_WAIT,
+        wait: int = 0,
     ) -> Json:
         """Only what came after `since` is kept; everything else is said again however often it is asked."""
         assert device is not None, "only a device has an inbox"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appservice.homeserver import SYNC_WAIT, HomeserverUnavailable
+from appservice.homeserver import HomeserverUnavailable
 from bridge.core.clock import Clock
 from tests.fakes.homeserver import FakeHomeserver, Json, Room, refused
 
@@ -232,7 +232,7 @@ class LiveHomeserver(FakeHomeserver):
         *,
         since: str | None,
         filter_: Mapping[str, Any],
-        wait: int = SYNC_WAIT,
+        wait: int = 0,
     ) -> Json:
         self._check(user)
         if device is None:

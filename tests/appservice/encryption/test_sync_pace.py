@@ -1,0 +1,117 @@
+"""How often the bot's /sync asks: it must not cost the homeserver more the more there is to do."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+
+from appservice.encryption.sync import PAUSE_FACTOR, QUIET_WAIT, SHORTEST_PAUSE
+from bridge.core.clock import FrozenClock
+from bridge.storage.database import open_database
+from tests.appservice.encryption.engine import BOT, Engine
+from tests.appservice.encryption.party import Party
+from tests.fakes.homeserver import FakeHomeserver, Json
+from tests.simulation.loop import SimulatedLoop
+
+
+class Paced(FakeHomeserver):
+    """Notes when it is asked; an answer takes `takes` seconds, and tells that something has happened in rooms while
+    `busy`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[float, int]] = []
+        self.positions: list[str | None] = []
+        self.takes = 0.0
+        self.busy = False
+        self._count = 0
+
+    async def sync(self, *args: object, since: str | None, wait: int = 0, **options: object) -> Json:
+        self.asked.append((asyncio.get_running_loop().time(), wait))
+        self.positions.append(since)
+        device_position = since.partition("_")[0] if since else None
+        self._count += self.busy
+        answer: Json = await super().sync(*args, since=device_position, **options)  # type: ignore[arg-type]
+        await asyncio.sleep(self.takes or wait / 1000)
+        return answer | {"next_batch": f"{answer['next_batch']}_{self._count}"}
+
+
+def story(template: Path, folder: Path, tell: Callable[[Engine, Paced], Awaitable[None]]) -> None:
+    """`tell` is run beside the sync, in time that passes in moments."""
+
+    async def run() -> None:
+        database = await open_database(f"sqlite:///{shutil.copy(template, folder / 'bridge.db')}")
+        homeserver = Paced()
+        engine = Engine(database, homeserver, FrozenClock(1_800_000_000_000))
+        work = asyncio.create_task(engine.sync.run())
+        try:
+            await tell(engine, homeserver)
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+            await database.close()
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(run())
+
+
+def test_it_waits_at_the_homeserver_only_while_nothing_happens_there(template: Path, tmp_path: Path) -> None:
+    async def tell(engine: Engine, homeserver: Paced) -> None:
+        await asyncio.sleep(60)
+        assert {wait for _, wait in homeserver.asked[3:]} == {QUIET_WAIT}
+        homeserver.asked.clear()
+        homeserver.busy = True
+        await asyncio.sleep(60)
+        assert {wait for _, wait in homeserver.asked[1:]} == {0}
+        homeserver.busy = False
+        homeserver.asked.clear()
+        await asyncio.sleep(10)
+        assert homeserver.asked[-1][1] == QUIET_WAIT
+
+    story(template, tmp_path, tell)
+
+
+def test_it_takes_a_tenth_of_the_homeservers_time_at_most(template: Path, tmp_path: Path) -> None:
+    async def tell(engine: Engine, homeserver: Paced) -> None:
+        homeserver.busy, homeserver.takes = True, 0.1
+        await asyncio.sleep(60)
+        times = [time for time, _ in homeserver.asked]
+        assert min(b - a for a, b in pairwise(times)) >= 0.1 * (1 + PAUSE_FACTOR) - 1e-9
+        homeserver.takes = 0.001
+        await asyncio.sleep(2)
+        homeserver.asked.clear()
+        await asyncio.sleep(10)
+        assert len(homeserver.asked) >= 0.9 * 10 / SHORTEST_PAUSE
+
+    story(template, tmp_path, tell)
+
+
+def test_a_missing_key_is_asked_for_at_once(template: Path, tmp_path: Path) -> None:
+    async def tell(engine: Engine, homeserver: Paced) -> None:
+        homeserver.busy, homeserver.takes = True, 0.2
+        await asyncio.sleep(10)
+        alice = await Party(homeserver, "@alice:people.test", "PHONE").publish()
+        homeserver.add_room("!room", {BOT: "join"})
+        await asyncio.sleep(homeserver.asked[-1][0] + 0.3 - asyncio.get_running_loop().time())
+        await alice.send_room_key(BOT, "!room")
+        engine.sync.look()
+        await asyncio.sleep(0.21)
+        assert len(await engine.rows("inbound_sessions")) == 1
+
+    story(template, tmp_path, tell)
+
+
+def test_where_nothing_comes_the_position_is_rarely_written(template: Path, tmp_path: Path) -> None:
+    async def tell(engine: Engine, homeserver: Paced) -> None:
+        homeserver.busy, homeserver.takes = True, 0.001
+        await asyncio.sleep(1)
+        written = set()
+        for _ in range(170):
+            await asyncio.sleep(1)
+            [row] = await engine.rows("sync_positions")
+            written.add(str(row))
+        assert len(written) <= 4
+        assert len(set(homeserver.positions)) > 600, "it always asks from where it is"
+
+    story(template, tmp_path, tell)
