@@ -112,29 +112,30 @@ class DeviceLists:
     async def mark_stale(self, tx: Transaction, user_ids: Iterable[str]) -> None:
         """The homeserver says that something changed about these users; those we do not track are no concern."""
         for user_id in sorted(user_ids):
-            await tx.execute(MARK_STALE, user_id)
+            if await tx.execute(MARK_STALE, user_id):
+                tx.after_commit(self._wanted.set)
 
     async def mark_all_stale(self, tx: Transaction) -> None:
         await tx.execute(MARK_ALL_STALE)
+        tx.after_commit(self._wanted.set)
 
     async def mark_unknown_stale(self, tx: Transaction) -> None:
         """Who has no device here may have lost them with rows of the database, and would get no keys."""
         await tx.execute(MARK_UNKNOWN_STALE)
+        tx.after_commit(self._wanted.set)
 
     async def arrived(self, tx: Transaction, user_ids: Iterable[str]) -> None:
         """These users have come into a room of ours: whatever was known of them may be old."""
         for user_id in sorted(user_ids):
-            await tx.execute(TRACK, user_id)
-            await tx.execute(MARK_STALE, user_id)
+            await self.want(tx, user_id)
 
     async def want(self, tx: Transaction, user_id: str) -> None:
-        """Have the user's devices asked for soon, whoever they are."""
+        """Have the user's devices asked for, whoever they are."""
         await tx.execute(TRACK, user_id)
-        await tx.execute(MARK_STALE, user_id)
-        tx.after_commit(self._wanted.set)
+        await self.mark_stale(tx, [user_id])
 
     async def run(self, bot: str, ensure_device: Callable[[str], Awaitable[str]]) -> None:
-        """Ask for the devices that are wanted, until cancelled. `ensure_device(bot)`: the device by which to ask."""
+        """Ask for the devices of whoever is stale, until cancelled. `ensure_device(bot)`: the device that asks."""
         while True:
             try:
                 unreachable = await self.refresh_stale(bot, await ensure_device(bot))

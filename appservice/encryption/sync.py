@@ -107,6 +107,8 @@ class BotSync:
         self._away = False
         self._synced = False
         self._position: str | None = None
+        self._supply: tuple[int, list[str]] | None = None
+        """One-time keys, and unused fallback keys, that the homeserver had when it was last looked after."""
         self._kept_at = 0.0
         self._is_quiet = False
         self._pause = SHORTEST_PAUSE
@@ -155,7 +157,7 @@ class BotSync:
         return None if self._synced else "the bot has not been able to /sync since the start"
 
     async def step(self, *, wait: int = 0) -> None:
-        """One `/sync`: ask, apply and remember the position in one commit, then mend what it told us to.
+        """One `/sync`: ask, apply and remember the position in one commit, then see to our one-time keys.
 
         `wait`: ms that the homeserver may wait for something to tell.
         """
@@ -178,13 +180,15 @@ class BotSync:
                 await self._device_lists.mark_all_stale(tx)
         await self._take(answer, since)
         self._position, self._is_quiet = answer["next_batch"], answer["next_batch"] == since
-        counts = answer.get("device_one_time_keys_count", {})
-        await self._one_time_keys.replenish(
-            self._bot,
-            one_time_keys=counts.get(ONE_TIME_KEY, 0),
-            unused_fallback=answer.get("device_unused_fallback_key_types", []),
-        )
-        await self._device_lists.refresh_stale(self._bot, device)
+        await self._replenish(answer)
+
+    async def _replenish(self, answer: Mapping[str, Any]) -> None:
+        left = answer.get("device_one_time_keys_count", {}).get(ONE_TIME_KEY, 0)
+        unused = answer.get("device_unused_fallback_key_types", [])
+        if (left, unused) != self._supply:
+            self._supply = None
+            await self._one_time_keys.replenish(self._bot, one_time_keys=left, unused_fallback=unused)
+            self._supply = left, unused
 
     async def _take(self, answer: Mapping[str, Any], since: str | None) -> None:
         events = answer.get("to_device", {}).get("events", [])

@@ -165,7 +165,9 @@ class Engine:
             await retire_sessions(tx, room_id)
 
     async def step(self) -> None:
-        await self.sync.step(wait=0)
+        """What `BotSync.run` and `DeviceLists.run` do."""
+        await self.sync.step()
+        await self.device_lists.refresh_stale(BOT, await self.own_devices.ensure(BOT))
 
     # Sending, as `appservice.outbound.timeline` does it
 
