@@ -9,7 +9,6 @@ from typing import Self
 
 from appservice.embedded import tied
 
-TICKS = os.sysconf("SC_CLK_TCK")
 STOP_LIMIT = 15.0
 LOOK = 0.5
 """Seconds."""
@@ -57,8 +56,9 @@ class Process:
 
 
 def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """User and system time of its living threads, to the nanosecond: the usual counters know ticks of 10 ms."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 async def quiet(*pids: int, limit: float = 60.0) -> None:

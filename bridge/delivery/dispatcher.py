@@ -23,7 +23,7 @@ LANES_AT_ONCE = 64
 """Only so many items are in memory; of all other lanes in which something waits, only the name."""
 PAUSE_IN_VAIN = 1.0
 """Seconds. Where more lanes wait than are worked off at once, and nothing succeeds, each attempt waits this long."""
-SWEEP_EVERY = 30.0
+SWEEP_EVERY = 10.0
 """Seconds. A commit that was stored though its answer was lost (PostgreSQL) wakes nobody: so look now and then."""
 TELL_EVERY = 10
 """Of the attempts at one item, the first and every tenth are logged."""
