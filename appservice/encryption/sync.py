@@ -42,10 +42,10 @@ FILTER: dict[str, Any] = {
 }
 QUIET_WAIT = 2_000
 """Milliseconds that a `/sync` may wait, after one that told of nothing at all."""
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 3.0
 """Seconds between two."""
-PAUSE_FACTOR = 9
-"""Times as long as an answer took: so we take a tenth of the homeserver's time at most, however many rooms it has."""
+PAUSE_FACTOR = 40
+"""Times as long as an answer took: of a busy homeserver's time we take little, however many rooms it has."""
 KEEP_POSITION_EVERY = 60.0
 """Seconds, where nothing comes that has to be kept."""
 PAUSE_AFTER_FAILURE = 1

@@ -149,6 +149,8 @@ class Undecryptable:
 
     async def _forget(self, tx: Transaction, item: Item) -> Row | None:
         """Return the key that nothing waits for any more, if there is one."""
+        if item.parked_for is None:
+            return None  # it never waited: most do not
         row = await tx.fetch_one(SELECT_EVENT, item.id)
         if row is None:
             return None

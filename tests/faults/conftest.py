@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-_LINES: pytest.StashKey[list[str]] = pytest.StashKey()
+LINE = "line of the summary"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,12 +15,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says a line in the summary of the run."""
-    return request.config.stash.setdefault(_LINES, []).append
+    """Says a line in the summary of the run, by whichever process the test is run."""
+    properties = request.node.user_properties
+    return lambda line: properties.append((LINE, line))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(_LINES, []):
-        terminalreporter.line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for results in terminalreporter.stats.values():
+        for result in results:
+            if isinstance(result, pytest.TestReport) and result.when == "teardown":
+                for name, line in result.user_properties:
+                    if name == LINE:
+                        terminalreporter.line(str(line))
