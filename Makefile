@@ -15,7 +15,7 @@ demo: ## See it work, live; ONCE=1 ends by itself
 
 test: ## Install all that is needed and run all tests; TESTS="tests/bridge -k name" narrows it
 	@scripts/setup dev
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(TESTS)
+	@$(PYTHON) -m pytest -n 2 $(TESTS)
 
 check: ## Format, lint, types, import contracts, fast tests: before every commit
 	@scripts/setup dev

@@ -9,6 +9,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from bridge.storage.database import Database, open_database
 from tests.servers.postgres import PostgresServer
@@ -22,13 +24,17 @@ TALK_TO_SERVERS = {"e2e", "faults"}
 TEMPLATE = "migrated_template"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup`: what runs servers goes one after the other, beside all else, and first."""
-    for item in items:
-        talks = _folder(item) in TALK_TO_SERVERS
-        item.add_marker(pytest.mark.xdist_group("servers" if talks else str(item.path)))
-    items.sort(key=lambda item: _folder(item) not in TALK_TO_SERVERS)
+class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
+    """For `pytest -n 2`: what runs servers goes one after the other in one process; the other has files of the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "servers" if Path(file).parts[1] in TALK_TO_SERVERS else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return OneServersTestAtATime(config, log)
 
 
 def _folder(item: pytest.Item) -> str:
