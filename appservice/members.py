@@ -16,10 +16,6 @@ MARK_STALE = "UPDATE rooms SET members_version = members_version + 1, members_st
 MARK_ALL_STALE = "UPDATE rooms SET members_version = members_version + 1, members_stale = 1"
 SELECT_VERSION = "SELECT members_version, members_stale FROM rooms WHERE room_id = $1"
 SELECT_VERSION_TO_CHANGE = SELECT_VERSION + " FOR UPDATE"
-SELECT_KNOWN = """
-SELECT r.members_stale, m.user_id, m.membership FROM rooms r LEFT JOIN room_members m ON m.room_id = r.room_id
-WHERE r.room_id = $1 ORDER BY m.user_id
-"""
 SET_FRESH = "UPDATE rooms SET members_stale = 0 WHERE room_id = $1"
 SELECT_MEMBERS = "SELECT user_id, membership FROM room_members WHERE room_id = $1 ORDER BY user_id"
 DELETE_MEMBER = "DELETE FROM room_members WHERE room_id = $1 AND user_id = $2"
@@ -48,14 +44,6 @@ class Members:
 
     async def mark_stale(self, tx: Transaction, room_id: str) -> None:
         await tx.execute(MARK_STALE, room_id)
-
-    async def others(self, reader: Reader, room_id: str) -> dict[str, str] | None:
-        """Like `of`, without the bot and ghosts of ours; None where it has to be asked for first."""
-        rows = await reader.fetch(SELECT_KNOWN, room_id)
-        if not rows or rows[0]["members_stale"]:
-            return None
-        members = {row["user_id"]: row["membership"] for row in rows if row["user_id"] is not None}
-        return {user_id: member for user_id, member in members.items() if not self._names.is_ours(user_id)}
 
     async def of(self, reader: Reader, room_id: str) -> dict[str, str]:
         """MXID -> "join" or "invite"."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 from appservice.encryption.device_keys import Device, UserKeys, read_user
 from appservice.encryption.sharing import KnownIdentity
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
-from bridge.storage.database import Database, DatabaseError, Reader, Transaction
+from bridge.storage.database import Database, DatabaseError, Reader, Row, Transaction
 
 TRACK = "INSERT INTO tracked_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
 MARK_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id = $1"
@@ -39,6 +39,16 @@ SELECT u.user_id, u.stale, u.pinned_master_key, u.current_master_key,
     d.device_id, d.identity_key, d.signing_key, d.olm, d.signed
 FROM tracked_users u LEFT JOIN devices d ON d.user_id = u.user_id AND d.removed = 0
 WHERE u.user_id IN ({places}) ORDER BY u.user_id, d.device_id
+"""
+SELECT_IN_ROOM = """
+SELECT r.members_stale, m.user_id AS member, m.membership,
+    u.user_id, u.stale, u.pinned_master_key, u.current_master_key,
+    d.device_id, d.identity_key, d.signing_key, d.olm, d.signed
+FROM rooms r
+    LEFT JOIN room_members m ON m.room_id = r.room_id
+    LEFT JOIN tracked_users u ON u.user_id = m.user_id
+    LEFT JOIN devices d ON d.user_id = u.user_id AND d.removed = 0
+WHERE r.room_id = $1 ORDER BY m.user_id, d.device_id
 """
 # Kept, as what it has said remains its owner's.
 REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
@@ -73,6 +83,14 @@ class Known:
 
     fresh: frozenset[str]
     devices: tuple[tuple[KnownIdentity, Device], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InRoom:
+    """`members`: MXID -> "join" or "invite"; `known`: of their devices."""
+
+    members: Mapping[str, str]
+    known: Known
 
 
 OnFresh = Callable[[Transaction, str], Awaitable[None]]
@@ -191,15 +209,18 @@ class DeviceLists:
     async def known(self, reader: Reader, user_ids: Collection[str]) -> Known:
         if not user_ids:
             return Known(frozenset(), ())
-        rows = await reader.fetch(SELECT_KNOWN.format(places=_places(user_ids)), *user_ids)
-        return Known(
-            fresh=frozenset(row["user_id"] for row in rows if not row["stale"]),
-            devices=tuple(
-                (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row))
-                for row in rows
-                if row["device_id"] is not None
-            ),
-        )
+        return _known(await reader.fetch(SELECT_KNOWN.format(places=_places(user_ids)), *user_ids))
+
+    async def in_room(
+        self, reader: Reader, room_id: str, *, leave_out: Callable[[str], bool]
+    ) -> InRoom | None:
+        """None where it is not known who is in the room."""
+        rows = await reader.fetch(SELECT_IN_ROOM, room_id)
+        if not rows or rows[0]["members_stale"]:
+            return None
+        rows = [row for row in rows if row["member"] is not None and not leave_out(row["member"])]
+        members = {row["member"]: row["membership"] for row in rows}
+        return InRoom(members, _known([row for row in rows if row["user_id"] is not None]))
 
     async def _version(self, user_id: str) -> int | None:
         row = await self._database.fetch_one(SELECT_USER, user_id)
@@ -236,6 +257,17 @@ class DeviceLists:
         await tx.execute(SET_FRESH, user_id, pinned, keys.master_key)
         if self._on_fresh is not None:
             await self._on_fresh(tx, user_id)
+
+
+def _known(rows: Collection[Row]) -> Known:
+    return Known(
+        fresh=frozenset(row["user_id"] for row in rows if not row["stale"]),
+        devices=tuple(
+            (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row))
+            for row in rows
+            if row["device_id"] is not None
+        ),
+    )
 
 
 def _places(values: Collection[str]) -> str:

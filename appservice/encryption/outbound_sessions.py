@@ -15,10 +15,11 @@ import structlog
 from vodozemac import GroupSession, PickleException
 
 from appservice.encryption.device_keys import Device
-from appservice.encryption.device_lists import DeviceLists, Known
+from appservice.encryption.device_lists import DeviceLists, InRoom, Known
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.key_sharing import SHARED, KeySharing, holder
 from appservice.encryption.olm import Olm
+from appservice.encryption.own_device import OwnDevice
 from appservice.encryption.own_devices import MEGOLM, OwnDevices
 from appservice.encryption.sharing import NO_OLM, ShareWith, withheld_code
 from appservice.encryption.to_device import ToDevice
@@ -119,8 +120,10 @@ class Encryptor:
     ) -> dict[str, Any]:
         """Return the `m.room.encrypted` content. `keep` stores it in the transaction that moves the ratchet on."""
 
-        async def step(tx: Transaction, session: Row, ratchet: GroupSession) -> dict[str, Any]:
-            encrypted = await self._step(tx, session, ratchet, room_id, sender, event_type, content)
+        async def step(
+            tx: Transaction, own: OwnDevice, session: Row, ratchet: GroupSession
+        ) -> dict[str, Any]:
+            encrypted = await self._step(tx, own, session, ratchet, room_id, event_type, content)
             await keep(tx, encrypted)
             return encrypted
 
@@ -134,7 +137,9 @@ class Encryptor:
         False: we do not have its session any more, so that nobody else can be given the key.
         """
 
-        async def nothing(tx: Transaction, session: Row, ratchet: GroupSession) -> dict[str, Any]:
+        async def nothing(
+            tx: Transaction, own: OwnDevice, session: Row, ratchet: GroupSession
+        ) -> dict[str, Any]:
             return {}
 
         return await self._when_ready(room_id, sender, nothing, in_flight=session_id) is not None
@@ -143,23 +148,25 @@ class Encryptor:
         self,
         room_id: str,
         sender: str,
-        then: Callable[[Transaction, Row, GroupSession], Awaitable[dict[str, Any]]],
+        then: Callable[[Transaction, OwnDevice, Row, GroupSession], Awaitable[dict[str, Any]]],
         *,
         in_flight: str | None = None,
     ) -> dict[str, Any] | None:
         """`in_flight`: the session of a message that was encrypted before; None if it is not here any more."""
-        await self._own_devices.ensure(sender)
         asked = _Asked()
         while True:
             async with self._database.transaction() as tx:
-                others = await self._members.others(tx, room_id)
-                if others is None:
-                    mend: Mend | None = self._members_missing(room_id)
+                own = await self._own_devices.get(tx, sender)
+                if own is None or not own.is_usable:
+                    mend: Mend | None = partial(self._own_device_missing, sender)
+                elif (others := await self._others(tx, room_id)) is None:
+                    mend = self._members_missing(room_id)
                 else:
-                    known = await self._device_lists.known(tx, others)
-                    mend = await self._devices_missing(tx, others, known, asked)
+                    mend = await self._devices_missing(tx, others, asked)
                 if mend is None:
-                    session = await self._session(tx, room_id, sender, in_flight=in_flight)
+                    assert own is not None
+                    assert others is not None
+                    session = await self._session(tx, room_id, own, in_flight=in_flight)
                     if session is None:
                         return None
                     ratchet = self._opened(session, in_flight=in_flight is not None)
@@ -169,26 +176,30 @@ class Encryptor:
                         mend = partial(self._retire, room_id)
                     else:
                         mend = await self._keys_missing(
-                            tx, room_id, sender, session, known, in_flight=in_flight is not None
+                            tx, room_id, sender, session, others.known, in_flight=in_flight is not None
                         )
                         if mend is None:
-                            return await then(tx, session, ratchet)
+                            return await then(tx, own, session, ratchet)
             await mend()
 
     # What may be missing. Each check returns how to mend it (outside the transaction: it speaks to the network).
 
+    async def _own_device_missing(self, sender: str) -> None:
+        await self._own_devices.ensure(sender)
+
+    async def _others(self, tx: Transaction, room_id: str) -> InRoom | None:
+        return await self._device_lists.in_room(tx, room_id, leave_out=self._names.is_ours)
+
     def _members_missing(self, room_id: str) -> Mend:
         return lambda: self._members.refresh(room_id)
 
-    async def _devices_missing(
-        self, tx: Transaction, others: Mapping[str, str], known: Known, asked: _Asked
-    ) -> Mend | None:
+    async def _devices_missing(self, tx: Transaction, others: InRoom, asked: _Asked) -> Mend | None:
         stale = [
             user_id
-            for user_id, membership in others.items()
+            for user_id, membership in others.members.items()
             if user_id not in asked.unreachable
             # Homeservers do not tell of new devices of those who are invited only.
-            and (user_id not in known.fresh or (membership == "invite" and user_id not in asked.once))
+            and (user_id not in others.known.fresh or (membership == "invite" and user_id not in asked.once))
         ]
         if not stale:
             return None
@@ -248,8 +259,9 @@ class Encryptor:
     # Sessions
 
     async def _session(
-        self, tx: Transaction, room_id: str, sender: str, *, in_flight: str | None
+        self, tx: Transaction, room_id: str, own: OwnDevice, *, in_flight: str | None
     ) -> Row | None:
+        sender = own.user_id
         row = await tx.fetch_one(SELECT, room_id, sender)
         if in_flight is not None:
             return row if row is not None and row["session_id"] == in_flight else None
@@ -257,8 +269,6 @@ class Encryptor:
             return row
         if row is not None:
             await self._sharing.forget(tx, row["session_id"])
-        device = await self._own_devices.get(tx, sender)
-        assert device is not None
         session = GroupSession()
         pickle = session.pickle(self._pickle_key)
         await tx.execute(PUT, room_id, sender, session.session_id, pickle, self._clock.now())
@@ -267,8 +277,8 @@ class Encryptor:
             room_id=room_id,
             key=session.session_key,
             sender=sender,
-            sender_key=device.identity_key,
-            signing_key=device.signing_key,
+            sender_key=own.identity_key,
+            signing_key=own.signing_key,
         )
         return await tx.fetch_one(SELECT, room_id, sender)
 
@@ -304,22 +314,20 @@ class Encryptor:
     async def _step(
         self,
         tx: Transaction,
+        own: OwnDevice,
         session: Row,
         ratchet: GroupSession,
         room_id: str,
-        sender: str,
         event_type: str,
         content: Mapping[str, Any],
     ) -> dict[str, Any]:
-        device = await self._own_devices.get(tx, sender)
-        assert device is not None
         payload = {"room_id": room_id, "type": event_type, "content": content}
         message = ratchet.encrypt(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
-        await tx.execute(STEP, room_id, sender, ratchet.pickle(self._pickle_key), session["pickle"])
+        await tx.execute(STEP, room_id, own.user_id, ratchet.pickle(self._pickle_key), session["pickle"])
         return {
             "algorithm": MEGOLM,
-            "sender_key": device.identity_key,
-            "device_id": device.device_id,
+            "sender_key": own.identity_key,
+            "device_id": own.device_id,
             "session_id": ratchet.session_id,
             "ciphertext": message.to_base64(),
         }

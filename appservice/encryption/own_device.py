@@ -38,6 +38,11 @@ class OwnDevice:
             raise DeviceDamaged(self.user_id) from None
 
     @property
+    def is_usable(self) -> bool:
+        """The homeserver has it, as far as anybody knows."""
+        return self.published and not self.doubt
+
+    @property
     def is_damaged(self) -> bool:
         try:
             self.account  # noqa: B018 - opening it is the question

@@ -99,7 +99,7 @@ class OwnDevices:
         `HomeserverUnavailable` where the device was replaced too often.
         """
         device = await self.get(self._database, user_id)
-        if device is not None and device.published and not device.doubt:
+        if device is not None and device.is_usable:
             return device.device_id
         async with self._mending[user_id]:
             try:

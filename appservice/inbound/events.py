@@ -104,8 +104,8 @@ class InboundEvents:
     async def _encrypted(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
         try:
             session_id = event["content"].get("session_id")
-            if isinstance(session_id, str):
-                await tx.lock(waits_for_key(session_id))
+            waits = [waits_for_key(session_id)] if isinstance(session_id, str) else []
+            await tx.lock(*waits, waits_for_devices(event["sender"]))
             decrypted: Decrypted = await self._inbound.decrypt(tx, event)
         except KeyMissing as missing:
             await self._undecryptable.wait(tx, event, item, missing.session_id, look_at_once=missing.damaged)
@@ -130,7 +130,6 @@ class InboundEvents:
 
         Anybody can claim any keys, and a homeserver any sender; the sender's signed device list decides.
         """
-        await tx.lock(waits_for_devices(sender))
         if await self._device_lists.owns(
             tx, sender, identity_key=decrypted.identity_key, signing_key=decrypted.signing_key
         ):

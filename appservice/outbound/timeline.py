@@ -85,6 +85,7 @@ class Timeline:
                 item, room.room_id, speaker, lambda: self.content(speaker, message, prefix)
             )
         async with self._database.transaction() as tx:
+            tx.may_be_lost = True  # the homeserver knows the transaction id, or it is found by its ciphertext
             await self._messages.sent(tx, message.message_id, origin_id=event_id, origin_sender=speaker)
             await self._outbox.finish(tx, item)
         log.info(

@@ -122,6 +122,9 @@ class Transaction(Reader):
         self.statement = _Statement(self)
         self.failure: BaseException | None = None
         self.ended = False
+        self.may_be_lost = False
+        """Set it where a power cut may undo this after its commit: whoever finds the older state does the same again,
+        to the same effect. Saves PostgreSQL's wait for the disk."""
 
     @abstractmethod
     async def execute(self, sql: str, *args: Value) -> int:
@@ -131,8 +134,8 @@ class Transaction(Reader):
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None: ...
 
     @abstractmethod
-    async def lock(self, name: str) -> None:
-        """Until the transaction ends, nobody else, in whatever process, holds the lock of this name."""
+    async def lock(self, *names: str) -> None:
+        """Until the transaction ends, nobody else, in whatever process, holds the locks of these names."""
 
     @abstractmethod
     def end(self, *, commit: bool) -> asyncio.Future[None]:

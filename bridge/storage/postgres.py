@@ -47,6 +47,9 @@ LIMITS = {
     **KEEPALIVES,
 }
 
+COMMIT = "COMMIT"
+COMMIT_SOON = "SET LOCAL synchronous_commit TO off; COMMIT"
+
 _GONE = r"is clos(ed|ing)|released back to the pool"
 
 _CONFLICTS = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
@@ -92,8 +95,9 @@ class PostgresTransaction(Transaction):
             rows: list[Row] = await self._connection.fetch(sql, *args)
             return rows
 
-    async def lock(self, name: str) -> None:
-        await self.execute("SELECT pg_advisory_xact_lock($1)", lock_number(name))
+    async def lock(self, *names: str) -> None:
+        locks = ", ".join(f"pg_advisory_xact_lock(${number})" for number in range(1, len(names) + 1))
+        await self.execute(f"SELECT {locks}", *map(lock_number, names))
 
     def end(self, *, commit: bool) -> asyncio.Future[None]:
         return asyncio.ensure_future(self._commit() if commit else self._database.give_up(self._connection))
@@ -101,8 +105,8 @@ class PostgresTransaction(Transaction):
     async def _commit(self) -> None:
         try:
             with translated(self._translate):
-                status = await self._connection.execute("COMMIT")
-            if status != "COMMIT":  # PostgreSQL calls it a success to roll a broken transaction back
+                status = await self._connection.execute(COMMIT_SOON if self.may_be_lost else COMMIT)
+            if status != COMMIT:  # PostgreSQL calls it a success to roll a broken transaction back
                 raise TransactionBroken(f"the server answered {status} to COMMIT")
         except BaseException:
             await self._database.give_up(self._connection)

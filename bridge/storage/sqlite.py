@@ -79,7 +79,7 @@ class SqliteTransaction(Transaction):
         with self.statement:
             return _fetch(self._database.writer, sql, args)
 
-    async def lock(self, name: str) -> None:
+    async def lock(self, *names: str) -> None:
         self.check()  # BEGIN IMMEDIATE has excluded every other writer already
 
     def end(self, *, commit: bool) -> asyncio.Future[None]:

@@ -140,8 +140,8 @@ class WatchedTransaction(Transaction):
         self._changed = self._changed or (bool(rows) and "RETURNING" in sql)
         return rows
 
-    async def lock(self, name: str) -> None:
-        await self._inner.lock(name)
+    async def lock(self, *names: str) -> None:
+        await self._inner.lock(*names)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self._inner.after_commit(callback)

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from appservice.encryption.sync import LONGEST_PAUSE
 from tests.examples import LONGER, examples
 from tests.simulation.faults import Plan
 from tests.simulation.judge import judge
@@ -218,11 +219,11 @@ def test_a_device_that_comes_while_a_message_is_in_flight_reads_it(template: Pat
     """A story that is too seldom told by chance."""
     world = World(template, 1)
     try:
-        world.faults.plans += [Plan("call", "before", "fails", 1, "send_encrypted") for _ in range(4)]
+        world.faults.plans += [Plan("call", "before", "fails", 1, "send_encrypted") for _ in range(8)]
         world.post("balloons", by_vendor=True)
         world.pass_time(0.5)
         world.do(world.people[0].new_phone(signed=True))
-        world.pass_time(0.5)  # for the bridge to be told of it
+        world.pass_time(LONGEST_PAUSE + 1)  # for the bridge to be told of it
         world.settle()
         room_id, _ = world.conversation("balloons")
         assert world.people[0].phones[-1].reads(world.homeserver.landed[room_id][-1].event)
