@@ -265,6 +265,9 @@ class Encryptor:
         row = await tx.fetch_one(SELECT, room_id, sender)
         if in_flight is not None:
             return row if row is not None and row["session_id"] == in_flight else None
+        if row is None:  # nor a row to lock: of two who make the first at once, one would replace the other's
+            await tx.lock(f"outbound_session:{room_id}:{sender}")
+            row = await tx.fetch_one(SELECT, room_id, sender)
         if row is not None and not self._is_over(row):
             return row
         if row is not None:

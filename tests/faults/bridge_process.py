@@ -24,6 +24,7 @@ from typing import Any, Literal, NoReturn, Self
 import structlog
 
 from appservice.embedded import tied
+from appservice.encryption.sync import BotSync
 from appservice.homeserver import Homeserver
 from bridge.config.load import load
 from bridge.core.clock import SystemClock
@@ -174,13 +175,11 @@ class WatchedDatabase(Database):
 
 
 def watch_calls(doom: Doom) -> None:
-    """Every call of the homeserver passes `Homeserver.request`. Who waits in a `/sync` is ready."""
-    request = Homeserver.request
+    """Every call of the homeserver passes `Homeserver.request`. Who begins to `/sync` for ever is ready."""
+    request, sync = Homeserver.request, BotSync.run
 
     async def watched(self: Homeserver, method: Any, path: Any, *args: Any, **options: Any) -> Any:
         place = place_of_caller()
-        if (options.get("query") or {}).get("timeout", "0") != "0":
-            doom.arm()
         dies_after = doom.passes("call", place)
         try:
             answer = await request(self, method, path, *args, **options)
@@ -189,7 +188,12 @@ def watch_calls(doom: Doom) -> None:
                 die(place)
         return answer
 
+    async def ready(self: BotSync) -> None:
+        doom.arm()
+        await sync(self)
+
     Homeserver.request = watched  # type: ignore[method-assign]
+    BotSync.run = ready  # type: ignore[method-assign]
 
 
 class SteppedClock(SystemClock):
