@@ -21,7 +21,7 @@ from appservice.room_map import Room, remember_room
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.sealing import Sealer
 
 FORGET_KEYS = "DELETE FROM inbound_sessions"
@@ -39,6 +39,11 @@ class _Borrowing(OwnDevices):
         if self.borrowed is not None and user_id == self.borrowed.user_id:
             return self.borrowed.device_id
         return await super().ensure(user_id)
+
+    async def usable(self, reader: Reader, user_id: str) -> OwnDevice | None:
+        if self.borrowed is not None and user_id == self.borrowed.user_id:
+            return self.borrowed
+        return await super().usable(reader, user_id)
 
 
 class Engine:

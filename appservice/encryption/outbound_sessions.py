@@ -156,8 +156,8 @@ class Encryptor:
         asked = _Asked()
         while True:
             async with self._database.transaction() as tx:
-                own = await self._own_devices.get(tx, sender)
-                if own is None or not own.is_usable:
+                own = await self._own_devices.usable(tx, sender)
+                if own is None:
                     mend: Mend | None = partial(self._own_device_missing, sender)
                 elif (others := await self._others(tx, room_id)) is None:
                     mend = self._members_missing(room_id)

@@ -98,8 +98,7 @@ class OwnDevices:
         and the signed keys arrive before anything is sent from the device. Raises `IdentityReplaced`, and
         `HomeserverUnavailable` where the device was replaced too often.
         """
-        device = await self.get(self._database, user_id)
-        if device is not None and device.is_usable:
+        if device := await self.usable(self._database, user_id):
             return device.device_id
         async with self._mending[user_id]:
             try:
@@ -185,6 +184,11 @@ class OwnDevices:
     async def is_damaged(self, user_id: str) -> bool:
         device = await self.get(self._database, user_id)
         return device is not None and device.is_damaged
+
+    async def usable(self, reader: Reader, user_id: str) -> OwnDevice | None:
+        """The user's device; None where `ensure` has something to do first."""
+        device = await self.get(reader, user_id)
+        return device if device is not None and device.is_usable else None
 
     async def get(self, reader: Reader, user_id: str) -> OwnDevice | None:
         row = await reader.fetch_one(SELECT, user_id)

@@ -46,6 +46,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 3.0
 """Seconds between two."""
 PAUSE_FACTOR = 40
 """Times as long as an answer took: of a busy homeserver's time we take little, however many rooms it has."""
+EAGER_FOR = 3.0
+"""Seconds of shortest pauses after news of devices: a device that has signed in is then signed, and gives keys."""
 KEEP_POSITION_EVERY = 60.0
 """Seconds, where nothing comes that has to be kept."""
 PAUSE_AFTER_FAILURE = 1
@@ -112,6 +114,7 @@ class BotSync:
         self._kept_at = 0.0
         self._is_quiet = False
         self._pause = SHORTEST_PAUSE
+        self._eager_until = 0.0
         self._wanted = asyncio.Event()
 
     async def run(self) -> None:
@@ -172,8 +175,7 @@ class BotSync:
         time = asyncio.get_running_loop().time
         asked_at = time()
         answer = await self._homeserver.sync(self._bot, device, since=since, filter_=FILTER, wait=wait)
-        took = 0.0 if wait else time() - asked_at
-        self._pause = min(max(PAUSE_FACTOR * took, SHORTEST_PAUSE), LONGEST_PAUSE)
+        self._pause = self._pause_after(answer, took=0.0 if wait else time() - asked_at)
         if since is None:
             # A first answer tells of no changes: whatever was known before may be old.
             async with self._database.transaction() as tx:
@@ -181,6 +183,19 @@ class BotSync:
         await self._take(answer, since)
         self._position, self._is_quiet = answer["next_batch"], answer["next_batch"] == since
         await self._replenish(answer)
+
+    def _pause_after(self, answer: Mapping[str, Any], *, took: float) -> float:
+        """Seconds until the next one."""
+        now = asyncio.get_running_loop().time()
+        if answer.get("device_lists", {}).get("changed"):
+            self._eager_until = now + EAGER_FOR
+        if answer.get("to_device", {}).get("events"):
+            return 0.0  # what came is backed up before it is acknowledged: both at once
+        return (
+            SHORTEST_PAUSE
+            if now < self._eager_until
+            else min(max(PAUSE_FACTOR * took, SHORTEST_PAUSE), LONGEST_PAUSE)
+        )
 
     async def _replenish(self, answer: Mapping[str, Any]) -> None:
         left = answer.get("device_one_time_keys_count", {}).get(ONE_TIME_KEY, 0)

@@ -33,7 +33,7 @@ READERS = 5
 CONNECT_SECONDS = 10
 COMMAND_SECONDS = 10
 """For a statement's answer. A server that gives none is taken for dead: whoever waits is told, and looks again."""
-TURN_SECONDS = 30
+TURN_SECONDS = 20
 """For a connection of the pool."""
 CLOSE_SECONDS = 10
 

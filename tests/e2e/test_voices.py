@@ -119,9 +119,11 @@ class Scene:
         return message.origin_id
 
     async def knows_devices(self, user_id: str, *device_ids: str) -> None:
+        """And that their owner has signed them."""
+
         async def look() -> bool | None:
             devices = await self.bridge.device_lists.devices(self.bridge.database, user_id)
-            return {device.device_id for device in devices} >= set(device_ids) or None
+            return {device.device_id for device in devices if device.signed} >= set(device_ids) or None
 
         await eventually(look)
 
