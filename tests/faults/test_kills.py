@@ -114,7 +114,7 @@ async def test_every_place_that_commits_or_calls_is_visited_on_both_sides(
     report(f"killed before and after each of {len(places)} places in the code, at {by_chance} by the stride")
 
 
-@pytest.mark.skipif(not FULL, reason="takes 20 minutes: FULL=1")
+@pytest.mark.skipif(not FULL, reason="2026-11-21: takes 20 minutes: FULL=1")
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("kind", ["commit", "call"])
 async def test_a_single_kill_in_each_gap_changes_nothing(killing: Killing, kind: Kind, before: bool) -> None:
