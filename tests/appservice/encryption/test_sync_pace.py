@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-from appservice.encryption.sync import PAUSE_FACTOR, QUIET_WAIT, SHORTEST_PAUSE
+from appservice.encryption.sync import EAGER_FOR, LONGEST_PAUSE, PAUSE_FACTOR, QUIET_WAIT, SHORTEST_PAUSE
 from bridge.core.clock import FrozenClock
 from bridge.storage.database import open_database
-from tests.appservice.encryption.engine import BOT, Engine
+from tests.appservice.encryption.engine import BOT, ROOM, Engine
 from tests.appservice.encryption.party import Party
 from tests.fakes.homeserver import FakeHomeserver, Json
 from tests.simulation.loop import SimulatedLoop
+
+ALICE = "@alice:people.test"
 
 
 class Paced(FakeHomeserver):
@@ -23,6 +25,8 @@ class Paced(FakeHomeserver):
         super().__init__()
         self.asked: list[tuple[float, int]] = []
         self.positions: list[str | None] = []
+        self.told_news = asyncio.Event()
+        """Of devices."""
         self.takes = 0.0
         self.busy = False
         self._count = 0
@@ -34,6 +38,8 @@ class Paced(FakeHomeserver):
         self._count += self.busy
         answer: Json = await super().sync(*args, since=device_position, **options)  # type: ignore[arg-type]
         await asyncio.sleep(self.takes or wait / 1000)
+        if answer["device_lists"]["changed"]:
+            self.told_news.set()
         return answer | {"next_batch": f"{answer['next_batch']}_{self._count}"}
 
 
@@ -113,5 +119,26 @@ def test_where_nothing_comes_the_position_is_rarely_written(template: Path, tmp_
             written.add(str(row))
         assert len(written) <= 4
         assert len(set(homeserver.positions)) > 600, "it always asks from where it is"
+
+    story(template, tmp_path, tell)
+
+
+def test_after_news_of_devices_it_asks_eagerly_for_a_while(template: Path, tmp_path: Path) -> None:
+    """Who has signed in is signed a moment later, and until then gets no keys."""
+
+    async def tell(engine: Engine, homeserver: Paced) -> None:
+        homeserver.busy, homeserver.takes = True, 0.05
+        homeserver.add_room(ROOM, {BOT: "join", ALICE: "join"})
+        await asyncio.sleep(10)
+        homeserver.told_news.clear()
+        await Party(homeserver, ALICE, "PHONE").publish()
+        await homeserver.told_news.wait()
+        homeserver.asked.clear()
+        await asyncio.sleep(EAGER_FOR)
+        assert len(homeserver.asked) >= 0.8 * EAGER_FOR / (SHORTEST_PAUSE + homeserver.takes)
+        await asyncio.sleep(LONGEST_PAUSE)
+        homeserver.asked.clear()
+        await asyncio.sleep(10)
+        assert len(homeserver.asked) <= 10 / (PAUSE_FACTOR * homeserver.takes) + 1
 
     story(template, tmp_path, tell)
