@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bridge.api_keys.errors import NameUnusable, TenantUnknown
 from bridge.api_keys.model import LONGEST_NAME, SECRET_BYTES, ApiKey, Token, read_token
 from bridge.api_keys.store import ApiKeyStore
+from bridge.core.caller import Caller
 from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
 from bridge.storage.database import Database
@@ -50,8 +51,8 @@ class ApiKeys:
             await self._store.insert(tx, key)
         return token
 
-    async def tenant_of(self, text: str) -> TenantId | None:
-        """The tenant that the key opens; None, whatever is wrong with it."""
+    async def caller_of(self, text: str) -> Caller | None:
+        """The program that the key was made for; None, whatever is wrong with it."""
         token = read_token(text)
         if token is None:
             return None
@@ -59,7 +60,7 @@ class ApiKeys:
         same = hmac.compare_digest(token.secret_hash, _NO_HASH if key is None else key.secret_hash)
         if key is None or not same or key.revoked_at is not None or key.tenant_id not in self._tenants:
             return None
-        return key.tenant_id
+        return Caller(tenant_id=key.tenant_id, role="service")
 
     async def all(self) -> list[ApiKey]:
         return await self._store.all(self._database)

@@ -7,10 +7,12 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from bridge.conversations.access import Access
 from bridge.conversations.model import Status
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore, Filter
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
+from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
 from bridge.participants.input import Party, Vendor
@@ -117,12 +119,14 @@ class ConversationsApi:
         database: Database,
         conversations: Conversations,
         store: ConversationStore,
+        access: Access,
         views: ConversationViews,
         cursors: Cursors,
     ) -> None:
         self._database = database
         self._conversations = conversations
         self._store = store
+        self._access = access
         self._views = views
         self._cursors = cursors
 
@@ -134,45 +138,43 @@ class ConversationsApi:
             toolkit.read(LIST_OF_PARTY, self.list_of_party),
         )
 
-    async def open(self, tx: Transaction, tenant_id: TenantId, _: Nothing, new: NewConversation) -> Answer:
+    async def open(self, tx: Transaction, caller: Caller, _: Nothing, new: NewConversation) -> Answer:
         conversation, made = await self._conversations.get_or_make(
             tx,
-            tenant_id=tenant_id,
+            tenant_id=caller.tenant_id,
             party_id=PartyId(new.party.id),
             party_title=new.party.title,
-            hosts=[host.participant(tenant_id) for host in new.party.hosts],
-            vendor=new.vendor.participant(tenant_id),
+            hosts=[host.participant(caller.tenant_id) for host in new.party.hosts],
+            vendor=new.vendor.participant(caller.tenant_id),
         )
-        stored = await self._store.find(tx, tenant_id, conversation.conversation_id)
+        stored = await self._store.find(tx, caller.tenant_id, conversation.conversation_id)
         assert stored is not None
         (view,) = await self._views.of(tx, [stored])
         if not made:
             return answer(view)
         return answer(view, status=HTTPStatus.CREATED, location=f"{PATH}/{conversation.conversation_id}")
 
-    async def get(self, tenant_id: TenantId, asked: OneConversation) -> Answer:
-        stored = await self._store.find(self._database, tenant_id, ConversationId(asked.conversation_id))
-        if stored is None:
-            raise no_conversation()
+    async def get(self, caller: Caller, asked: OneConversation) -> Answer:
+        stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
         (view,) = await self._views.of(self._database, [stored])
         return answer(view)
 
-    async def list(self, tenant_id: TenantId, asked: ListOfConversations) -> Answer:
+    async def list(self, caller: Caller, asked: ListOfConversations) -> Answer:
         wanted = Filter(
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
         )
-        return await self._page(tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
 
-    async def list_of_party(self, tenant_id: TenantId, asked: ListOfParty) -> Answer:
+    async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
         party_id = PartyId(asked.party_id)
-        if not await self._store.has_party(self._database, tenant_id, party_id):
+        if not await self._store.has_party(self._database, caller.tenant_id, party_id):
             raise NotFound(
                 "No party with this id has a conversation. Open one, or check the id.", field="party_id"
             )
         wanted = Filter(status=asked.status, party_id=party_id)
-        return await self._page(tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
 
     async def _page(self, tenant_id: TenantId, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
         this_list = ("conversations", tenant_id, wanted.status, wanted.party_id, wanted.vendor_id)
@@ -188,7 +190,3 @@ class ConversationsApi:
             next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
         views = await self._views.of(self._database, shown)
         return answer(ConversationPage(conversations=views, next_cursor=next_cursor))
-
-
-def no_conversation() -> NotFound:
-    return NotFound("There is no conversation with this id.", field="conversation_id")

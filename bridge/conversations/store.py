@@ -49,6 +49,7 @@ FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND
 """
 SELECT_MEMBERS = f"{_MEMBERS} WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id"
 FIND = f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 AND conversation_id = $2"
+IS_MEMBER = "SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2"
 HAS_PARTY = "SELECT 1 FROM conversations WHERE tenant_id = $1 AND party_id = $2 LIMIT 1"
 
 
@@ -171,6 +172,11 @@ class ConversationStore:
         """None where it is another tenant's, too."""
         row = await reader.fetch_one(FIND, tenant_id, conversation_id)
         return None if row is None else _stored(row)
+
+    async def is_member(
+        self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> bool:
+        return await reader.fetch_value(IS_MEMBER, conversation_id, participant_id) is not None
 
     async def has_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> bool:
         return await reader.fetch_value(HAS_PARTY, tenant_id, party_id) is not None

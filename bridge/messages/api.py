@@ -7,12 +7,12 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, ValidationInfo, field_validator
 
+from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
-from bridge.conversations.api import no_conversation
 from bridge.conversations.model import Conversation
-from bridge.conversations.store import ConversationStore
+from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
@@ -158,14 +158,14 @@ class MessagesApi:
         messages: Messages,
         changes: MessageChanges,
         store: MessageStore,
-        conversations: ConversationStore,
+        access: Access,
         cursors: Cursors,
     ) -> None:
         self._database = database
         self._messages = messages
         self._changes = changes
         self._store = store
-        self._conversations = conversations
+        self._access = access
         self._cursors = cursors
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
@@ -178,9 +178,9 @@ class MessagesApi:
         )
 
     async def post(
-        self, tx: Transaction, tenant_id: TenantId, asked: OfConversation, new: MessageToPost
+        self, tx: Transaction, caller: Caller, asked: OfConversation, new: MessageToPost
     ) -> Answer:
-        conversation = await self._conversation(tx, tenant_id, asked.conversation_id)
+        conversation = await self._conversation(tx, caller, asked.conversation_id)
         message_id = await self._messages.post(
             tx, conversation, sender_id=ParticipantId(new.sender_id), text=new.text
         )
@@ -189,28 +189,24 @@ class MessagesApi:
         location = ONE.format(message_id=message_id)
         return answer(view_of(message), status=HTTPStatus.CREATED, location=location)
 
-    async def get(self, tenant_id: TenantId, asked: OneMessage) -> Answer:
-        return answer(view_of(await self._message(self._database, tenant_id, asked)))
+    async def get(self, caller: Caller, asked: OneMessage) -> Answer:
+        return answer(view_of(await self._message(self._database, caller, asked)))
 
-    async def edit(
-        self, tx: Transaction, tenant_id: TenantId, asked: OneMessage, new: MessageToEdit
-    ) -> Answer:
-        message = await self._message(tx, tenant_id, asked)
+    async def edit(self, tx: Transaction, caller: Caller, asked: OneMessage, new: MessageToEdit) -> Answer:
+        message = await self._message(tx, caller, asked)
         await self._changes.edit(tx, message, sender_id=ParticipantId(new.sender_id), text=new.text)
-        return answer(view_of(await self._message(tx, tenant_id, asked)))
+        return answer(view_of(await self._message(tx, caller, asked)))
 
-    async def delete(
-        self, tx: Transaction, tenant_id: TenantId, asked: MessageToDelete, _: Nothing
-    ) -> Answer:
-        message = await self._message(tx, tenant_id, asked)
+    async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
+        message = await self._message(tx, caller, asked)
         by = None if asked.sender_id is None else ParticipantId(asked.sender_id)
         await self._changes.delete(tx, message, sender_id=by)
-        return answer(view_of(await self._message(tx, tenant_id, asked)))
+        return answer(view_of(await self._message(tx, caller, asked)))
 
-    async def list(self, tenant_id: TenantId, asked: ListOfMessages) -> Answer:
-        conversation = await self._conversation(self._database, tenant_id, asked.conversation_id)
+    async def list(self, caller: Caller, asked: ListOfMessages) -> Answer:
+        conversation = await self._conversation(self._database, caller, asked.conversation_id)
         conversation_id = conversation.conversation_id
-        this_list = ("messages", tenant_id, conversation_id)
+        this_list = ("messages", caller.tenant_id, conversation_id)
         after = 0
         if asked.after is not None:
             after = self._place(asked.after, this_list, field="after")
@@ -233,14 +229,20 @@ class MessagesApi:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)
         return int(position)
 
-    async def _message(self, reader: Reader, tenant_id: TenantId, asked: OneMessage) -> Message:
-        message = await self._store.find(reader, tenant_id, MessageId(asked.message_id))
+    async def _message(self, reader: Reader, caller: Caller, asked: OneMessage) -> Message:
+        message = await self._store.find(reader, caller.tenant_id, MessageId(asked.message_id))
         if message is None:
-            raise NotFound("There is no message with this id.", field="message_id")
+            raise no_message()
+        try:
+            await self._access.to(reader, caller, message.conversation_id)
+        except NotFound:
+            raise no_message() from None
         return message
 
-    async def _conversation(self, reader: Reader, tenant_id: TenantId, conversation_id: str) -> Conversation:
-        stored = await self._conversations.find(reader, tenant_id, ConversationId(conversation_id))
-        if stored is None:
-            raise no_conversation()
+    async def _conversation(self, reader: Reader, caller: Caller, conversation_id: str) -> Conversation:
+        stored = await self._access.to(reader, caller, ConversationId(conversation_id))
         return stored.conversation
+
+
+def no_message() -> NotFound:
+    return NotFound("There is no message with this id.", field="message_id")

@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, Field, RootModel
 
+from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted
@@ -139,9 +140,9 @@ class EventStatesApi:
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
         return (toolkit.read(GET, self.get),)
 
-    async def get(self, tenant_id: TenantId, asked: OneEvent) -> Answer:
+    async def get(self, caller: Caller, asked: OneEvent) -> Answer:
         state = await self._store.find(
-            self._database, tenant_id, source=asked.source, event_id=asked.event_id
+            self._database, caller.tenant_id, source=asked.source, event_id=asked.event_id
         )
         if state is None:
             raise NotFound("There is no event with this id and source.", field="event_id")

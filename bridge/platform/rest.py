@@ -9,6 +9,7 @@ from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
 from bridge.conversations import api as conversations
+from bridge.conversations.access import Access
 from bridge.conversations.ports import RoomIds
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
@@ -62,13 +63,14 @@ def routes(
         database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}
     )
     cursors = Cursors(master_key)
+    access = Access(conversation_store)
     views = ConversationViews(conversation_store, message_store, rooms)
     return [
         *conversations.ConversationsApi(
-            database, conversation_service, conversation_store, views, cursors
+            database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
         *messages.MessagesApi(
-            database, message_service, message_changes, message_store, conversation_store, cursors
+            database, message_service, message_changes, message_store, access, cursors
         ).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs
 
+from bridge.core.caller import CallerRole
 from bridge.core.errors import Refusal
 
 _BEARER = re.compile(r"bearer +([!-~]+)", re.IGNORECASE)
@@ -12,6 +13,10 @@ _BEARER = re.compile(r"bearer +([!-~]+)", re.IGNORECASE)
 
 class Unauthorized(Refusal):
     code = "unauthorized"
+
+
+class Forbidden(Refusal):
+    code = "forbidden"
 
 
 def bearer_token(headers: Mapping[str, str]) -> str | None:
@@ -24,3 +29,7 @@ def unauthorized() -> Unauthorized:
         "No valid API key came with the request. Send `Authorization: Bearer festimo_...`; `festimo api-key create`"
         " makes a key."
     )
+
+
+def forbidden(role: CallerRole) -> Forbidden:
+    return Forbidden(f"This is not for a caller of the role {role}. Nothing was changed.")

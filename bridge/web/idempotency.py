@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
-from bridge.core.ids import TenantId
+from bridge.core.ids import ParticipantId, TenantId
 from bridge.storage.database import Transaction
 from bridge.storage.sealing import Sealer
 
@@ -40,11 +40,20 @@ class IdempotencyKeyReused(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`content`: all that makes it this request and no other, as JSON values."""
+    """`content`: all that makes it this request and no other, as JSON values.
+
+    `participant_id`: the person who asks, whose keys are nobody else's; None for a program.
+    """
 
     tenant_id: TenantId
     key: str
     content: object
+    participant_id: ParticipantId | None = None
+
+    @property
+    def kept_key(self) -> str:
+        """No header can hold a blank, so that no program's key is a person's."""
+        return self.key if self.participant_id is None else f"{self.participant_id} {self.key}"
 
     @property
     def canonical(self) -> bytes:
@@ -78,7 +87,7 @@ class IdempotencyKeys:
         Raise `IdempotencyKeyReused` where the key came with another request.
         """
         await tx.lock(_place(request))
-        row = await tx.fetch_one(SELECT, request.tenant_id, request.key)
+        row = await tx.fetch_one(SELECT, request.tenant_id, request.kept_key)
         if row is None:
             return None
         if row["request_hash"] != self._sealer.fingerprint(request.canonical):
@@ -97,9 +106,9 @@ class IdempotencyKeys:
         kept = json.dumps({"status": status, "body": body, "location": location}).encode()
         sealed = await self._sealer.seal(tx, request.tenant_id, "idempotency", kept, place=_place(request))
         fingerprint = self._sealer.fingerprint(request.canonical)
-        await tx.execute(INSERT, request.tenant_id, request.key, fingerprint, sealed, now)
+        await tx.execute(INSERT, request.tenant_id, request.kept_key, fingerprint, sealed, now)
         await tx.execute(FORGET, now - KEPT)
 
 
 def _place(request: Request) -> str:
-    return f"idempotency_keys.answer:{json.dumps([request.tenant_id, request.key])}"
+    return f"idempotency_keys.answer:{json.dumps([request.tenant_id, request.kept_key])}"

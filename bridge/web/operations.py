@@ -9,9 +9,9 @@ from typing import Generic, Literal, Protocol, TypeVar
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
-from bridge.core.ids import TenantId
+from bridge.core.caller import Caller, CallerRole
 from bridge.storage.database import Database, Transaction, TransactionConflict
-from bridge.web.auth import bearer_token, unauthorized
+from bridge.web.auth import bearer_token, forbidden, unauthorized
 from bridge.web.body import MalformedRequest, decode_utf8, read_body, read_json, require_content_type
 from bridge.web.fields import Data
 from bridge.web.idempotency import IdempotencyKeys, Request, key_of
@@ -57,6 +57,8 @@ class Operation(Generic[Params, Body]):
     siblings: Sequence[str] = ()
     """What is no value of the last path parameter, but a path of its own."""
     security: Literal["api_key", "signature"] = "api_key"
+    roles: frozenset[CallerRole] = frozenset({"service"})
+    """Who may ask at all; which conversations, its handler decides."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -94,13 +96,13 @@ def answer(model: BaseModel, *, status: HTTPStatus = HTTPStatus.OK, location: st
 
 
 class Keys(Protocol):
-    async def tenant_of(self, token: str) -> TenantId | None:
-        """The tenant that an API key opens; None for anything that is no valid key."""
+    async def caller_of(self, token: str) -> Caller | None:
+        """Whom a token stands for; None for anything that is no valid one."""
         ...
 
 
-Read = Callable[[TenantId, Params], Awaitable[Answer]]
-Write = Callable[[Transaction, TenantId, Params, Body], Awaitable[Answer]]
+Read = Callable[[Caller, Params], Awaitable[Answer]]
+Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
 
 
 class Toolkit:
@@ -122,14 +124,14 @@ class Toolkit:
 
     def read(self, operation: Operation[Params, Nothing], handle: Read[Params]) -> web.RouteDef:
         async def serve(request: web.Request) -> web.Response:
-            tenant_id = await self._tenant_of(request)
-            return (await handle(tenant_id, _params(operation, request))).response()
+            caller = await self._caller_of(operation, request)
+            return (await handle(caller, _params(operation, request))).response()
 
         return route(operation, serve)
 
     def write(self, operation: Operation[Params, Body], handle: Write[Params, Body]) -> web.RouteDef:
         async def serve(request: web.Request) -> web.Response:
-            tenant_id = await self._tenant_of(request)
+            caller = await self._caller_of(operation, request)
             params, key = _params(operation, request), None
             if operation.may_be_repeated:
                 key = key_of(request.headers)
@@ -137,14 +139,19 @@ class Toolkit:
 
             async def apply(tx: Transaction) -> tuple[Answer, bool]:
                 if key is None:
-                    return await handle(tx, tenant_id, params, body), False
-                asked = Request(key=key, tenant_id=tenant_id, content=[request.method, request.path, value])
+                    return await handle(tx, caller, params, body), False
+                asked = Request(
+                    key=key,
+                    tenant_id=caller.tenant_id,
+                    participant_id=caller.participant_id,
+                    content=[request.method, request.path, value],
+                )
                 done = await self._idempotency.answer_to(tx, asked)
                 if done is not None:
                     return Answer(
                         status=HTTPStatus(done.status), body=done.body, location=done.location
                     ), True
-                made = await handle(tx, tenant_id, params, body)
+                made = await handle(tx, caller, params, body)
                 await self._idempotency.keep(
                     tx, asked, status=made.status, body=made.body, location=made.location
                 )
@@ -155,12 +162,14 @@ class Toolkit:
 
         return route(operation, serve)
 
-    async def _tenant_of(self, request: web.Request) -> TenantId:
+    async def _caller_of(self, operation: Operation[Params, Body], request: web.Request) -> Caller:
         token = bearer_token(request.headers)
-        tenant_id = None if token is None else await self._keys.tenant_of(token)
-        if tenant_id is None:
+        caller = None if token is None else await self._keys.caller_of(token)
+        if caller is None:
             raise unauthorized()
-        return tenant_id
+        if caller.role not in operation.roles:
+            raise forbidden(caller.role)
+        return caller
 
     async def _body(self, operation: Operation[Params, Body], request: web.Request) -> tuple[Body, object]:
         if not operation.takes_body:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from bridge.admin.dead_letters.model import LETTER_ID, DeadLetter, Filter, Place, QueueName, State
 from bridge.admin.dead_letters.service import DeadLetters
+from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId, TenantId
 from bridge.storage.database import Transaction
 from bridge.web.fields import Data, Id, Time, rfc3339
@@ -143,8 +144,8 @@ class DeadLettersApi:
             toolkit.write(REPLAY_ALL, self.replay_all),
         )
 
-    async def list(self, tenant_id: TenantId, asked: ListOfDeadLetters) -> Answer:
-        wanted = _filter(tenant_id, asked)
+    async def list(self, caller: Caller, asked: ListOfDeadLetters) -> Answer:
+        wanted = _filter(caller.tenant_id, asked)
         this_list = ("dead letters", *_key(wanted))
         before = self._place(asked.cursor, this_list)
         found = await self._dead_letters.newest(wanted, before=before, limit=asked.limit + 1)
@@ -153,24 +154,28 @@ class DeadLettersApi:
         views = [_view(letter) for letter in shown]
         return answer(DeadLetterPage(dead_letters=views, next_cursor=self._cursor(more, this_list)))
 
-    async def get(self, tenant_id: TenantId, asked: OneDeadLetter) -> Answer:
-        return answer(_view(await self._dead_letters.get(tenant_id, asked.dead_letter_id)))
+    async def get(self, caller: Caller, asked: OneDeadLetter) -> Answer:
+        return answer(_view(await self._dead_letters.get(caller.tenant_id, asked.dead_letter_id)))
 
-    async def replay(self, tx: Transaction, tenant_id: TenantId, asked: OneDeadLetter, _: Nothing) -> Answer:
-        letter = await self._dead_letters.replay(tx, tenant_id, asked.dead_letter_id)
+    async def replay(self, tx: Transaction, caller: Caller, asked: OneDeadLetter, _: Nothing) -> Answer:
+        letter = await self._dead_letters.replay(tx, caller.tenant_id, asked.dead_letter_id)
         tx.after_commit(
-            lambda: log.info("dead_letter_replayed", tenant=tenant_id, topic=letter.topic, id=letter.item_id)
+            lambda: log.info(
+                "dead_letter_replayed", tenant=caller.tenant_id, topic=letter.topic, id=letter.item_id
+            )
         )
         return answer(_view(letter))
 
     async def replay_all(
-        self, tx: Transaction, tenant_id: TenantId, _: Nothing, asked: DeadLettersToReplay
+        self, tx: Transaction, caller: Caller, _: Nothing, asked: DeadLettersToReplay
     ) -> Answer:
-        wanted = _filter(tenant_id, asked)
+        wanted = _filter(caller.tenant_id, asked)
         this_list = ("dead letters to replay", *_key(wanted))
         after = self._place(asked.cursor, this_list)
         replayed = await self._dead_letters.replay_all(tx, wanted, after=after)
-        tx.after_commit(lambda: log.info("dead_letters_replayed", tenant=tenant_id, count=replayed.count))
+        tx.after_commit(
+            lambda: log.info("dead_letters_replayed", tenant=caller.tenant_id, count=replayed.count)
+        )
         view = ReplayedView(
             replayed=replayed.count,
             refused=[NotReplayed(dead_letter_id=one, reason=reason) for one, reason in replayed.refused],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.admin.dead_letters.model import Filter
+from bridge.core.caller import Caller
 from bridge.core.ids import TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
@@ -199,5 +200,7 @@ async def test_who_is_refused_sends_no_body(sides: Sides) -> None:
 
 
 async def test_a_key_of_another_bridge_opens_nothing_here(world: World, sides: Sides) -> None:
-    assert await world.keys.tenant_of(f"festimo_{'a' * 16}_{'b' * 64}") is None
-    assert await world.keys.tenant_of(str(sides.ours.key)) == TenantId("festipin")
+    assert await world.keys.caller_of(f"festimo_{'a' * 16}_{'b' * 64}") is None
+    assert await world.keys.caller_of(str(sides.ours.key)) == Caller(
+        tenant_id=TenantId("festipin"), role="service"
+    )

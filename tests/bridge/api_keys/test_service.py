@@ -10,6 +10,7 @@ from bridge.api_keys.errors import NameUnusable, TenantUnknown
 from bridge.api_keys.model import Token, read_token
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
+from bridge.core.caller import Caller
 from bridge.core.clock import FrozenClock
 from bridge.core.errors import Refusal
 from bridge.core.ids import TenantId
@@ -26,7 +27,7 @@ def keys(database: Database) -> ApiKeys:
 async def test_a_key_opens_its_tenant(keys: ApiKeys) -> None:
     for tenant in (OURS, THEIRS):
         token = await keys.create(tenant, name="shop")
-        assert await keys.tenant_of(str(token)) == tenant
+        assert await keys.caller_of(str(token)) == Caller(tenant_id=tenant, role="service")
 
 
 async def test_only_a_hash_of_it_is_kept(keys: ApiKeys, database: Database) -> None:
@@ -47,8 +48,8 @@ async def test_a_revoked_key_opens_nothing_at_once_and_for_good(keys: ApiKeys) -
     assert await keys.revoke(revoked.key_id)
     assert not await keys.revoke(revoked.key_id)
     assert not await keys.revoke("unknown")
-    assert await keys.tenant_of(str(revoked)) is None
-    assert await keys.tenant_of(str(other)) == OURS
+    assert await keys.caller_of(str(revoked)) is None
+    assert await keys.caller_of(str(other)) == Caller(tenant_id=OURS, role="service")
     assert {key.key_id: key.revoked_at for key in await keys.all()} == {
         revoked.key_id: 5,
         other.key_id: None,
@@ -58,12 +59,12 @@ async def test_a_revoked_key_opens_nothing_at_once_and_for_good(keys: ApiKeys) -
 async def test_a_key_of_a_tenant_that_is_gone_opens_nothing(keys: ApiKeys, database: Database) -> None:
     token = await keys.create(THEIRS, name="shop")
     without_them = ApiKeys(database, ApiKeyStore(), FrozenClock(), tenants=[OURS])
-    assert await without_them.tenant_of(str(token)) is None
+    assert await without_them.caller_of(str(token)) is None
 
 
 async def test_the_secret_of_another_key_does_not_fit(keys: ApiKeys) -> None:
     first, second = [await keys.create(OURS, name="shop") for _ in range(2)]
-    assert await keys.tenant_of(str(Token(first.key_id, second.secret))) is None
+    assert await keys.caller_of(str(Token(first.key_id, second.secret))) is None
 
 
 @pytest.mark.parametrize(

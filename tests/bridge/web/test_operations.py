@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient
 from pydantic import BaseModel
 from pytest_aiohttp.plugin import AiohttpClient
 
+from bridge.core.caller import Caller
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import TenantId
 from bridge.storage.database import Database, DatabaseUnavailable, Transaction, TransactionConflict
@@ -41,8 +42,8 @@ POST = Operation(
 
 
 class AnyKey:
-    async def tenant_of(self, token: str) -> TenantId | None:
-        return TenantId(token)
+    async def caller_of(self, token: str) -> Caller | None:
+        return Caller(tenant_id=TenantId(token), role="service")
 
 
 class Notes:
@@ -50,7 +51,7 @@ class Notes:
         self.failures = list(failures)
         self.attempts = 0
 
-    async def post(self, tx: Transaction, _: TenantId, __: Nothing, note: Note) -> Answer:
+    async def post(self, tx: Transaction, _: Caller, __: Nothing, note: Note) -> Answer:
         self.attempts += 1
         await tx.execute(NOTE, note.text, b"")
         if self.failures:

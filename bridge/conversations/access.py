@@ -1,0 +1,30 @@
+"""Who may see which conversation. What one may not see looks as if it were not there."""
+
+from bridge.conversations.store import ConversationStore, Stored
+from bridge.core.caller import Caller
+from bridge.core.errors import NotFound
+from bridge.core.ids import ConversationId
+from bridge.storage.database import Reader
+
+
+class Access:
+    """Programs and staff see all conversations of their tenant, people those in which they take part."""
+
+    def __init__(self, store: ConversationStore) -> None:
+        self._store = store
+
+    async def to(self, reader: Reader, caller: Caller, conversation_id: ConversationId) -> Stored:
+        """The conversation, if the caller may see it; else raise `NotFound`."""
+        stored = await self._store.find(reader, caller.tenant_id, conversation_id)
+        if stored is None or (
+            caller.is_person and not await self._takes_part(reader, caller, conversation_id)
+        ):
+            raise NotFound(
+                "There is no conversation with this id. Open one, or check the id.", field="conversation_id"
+            )
+        return stored
+
+    async def _takes_part(self, reader: Reader, caller: Caller, conversation_id: ConversationId) -> bool:
+        return caller.participant_id is not None and await self._store.is_member(
+            reader, conversation_id, caller.participant_id
+        )
