@@ -52,6 +52,7 @@ WHERE r.room_id = $1 ORDER BY m.user_id, d.device_id
 """
 # Kept, as what it has said remains its owner's.
 REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
+FORGET_OWED = "DELETE FROM owed_keys WHERE user_id = $1 AND device_id = $2"
 COUNT_WITH_KEYS = """
 SELECT COUNT(*) FROM devices WHERE user_id = $1 AND identity_key = $2 AND signing_key = $3
 """
@@ -241,6 +242,7 @@ class DeviceLists:
                 await tx.execute(RETIRE_SESSIONS_SHARED_WITH, user_id, device_id)
             if new is None:
                 await tx.execute(REMOVE_DEVICE, user_id, device_id)
+                await tx.execute(FORGET_OWED, user_id, device_id)
         for device_id, new in told.items():
             if device_id in known and _keys(new) != _keys(known[device_id]):
                 log.warning("device_keys_changed", user=user_id, device=device_id)

@@ -22,6 +22,15 @@ INSERT INTO session_shares (session_id, user_id, device_id, identity_key, messag
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (session_id, user_id, device_id, identity_key)
 DO UPDATE SET message_index = excluded.message_index, outcome = excluded.outcome, ratchet = excluded.ratchet
 """
+OWE = """
+INSERT INTO owed_keys (room_id, sender, session_id, user_id, device_id, identity_key, ratchet)
+SELECT $1, $2, session_id, user_id, device_id, identity_key, ratchet FROM session_shares
+WHERE session_id = $3 AND ratchet IS NOT NULL ON CONFLICT DO NOTHING
+"""
+TAKE_OWED = """
+DELETE FROM owed_keys
+WHERE room_id = $1 AND sender = $2 AND user_id = $3 AND device_id = $4 AND identity_key = $5 RETURNING ratchet
+"""
 FORGET_SHARES = "DELETE FROM session_shares WHERE session_id = $1"
 SHARED = "shared"
 
@@ -59,10 +68,11 @@ class KeySharing:
         rows = await tx.fetch(SELECT_SHARES, session_id)
         return {(row["user_id"], row["device_id"], row["identity_key"]): row for row in rows}
 
-    async def forget(self, tx: Transaction, session_id: str) -> None:
-        """The session has ended: nobody must get its key, or may get no more of it."""
-        await self._to_device.drop(tx, session_id)
-        await tx.execute(FORGET_SHARES, session_id)
+    async def follow(self, tx: Transaction, room_id: str, sender: str, former: str, session_id: str) -> None:
+        """The former session has ended: what its messages could not be read with for want of a one-time key is owed."""
+        await tx.execute(OWE, room_id, sender, former)
+        await tx.execute(FORGET_SHARES, former)
+        await self._to_device.follow(tx, former, session_id)
 
     async def share(
         self,
@@ -85,29 +95,23 @@ class KeySharing:
             assert own is not None
             told = await self.holders(tx, ratchet.session_id)
             messages: dict[str, dict[str, Any]] = {}
+            owed_messages = []
             for device in devices:
                 row = told.get(holder(device))
                 # From the first message on that it could not be given the key of.
                 first = self._missed(row) or ratchet
-                content = {
-                    "algorithm": MEGOLM,
-                    "room_id": room_id,
-                    "session_id": first.session_id,
-                    "session_key": first.session_key.to_base64(),
-                }
-                one_time_key = claimed_key(device, claimed)
-                message = await self._olm.encrypt(
-                    tx,
-                    own,
-                    device,
-                    "m.room_key",
-                    content,
-                    one_time_key=one_time_key,
-                    keep=sender == self._bot,
+                channel = await self._olm.channel(
+                    tx, own, device, one_time_key=claimed_key(device, claimed), keep=sender == self._bot
                 )
                 place = (ratchet.session_id, *holder(device))
-                if message is not None:
-                    messages.setdefault(device.user_id, {})[device.device_id] = message
+                if channel is not None:
+                    messages.setdefault(device.user_id, {})[device.device_id] = channel.encrypt(
+                        "m.room_key", _room_key(room_id, first)
+                    )
+                    for earlier in await self._owed(tx, room_id, sender, device):
+                        message = channel.encrypt("m.room_key", _room_key(room_id, earlier))
+                        owed_messages.append({device.user_id: {device.device_id: message}})
+                    await self._olm.keep(tx, channel)
                     await tx.execute(PUT_SHARE, *place, ratchet.message_index, SHARED, None)
                     continue
                 log.info("no_one_time_key", user=device.user_id, device=device.device_id)
@@ -117,6 +121,8 @@ class KeySharing:
                 await tx.execute(PUT_SHARE, *place, ratchet.message_index, NO_OLM, owed)
             if messages:
                 await self._to_device.add(tx, sender, ratchet.session_id, "m.room.encrypted", messages)
+            for one in owed_messages:
+                await self._to_device.add(tx, sender, ratchet.session_id, "m.room.encrypted", one, owed=True)
 
     async def withhold(
         self,
@@ -132,10 +138,20 @@ class KeySharing:
         await self._tell(tx, room_id, sender, session_id, device, code)
         await tx.execute(PUT_SHARE, session_id, *holder(device), index, code, None)
 
+    async def _owed(
+        self, tx: Transaction, room_id: str, sender: str, device: Device
+    ) -> list[GroupSession]:
+        """Of earlier sessions, each before the first message that the device cannot read. It is owed them no more."""
+        rows = await tx.fetch(TAKE_OWED, room_id, sender, *holder(device))
+        opened = (self._opened(row["ratchet"]) for row in rows)
+        return [session for session in opened if session is not None]
+
     def _missed(self, row: Row | None) -> GroupSession | None:
+        return None if row is None or row["ratchet"] is None else self._opened(row["ratchet"])
+
+    def _opened(self, pickle: str) -> GroupSession | None:
         try:
-            owed = None if row is None else row["ratchet"]
-            return None if owed is None else GroupSession.from_pickle(owed, self._pickle_key)
+            return GroupSession.from_pickle(pickle, self._pickle_key)
         except PickleException:
             return None
 
@@ -163,3 +179,13 @@ class KeySharing:
         await self._to_device.add(
             tx, sender, session_id, "m.room_key.withheld", {device.user_id: {device.device_id: content}}
         )
+
+
+def _room_key(room_id: str, session: GroupSession) -> dict[str, Any]:
+    """The content of an `m.room_key`, from the session's next message on."""
+    return {
+        "algorithm": MEGOLM,
+        "room_id": room_id,
+        "session_id": session.session_id,
+        "session_key": session.session_key.to_base64(),
+    }

@@ -68,6 +68,36 @@ class OlmPayload:
     content: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """An Olm session with one device, open for the length of a transaction."""
+
+    sender: OwnDevice
+    recipient: Device
+    session: Session
+    signed_device_keys: Mapping[str, Any]
+    is_new: bool
+    is_kept: bool
+
+    def encrypt(self, event_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the content of an `m.room.encrypted` to-device event."""
+        payload = {
+            "type": event_type,
+            "content": content,
+            "sender": self.sender.user_id,
+            "recipient": self.recipient.user_id,
+            "recipient_keys": {"ed25519": self.recipient.signing_key},
+            "keys": {"ed25519": self.sender.signing_key},
+            "sender_device_keys": self.signed_device_keys,
+        }
+        message_type, body = self.session.encrypt(json.dumps(payload, ensure_ascii=False).encode()).to_parts()
+        return {
+            "algorithm": OLM,
+            "sender_key": self.sender.identity_key,
+            "ciphertext": {self.recipient.identity_key: {"type": message_type, "body": encode_base64(body)}},
+        }
+
+
 class Olm:
     def __init__(self, own_devices: OwnDevices, clock: Clock, *, pickle_key: bytes) -> None:
         self._own_devices = own_devices
@@ -98,11 +128,21 @@ class Olm:
         content: Mapping[str, Any],
         *,
         one_time_key: str | None,
-        keep: bool,
     ) -> dict[str, Any] | None:
-        """Encrypt for one device; return the event content, or None where no session can be had.
+        """Encrypt for one device, in a session that is kept; return the event content, or None where there is none."""
+        channel = await self.channel(tx, sender, recipient, one_time_key=one_time_key, keep=True)
+        if channel is None:
+            return None
+        encrypted = channel.encrypt(event_type, content)
+        await self.keep(tx, channel)
+        return encrypted
 
-        `one_time_key` begins a new session; `keep` stores it for later messages.
+    async def channel(
+        self, tx: Transaction, sender: OwnDevice, recipient: Device, *, one_time_key: str | None, keep: bool
+    ) -> "Channel | None":
+        """A session with the device, for one message or several; None where none can be had.
+
+        `one_time_key` begins a new one; `keep`: it is for later messages, too. `Olm.keep` has to follow.
         """
         identity_key = Curve25519PublicKey.from_base64(recipient.identity_key)
         if one_time_key is not None:
@@ -117,25 +157,23 @@ class Olm:
             if not sessions:
                 return None
             session = sessions[0]
-        payload = {
-            "type": event_type,
-            "content": content,
-            "sender": sender.user_id,
-            "recipient": recipient.user_id,
-            "recipient_keys": {"ed25519": recipient.signing_key},
-            "keys": {"ed25519": sender.signing_key},
-            "sender_device_keys": self._own_devices.signed_device_keys(sender),
-        }
-        message_type, body = session.encrypt(json.dumps(payload, ensure_ascii=False).encode()).to_parts()
-        if keep:
-            await self._put(tx, sender.user_id, recipient.identity_key, session)
-            if one_time_key is not None:
-                await tx.execute(FORGET_OLDEST, sender.user_id, recipient.identity_key)
-        return {
-            "algorithm": OLM,
-            "sender_key": sender.identity_key,
-            "ciphertext": {recipient.identity_key: {"type": message_type, "body": encode_base64(body)}},
-        }
+        return Channel(
+            sender=sender,
+            recipient=recipient,
+            session=session,
+            signed_device_keys=self._own_devices.signed_device_keys(sender),
+            is_new=one_time_key is not None,
+            is_kept=keep,
+        )
+
+    async def keep(self, tx: Transaction, channel: "Channel") -> None:
+        """Store how far the channel's ratchet has moved, where it is for later messages, too."""
+        if not channel.is_kept:
+            return
+        own, other = channel.sender.user_id, channel.recipient.identity_key
+        await self._put(tx, own, other, channel.session)
+        if channel.is_new:
+            await tx.execute(FORGET_OLDEST, own, other)
 
     async def has_session(self, tx: Transaction, user_id: str, identity_key: str) -> bool:
         return bool(await self._sessions(tx, user_id, identity_key))

@@ -270,9 +270,9 @@ class Encryptor:
             row = await tx.fetch_one(SELECT, room_id, sender)
         if row is not None and not self._is_over(row):
             return row
-        if row is not None:
-            await self._sharing.forget(tx, row["session_id"])
         session = GroupSession()
+        if row is not None:
+            await self._sharing.follow(tx, room_id, sender, row["session_id"], session.session_id)
         pickle = session.pickle(self._pickle_key)
         await tx.execute(PUT, room_id, sender, session.session_id, pickle, self._clock.now())
         await self._inbound.import_own(

@@ -58,6 +58,12 @@ WHERE user_id = $1 AND device_id = $2
 END_MEGOLM_SESSIONS = "UPDATE outbound_sessions SET retired = 1 WHERE sender = $1"
 END_OLM_SESSIONS = "DELETE FROM olm_sessions WHERE own_user_id = $1"
 DROP_TO_DEVICE = "DELETE FROM to_device WHERE sender = $1"
+# A key counts as its session's only if it comes from the device that made it.
+FORGET_OWED = "DELETE FROM owed_keys WHERE sender = $1"
+OWE_NOTHING = """
+UPDATE session_shares SET ratchet = NULL
+WHERE session_id IN (SELECT session_id FROM outbound_sessions WHERE sender = $1)
+"""
 NOTE_RETIRED = """
 INSERT INTO retired_devices (user_id, device_id, reason, retired_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (user_id, device_id) DO UPDATE SET reason = excluded.reason, retired_at = excluded.retired_at
@@ -170,6 +176,8 @@ class OwnDevices:
             await tx.execute(END_MEGOLM_SESSIONS, user_id)
             await tx.execute(END_OLM_SESSIONS, user_id)
             await tx.execute(DROP_TO_DEVICE, user_id)
+            await tx.execute(FORGET_OWED, user_id)
+            await tx.execute(OWE_NOTHING, user_id)
         log.error("own_device_replaced", user=user_id, device=former, reason=reason)
 
     async def is_published(self, user_id: str) -> bool:

@@ -8,10 +8,11 @@ from appservice.homeserver import Homeserver
 from bridge.core.ids import new_id
 from bridge.storage.database import Database, Transaction
 
-INSERT = "INSERT INTO to_device (id, sender, session_id, type, body) VALUES ($1, $2, $3, $4, $5)"
+INSERT = "INSERT INTO to_device (id, sender, session_id, type, body, owed) VALUES ($1, $2, $3, $4, $5, $6)"
 SELECT = "SELECT id, sender, type, body FROM to_device WHERE session_id = $1 ORDER BY seq"
 DELETE = "DELETE FROM to_device WHERE id = $1"
-DELETE_OF_SESSION = "DELETE FROM to_device WHERE session_id = $1"
+DELETE_OF_SESSION = "DELETE FROM to_device WHERE session_id = $1 AND owed = 0"
+HAND_ON = "UPDATE to_device SET session_id = $2 WHERE session_id = $1"
 
 
 class ToDevice:
@@ -21,15 +22,26 @@ class ToDevice:
         self._own_devices = own_devices
 
     async def add(
-        self, tx: Transaction, sender: str, session_id: str, event_type: str, messages: dict[str, Any]
+        self,
+        tx: Transaction,
+        sender: str,
+        session_id: str,
+        event_type: str,
+        messages: dict[str, Any],
+        *,
+        owed: bool = False,
     ) -> None:
-        """`messages`: MXID -> device id -> content (ciphertext, or a withheld code: nothing secret)."""
-        body = json.dumps(messages, separators=(",", ":"))
-        await tx.execute(INSERT, new_id(), sender, session_id, event_type, body)
+        """`messages`: MXID -> device id -> content (ciphertext, or a withheld code: nothing secret).
 
-    async def drop(self, tx: Transaction, session_id: str) -> None:
-        """The session has ended: nobody needs what was not sent of it."""
-        await tx.execute(DELETE_OF_SESSION, session_id)
+        `owed`: of an earlier session, so that it has to arrive even if this one ends before.
+        """
+        body = json.dumps(messages, separators=(",", ":"))
+        await tx.execute(INSERT, new_id(), sender, session_id, event_type, body, int(owed))
+
+    async def follow(self, tx: Transaction, former: str, session_id: str) -> None:
+        """The former session has ended: nobody needs what was not sent of it, and the next one delivers the rest."""
+        await tx.execute(DELETE_OF_SESSION, former)
+        await tx.execute(HAND_ON, former, session_id)
 
     async def deliver(self, session_id: str) -> None:
         """Send what waits for this session; the row's id is the transaction id, so a repeat is no second message."""

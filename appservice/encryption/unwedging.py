@@ -122,7 +122,7 @@ class Unwedging:
             if device is None or key is None or own is None:
                 log.info("no_one_time_key", user=row["user_id"], device=row["device_id"])
                 return
-            message = await self._olm.encrypt(tx, own, device, "m.dummy", {}, one_time_key=key, keep=True)
+            message = await self._olm.encrypt(tx, own, device, "m.dummy", {}, one_time_key=key)
             if message is not None:
                 await self._to_device.add(
                     tx,

@@ -5,8 +5,11 @@ from datetime import timedelta
 import pytest
 
 from appservice.encryption.device_lists import accept_identity
+from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.encryption.sharing import ShareWith
+from appservice.homeserver import HomeserverUnavailable
 from bridge.core.clock import FrozenClock
+from bridge.storage.database import Database
 from tests.appservice.encryption.conftest import MakeParty
 from tests.appservice.encryption.engine import BOT, GHOST, OTHER_GHOST, ROOM, Engine
 from tests.appservice.encryption.party import Identity, Party
@@ -18,6 +21,12 @@ ZERO_KEY = "A" * 43
 
 def session_of(event: Json) -> str:
     return str(event["content"]["session_id"])
+
+
+async def end_sessions(database: Database) -> None:
+    """As when somebody leaves."""
+    async with database.transaction() as tx:
+        await retire_sessions(tx, ROOM)
 
 
 async def test_everybody_in_the_room_reads_what_the_bot_and_a_ghost_say(
@@ -229,6 +238,56 @@ async def test_a_device_without_a_one_time_key_is_told_and_reads_all_it_missed_b
     assert session_of(first) == session_of(second) == session_of(third)
     assert [bob.reads(event) for event in (first, second, third)] == [True, True, True]
     assert alice.reads(third)
+
+
+@pytest.mark.parametrize("sender", [BOT, GHOST])
+async def test_what_a_device_missed_of_sessions_that_have_ended_it_reads_once_it_has_a_key(
+    engine: Engine, database: Database, homeserver: FakeHomeserver, join: MakeParty, sender: str
+) -> None:
+    homeserver.set_membership(ROOM, GHOST, "join")
+    alice, bob = await join("alice"), await join("bob", one_time_keys=0)
+    events = []
+    for text in ("one", "two", "three"):
+        events += [await engine.say(words, sender=sender) for words in (text, f"{text} again")]
+        await end_sessions(database)
+    await bob.sync()
+    assert not any(bob.reads(event) for event in events)
+
+    await bob.publish_one_time_keys(1)
+    last = await engine.restarted().say("four", sender=sender)
+    for party in (alice, bob):
+        await party.sync()
+        assert [party.reads(event) for event in (*events, last)] == [True] * 7
+    assert len({session_of(event) for event in (*events, last)}) == 4
+
+
+async def test_a_key_of_an_ended_session_is_on_its_way_though_the_next_ends_before_it_left(
+    engine: Engine, database: Database, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    bob = await join("bob", one_time_keys=0)
+    missed = await engine.say("one")
+    await end_sessions(database)
+    await bob.publish_one_time_keys(2)
+    homeserver.fail("send_to_device", HomeserverUnavailable("away"))
+    with pytest.raises(HomeserverUnavailable):
+        await engine.say("two")
+    await end_sessions(database)
+    await engine.restarted().say("three")
+    await bob.sync()
+    assert bob.reads(missed)
+
+
+async def test_a_device_that_is_gone_is_owed_nothing(
+    engine: Engine, database: Database, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    bob = await join("bob", one_time_keys=0)
+    await engine.say("one")
+    await end_sessions(database)
+    await engine.say("two")
+    assert await database.fetch_value("SELECT COUNT(*) FROM owed_keys") == 1
+    homeserver.delete_device(bob.user, bob.device)
+    await engine.step()
+    assert await database.fetch_value("SELECT COUNT(*) FROM owed_keys") == 0
 
 
 async def test_a_server_that_is_down_keeps_nobody_else_from_reading(
