@@ -138,9 +138,7 @@ class KeySharing:
         await self._tell(tx, room_id, sender, session_id, device, code)
         await tx.execute(PUT_SHARE, session_id, *holder(device), index, code, None)
 
-    async def _owed(
-        self, tx: Transaction, room_id: str, sender: str, device: Device
-    ) -> list[GroupSession]:
+    async def _owed(self, tx: Transaction, room_id: str, sender: str, device: Device) -> list[GroupSession]:
         """Of earlier sessions, each before the first message that the device cannot read. It is owed them no more."""
         rows = await tx.fetch(TAKE_OWED, room_id, sender, *holder(device))
         opened = (self._opened(row["ratchet"]) for row in rows)

@@ -38,9 +38,13 @@ class ToDevice:
         body = json.dumps(messages, separators=(",", ":"))
         await tx.execute(INSERT, new_id(), sender, session_id, event_type, body, int(owed))
 
+    async def drop(self, tx: Transaction, session_id: str) -> None:
+        """Nobody needs what was not sent of it."""
+        await tx.execute(DELETE_OF_SESSION, session_id)
+
     async def follow(self, tx: Transaction, former: str, session_id: str) -> None:
-        """The former session has ended: nobody needs what was not sent of it, and the next one delivers the rest."""
-        await tx.execute(DELETE_OF_SESSION, former)
+        """The former session has ended: the next one delivers what is owed all the same."""
+        await self.drop(tx, former)
         await tx.execute(HAND_ON, former, session_id)
 
     async def deliver(self, session_id: str) -> None:
