@@ -19,9 +19,7 @@ class Access:
         if stored is None or (
             caller.is_person and not await self._takes_part(reader, caller, conversation_id)
         ):
-            raise NotFound(
-                "There is no conversation with this id. Open one, or check the id.", field="conversation_id"
-            )
+            raise NotFound("There is no conversation with this id.", field="conversation_id")
         return stored
 
     async def _takes_part(self, reader: Reader, caller: Caller, conversation_id: ConversationId) -> bool:
