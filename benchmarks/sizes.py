@@ -18,7 +18,7 @@ class Sizes:
     transactions: int
 
 
-FULL = Sizes(rounds=2, rooms=50, per_room=10, one_room=60, one_by_one=40, opened=12, transactions=400)
+FULL = Sizes(rounds=6, rooms=50, per_room=10, one_room=60, one_by_one=40, opened=12, transactions=400)
 QUICK = Sizes(rounds=1, rooms=5, per_room=5, one_room=10, one_by_one=8, opened=3, transactions=40)
 AT_ONCE = 16
 """Requests in flight where an endpoint is under load."""
