@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import structlog
@@ -92,7 +93,13 @@ from bridge.recap.store import RecapStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.sealing import Sealer
+from bridge.tokens.keys import PublicKeys
+from bridge.tokens.model import Issuer
+from bridge.tokens.service import Tokens
+from bridge.tokens.sources import OnDisk, Published
+from bridge.tokens.store import RevocationStore
 from bridge.web import health
+from bridge.web.auth import Credentials
 from bridge.web.problems import problems
 from bridge.web.server import serve
 
@@ -124,7 +131,25 @@ class _RoomIds:
 
 def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
     tenants = [TenantId(tenant.id) for tenant in config.platform.tenants]
-    return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants)
+    return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants, scopes=rest.SCOPES)
+
+
+def tokens(config: Config, database: Database, clock: Clock) -> Tokens:
+    issuers: dict[Issuer, PublicKeys] = {}
+    for tenant in config.platform.tenants:
+        known, tenant_id = tenant.tokens, TenantId(tenant.id)
+        if known is None:
+            continue
+        issuer = Issuer(
+            tenant_id=tenant_id,
+            issuer=known.issuer,
+            audience=known.audience,
+            role_claim=known.role_claim,
+            participant_claim=known.participant_claim,
+        )
+        source = Published(known.jwks_url) if known.jwks_url else OnDisk(Path(known.jwks_file or ""))
+        issuers[issuer] = PublicKeys(source, clock, tenant_id=tenant_id)
+    return Tokens(database, RevocationStore(), clock, issuers=issuers)
 
 
 def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
@@ -261,12 +286,15 @@ class Parts:
             max_text_length=config.messages.max_text_length,
         )
 
+        people = tokens(config, database, clock)
+        self.credentials = Credentials(api_keys(config, database, clock), people)
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
             clock=clock,
             master_key=config.storage.master_key.get_secret_value(),
-            keys=api_keys(config, database, clock),
+            keys=self.credentials,
+            tokens=people,
             conversation_service=conversations,
             conversation_store=self.conversation_store,
             message_service=messages,

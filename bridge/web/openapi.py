@@ -29,9 +29,9 @@ _WITH_BODY = (
     "unsupported_media_type",
     "invalid_input",
 )
-_REFUSED_BY: dict[Literal["api_key", "signature"], str] = {
-    "api_key": "unauthorized",
-    "signature": "signature_refused",
+_REFUSED_BY: dict[Literal["api_key", "signature"], tuple[str, ...]] = {
+    "api_key": ("unauthorized", "forbidden"),
+    "signature": ("signature_refused",),
 }
 _PROBLEM: Json = {
     "type": "object",
@@ -62,7 +62,14 @@ _SECURITY: Json = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "`Authorization: Bearer festimo_<key id>_<secret>`, made by `festimo api-key create`",
+        "description": "For programs: `Authorization: Bearer festimo_<key id>_<secret>`, made by `festimo api-key"
+        " create`, for everything or for the scopes it names",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "For people and staff: a token of the tenant's sign-in service; see docs/auth.md",
     },
     "signature": {
         "type": "apiKey",
@@ -128,8 +135,11 @@ def _operation(operation: AnyOperation, by_name: Mapping[str, AnyOperation], sch
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "security": [{operation.security: []}],
+        "security": _security(operation),
     }
+    if operation.security == "api_key":
+        made["x-roles"] = sorted(operation.roles)
+        made["x-scope"] = operation.scope
     if operation.description:
         made["description"] = operation.description
     parameters = list(_parameters(operation))
@@ -144,6 +154,12 @@ def _operation(operation: AnyOperation, by_name: Mapping[str, AnyOperation], sch
         for status, says in operation.answers.items()
     } | _problems(operation)
     return made
+
+
+def _security(operation: AnyOperation) -> list[Json]:
+    if operation.security == "api_key" and operation.roles > {"service"}:
+        return [{"api_key": []}, {"token": []}]
+    return [{operation.security: []}]
 
 
 def _parameters(operation: AnyOperation) -> Iterable[Json]:
@@ -201,7 +217,7 @@ def _success(
 
 
 def _problems(operation: AnyOperation) -> Json:
-    codes = [*operation.refusals, _REFUSED_BY[operation.security], *_ALWAYS]
+    codes = [*operation.refusals, *_REFUSED_BY[operation.security], *_ALWAYS]
     codes += _WITH_PARAMETERS if operation.security == "api_key" else ()
     codes += _WITH_BODY if operation.takes_body else ()
     codes += ("idempotency_key_reused",) if operation.may_be_repeated else ()
