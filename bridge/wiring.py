@@ -100,8 +100,9 @@ from bridge.tokens.sources import OnDisk, Published
 from bridge.tokens.store import RevocationStore
 from bridge.web import health
 from bridge.web.auth import Credentials
+from bridge.web.gate import Gate
 from bridge.web.problems import problems
-from bridge.web.server import serve
+from bridge.web.server import serve, tls_of
 
 log = structlog.get_logger(__name__)
 
@@ -223,7 +224,10 @@ async def running(
             assembled(config, homeserver, clock, open_=open_, patience=patience)
         )
         server = await serve(
-            parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
+            parts.app(),
+            host=config.appservice.listen_host,
+            port=config.appservice.listen_port,
+            tls=tls_of(config.web),
         )
         stack.push_async_callback(server.stop)
         work = asyncio.create_task(parts.work(), name="bridge")
@@ -610,6 +614,8 @@ class Parts:
             )
         )
         app.add_subapp("/_matrix/", self._homeserver_side.app())
+        ours = self._config.web
+        Gate(allowed=ours.allowed_ips, trusted=ours.trusted_proxies, origins=ours.allowed_origins).guard(app)
         return app
 
     async def work(self) -> None:

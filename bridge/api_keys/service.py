@@ -33,9 +33,7 @@ class ApiKeys:
         self._tenants = frozenset(tenants)
         self.scopes = frozenset(scopes)
 
-    async def create(
-        self, tenant_id: TenantId, *, name: str, scopes: Collection[str] | None = None
-    ) -> Token:
+    async def create(self, tenant_id: TenantId, *, name: str, scopes: Collection[str] | None = None) -> Token:
         """The only time that the secret can be seen. `scopes`: None for all, those to come included."""
         if tenant_id not in self._tenants:
             raise TenantUnknown(
@@ -92,7 +90,9 @@ class ApiKeys:
             if scope not in self.scopes:
                 raise ScopeUnknown(f"{scope} is no scope. These are: {known}.", field="scope")
         if not scopes:
-            raise ScopeUnknown(f"A key without any scope opens nothing. Name at least one of {known}.", field="scope")
+            raise ScopeUnknown(
+                f"A key without any scope opens nothing. Name at least one of {known}.", field="scope"
+            )
 
     async def all(self) -> list[ApiKey]:
         return await self._store.all(self._database)

@@ -1,25 +1,14 @@
 """Whose tokens let a tenant's people in: its sign-in service (OpenID Connect, or anything that signs JWTs)."""
 
-import ipaddress
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from bridge.config.section import Section
+from bridge.config.section import Section, is_loopback
 
 _VISIBLE = re.compile(r"[!-~]{1,500}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent there stays on this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _visible(value: str) -> str:

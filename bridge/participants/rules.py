@@ -25,6 +25,7 @@ def acting_as_somebody(caller: Caller, named: str | None, *, field: str) -> Part
     somebody = acting(caller, named, field=field)
     if somebody is None:
         raise NobodyNamed(
-            f"Programs and staff say for whom they act. Nothing was changed. Name a participant in `{field}`.", field=field
+            f"Programs and staff say for whom they act. Nothing was changed. Name a participant in `{field}`.",
+            field=field,
         )
     return somebody

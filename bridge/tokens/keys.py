@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from bridge.core.clock import Clock
@@ -20,7 +21,6 @@ FRESH = timedelta(hours=1)
 PAUSE = timedelta(seconds=10)
 """Between two attempts, whatever unknown keys tokens name."""
 MOST_KEYS = 100
-SMALLEST_RSA = 2048
 
 _KINDS: Mapping[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {
     "RSA": RSAKey,
@@ -61,7 +61,9 @@ class PublicKeys:
             try:
                 self._keys = read_keys(await self._source.fetch())
             except KeysUnusable as error:
-                log.warning("token_keys_unusable", tenant=self._tenant_id, why=str(error), kept=len(self._keys))
+                log.warning(
+                    "token_keys_unusable", tenant=self._tenant_id, why=str(error), kept=len(self._keys)
+                )
                 return
             self._fetched_at = self._clock.now()
             log.info("token_keys_fetched", tenant=self._tenant_id, number=len(self._keys))
@@ -94,13 +96,12 @@ def _key(described: Mapping[str, object]) -> Key | None:
         return None
     if described.get("use", "sig") != "sig":
         return None
-    try:
-        key = _KINDS[kind].import_key(dict(described))  # type: ignore[arg-type] # it is checked there
-        if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SecurityWarning)  # of a weak one
+        try:
+            return _KINDS[kind].import_key(dict(described))  # type: ignore[arg-type] # it is checked there
+        except (JoseError, SecurityWarning, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             return None
-    except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
-        return None
-    return key
 
 
 def _within(span: timedelta, since: int | None, now: int) -> bool:

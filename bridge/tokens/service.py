@@ -62,7 +62,7 @@ class Tokens:
             return await self._believed(text)
         except NotBelieved as refused:
             REFUSED.labels(refused.reason).inc()
-            log.info("token_refused", reason=refused.reason)
+            log.debug("token_refused", reason=refused.reason)
             return None
 
     async def still_holds(self, caller: Caller) -> bool:

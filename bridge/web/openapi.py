@@ -19,7 +19,7 @@ AnyOperation = Operation[Any, Any]
 VERSION = "1"
 REF = "#/components/schemas/{model}"
 
-_ALWAYS = ("internal_error", "unavailable")
+_ALWAYS = ("forbidden", "internal_error", "unavailable")
 _WITH_PARAMETERS = ("malformed_request", "invalid_input")
 _WITH_BODY = (
     "malformed_json",
@@ -29,9 +29,9 @@ _WITH_BODY = (
     "unsupported_media_type",
     "invalid_input",
 )
-_REFUSED_BY: dict[Literal["api_key", "signature"], tuple[str, ...]] = {
-    "api_key": ("unauthorized", "forbidden"),
-    "signature": ("signature_refused",),
+_REFUSED_BY: dict[Literal["api_key", "signature"], str] = {
+    "api_key": "unauthorized",
+    "signature": "signature_refused",
 }
 _PROBLEM: Json = {
     "type": "object",
@@ -217,7 +217,7 @@ def _success(
 
 
 def _problems(operation: AnyOperation) -> Json:
-    codes = [*operation.refusals, *_REFUSED_BY[operation.security], *_ALWAYS]
+    codes = [*operation.refusals, _REFUSED_BY[operation.security], *_ALWAYS]
     codes += _WITH_PARAMETERS if operation.security == "api_key" else ()
     codes += _WITH_BODY if operation.takes_body else ()
     codes += ("idempotency_key_reused",) if operation.may_be_repeated else ()

@@ -124,6 +124,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_failure(request, error).response()
 
 
+def refused(refusal: Refusal) -> web.Response:
+    """For what refuses before a handler is reached."""
+    return _from_refusal(refusal).response()
+
+
 def _from_refusal(refusal: Refusal) -> Problem:
     return Problem(
         code=refusal.code,

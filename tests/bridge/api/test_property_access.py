@@ -1,4 +1,4 @@
-"""Whoever asks, with whatever they show, for whatever there is: who has no right to it gets nothing and changes nothing."""
+"""Whoever asks, with whatever they show, for whatever there is: who has no right gets nothing and changes nothing."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -17,7 +17,14 @@ from tests.bridge.api.world import OURS, THEIRS, World
 from tests.bridge.tokens.sign_in import SignIn, new_key, sign, unsigned
 
 Spoiled = Literal[
-    "good", "expired", "revoked", "another key", "another tenant's key", "not signed", "a shared secret", "a program"
+    "good",
+    "expired",
+    "revoked",
+    "another key",
+    "another tenant's key",
+    "not signed",
+    "a shared secret",
+    "a program",
 ]
 SPOILED: tuple[Spoiled, ...] = (
     "expired",
@@ -116,6 +123,7 @@ def token_of(asker: Asker, person: str, world: World) -> str:
 async def test_no_access_without_right(people: People, world: World, there: list[Room], asker: Asker) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 9: no access without right"""
     run = f"-{next(numbers)}"  # every example has people and parties of its own
+    world.clock.advance(1)  # so that its conversations stand on the first page
     for api in (people.sides.ours, people.sides.theirs):
         await api.post("/api/v1/token-revocations", {"kind": "session", "value": "revoked"})
     made = [(room, *await furnished(people, world, room, run)) for room in there]

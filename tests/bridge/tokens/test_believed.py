@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -131,26 +132,36 @@ def with_its_own_key(one: SignIn) -> str:
     return one.signed(one.claims(), key=STRANGER, jwk=STRANGER.as_dict(private=False), kid="theirs")
 
 
+def as_rsa(one: SignIn) -> str:
+    return sign(one.claims(), RSA, {"alg": "RS256", "kid": "k1"})
+
+
 BAD: dict[str, tuple[str, Make]] = {
     # Signature
     "not signed": ("algorithm", lambda one: unsigned(one.claims(), {"alg": "none", "kid": "k1"})),
-    "not signed, in capitals": ("algorithm", lambda one: unsigned(one.claims(), {"alg": "None", "kid": "k1"})),
+    "not signed, in capitals": (
+        "algorithm",
+        lambda one: unsigned(one.claims(), {"alg": "None", "kid": "k1"}),
+    ),
     "signed with the public key as a secret": ("algorithm", as_hmac),
     "signed with its PEM as a secret": ("algorithm", as_pem_hmac),
     "no algorithm": ("malformed", lambda one: unsigned(one.claims(), {"kid": "k1"})),
-    "an algorithm that is a list": ("algorithm", lambda one: unsigned(one.claims(), {"alg": ["ES256"], "kid": "k1"})),
+    "an algorithm that is a list": (
+        "algorithm",
+        lambda one: unsigned(one.claims(), {"alg": ["ES256"], "kid": "k1"}),
+    ),
     "no signature": ("signature", lambda one: one.token().rpartition(".")[0] + "."),
     "another's key under our id": ("signature", lambda one: one.signed(one.claims(), key=STRANGER)),
     "its own key in the header": ("key_unknown", with_its_own_key),
     "other claims under a good signature": ("signature", tampered),
-    "another algorithm than the key is of": (
-        "signature",
-        lambda one: one.signed(one.claims(), alg="RS256"),
-    ),
+    "another algorithm than the key is of": ("signature", as_rsa),
     # Key
     "no key named": ("key_unknown", lambda one: one.signed(one.claims(), kid=None)),
     "a key that is not published": ("key_unknown", lambda one: one.signed(one.claims(), kid="k2")),
-    "a key that is no text": ("malformed", lambda one: unsigned(one.claims(), {"alg": "ES256", "kid": 5}) + "eA"),
+    "a key that is no text": (
+        "key_unknown",
+        lambda one: unsigned(one.claims(), {"alg": "ES256", "kid": 5}) + "eA",
+    ),
     # Header
     "made for something else": ("type", lambda one: one.signed(one.claims(), typ="logout+jwt")),
     "must be understood": ("malformed", lambda one: one.signed(one.claims(), crit=["exp"], exp=1)),
@@ -178,7 +189,10 @@ BAD: dict[str, tuple[str, Make]] = {
         lambda one: one.signed(json.dumps(one.claims(exp=float("inf"))).encode()),
     ),
     "expires when no calendar reaches": ("malformed", lambda one: of(one, exp=10**18)),
-    "lives too long": ("lives_too_long", lambda one: of(one, exp=one.seconds + LONGEST_LIFE.days * 86400 + 1)),
+    "lives too long": (
+        "lives_too_long",
+        lambda one: of(one, exp=one.seconds + LONGEST_LIFE.days * 86400 + 1),
+    ),
     "not valid yet": ("not_yet_valid", lambda one: of(one, nbf=one.seconds + LATE + 1)),
     "issued in the future": ("not_yet_valid", lambda one: of(one, iat=one.seconds + LATE + 1)),
     "issued at no time": ("malformed", lambda one: of(one, iat=None)),
@@ -253,9 +267,9 @@ async def test_the_role_stands_where_the_issuer_puts_it(
     assert await tokens.caller_of(of(one)) is None
 
 
-@given(st.binary() | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(json.dumps).map(str.encode))
+@given(
+    st.binary() | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(json.dumps).map(str.encode)
+)
 def test_whatever_stands_in_a_token_is_read_or_refused(text: bytes) -> None:
-    try:
+    with suppress(NotBelieved):
         check_header(read_object(text))
-    except NotBelieved:
-        pass
