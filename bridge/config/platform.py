@@ -109,8 +109,10 @@ def conflicts(platform: object) -> Iterator[ConfigProblem]:
 
 def _issuer_and_audience(tenant: Mapping[object, object]) -> tuple[str, str] | None:
     tokens = tenant.get("tokens")
-    found = (tokens.get("issuer"), tokens.get("audience")) if isinstance(tokens, Mapping) else ()
-    return (found[0], found[1]) if found and all(isinstance(one, str) for one in found) else None
+    if not isinstance(tokens, Mapping):
+        return None
+    issuer, audience = tokens.get("issuer"), tokens.get("audience")
+    return (issuer, audience) if isinstance(issuer, str) and isinstance(audience, str) else None
 
 
 def _secrets(index: int, tenant: Mapping[object, object]) -> Iterator[tuple[str, bytes]]:

@@ -12,7 +12,9 @@ MESSAGES = "/api/v1/messages"
 
 
 @pytest.mark.parametrize("named", [{}, {"sender_id": "u-anna"}, {"sender_id": None}], ids=str)
-async def test_what_a_person_says_is_theirs(people: People, sides: Sides, named: dict[str, str]) -> None:
+async def test_what_a_person_says_is_theirs(
+    people: People, sides: Sides, named: dict[str, str | None]
+) -> None:
     conversation_id = await opened(sides.ours)
     posted = await people.anna.post(messages_of(conversation_id), {"text": "Marzipan?"} | named)
     assert posted.status == 201

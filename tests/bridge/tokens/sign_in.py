@@ -17,7 +17,7 @@ HOUR = 60 * 60
 
 
 def new_key(key_id: str = "k1", curve: str = "P-256") -> ECKey:
-    return ECKey.generate_key(curve, {"kid": key_id})  # type: ignore[arg-type] # one of its curves
+    return ECKey.generate_key(curve, {"kid": key_id})
 
 
 class SignIn:

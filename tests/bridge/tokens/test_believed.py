@@ -97,7 +97,7 @@ GOOD: dict[str, Make] = {
     "as long as a token may live": lambda one: of(one, exp=one.seconds + LONGEST_LIFE.days * 86400),
     "type of an access token": lambda one: one.signed(one.claims(), typ="at+JWT"),
     "without a type": lambda one: one.signed(one.claims(), typ=None),
-    "a header nobody knows": lambda one: one.signed(one.claims(), **{"x-trace": "7"}),
+    "a header nobody knows": lambda one: one.signed(one.claims(), trace="7"),
     "a claim nobody knows": lambda one: of(one, favourite_cake="marzipan"),
 }
 

@@ -66,16 +66,6 @@ async def test_nothing_is_answered_in_the_clear(server: Server) -> None:
             await session.get(f"http://127.0.0.1:{server.port}/")
 
 
-async def test_old_tls_is_refused(server: Server, tmp_path: Path) -> None:
-    old = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
-        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"https://127.0.0.1:{server.port}/", ssl=old)
-
-
 def missing(files: Web) -> None:
     Path(str(files.tls_key)).unlink()
 
