@@ -25,6 +25,7 @@ from bridge.core.clock import Clock
 from bridge.storage.closed import ClosedDatabase
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
+from bridge.web.server import tls_of
 
 Look = Callable[[], Awaitable[str]]
 
@@ -53,7 +54,7 @@ class _Doctor:
         self._identity_secret = keys.identity_secret.get_secret_value()
         self._pickle_key = keys.pickle_key.get_secret_value()
         self._sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
-        self._process = Process(ours.listen_host, ours.listen_port, session, stack)
+        self._process = Process(ours.listen_host, ours.listen_port, session, stack, tls_of(config.web))
         self._stand_in = StandIn(
             self._homeserver, self._names, self._sealer, clock, hs_token=ours.hs_token.get_secret_value()
         )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import structlog
@@ -92,9 +93,16 @@ from bridge.recap.store import RecapStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.sealing import Sealer
+from bridge.tokens.keys import PublicKeys
+from bridge.tokens.model import Issuer
+from bridge.tokens.service import Tokens
+from bridge.tokens.sources import OnDisk, Published
+from bridge.tokens.store import RevocationStore
 from bridge.web import health
+from bridge.web.auth import Credentials
+from bridge.web.gate import Gate
 from bridge.web.problems import problems
-from bridge.web.server import serve
+from bridge.web.server import serve, tls_of
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +132,25 @@ class _RoomIds:
 
 def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
     tenants = [TenantId(tenant.id) for tenant in config.platform.tenants]
-    return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants)
+    return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants, scopes=rest.SCOPES)
+
+
+def tokens(config: Config, database: Database, clock: Clock) -> Tokens:
+    issuers: dict[Issuer, PublicKeys] = {}
+    for tenant in config.platform.tenants:
+        known, tenant_id = tenant.tokens, TenantId(tenant.id)
+        if known is None:
+            continue
+        issuer = Issuer(
+            tenant_id=tenant_id,
+            issuer=known.issuer,
+            audience=known.audience,
+            role_claim=known.role_claim,
+            participant_claim=known.participant_claim,
+        )
+        source = Published(known.jwks_url) if known.jwks_url else OnDisk(Path(known.jwks_file or ""))
+        issuers[issuer] = PublicKeys(source, clock, tenant_id=tenant_id)
+    return Tokens(database, RevocationStore(), clock, issuers=issuers)
 
 
 def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
@@ -198,7 +224,10 @@ async def running(
             assembled(config, homeserver, clock, open_=open_, patience=patience)
         )
         server = await serve(
-            parts.app(), host=config.appservice.listen_host, port=config.appservice.listen_port
+            parts.app(),
+            host=config.appservice.listen_host,
+            port=config.appservice.listen_port,
+            tls=tls_of(config.web),
         )
         stack.push_async_callback(server.stop)
         work = asyncio.create_task(parts.work(), name="bridge")
@@ -261,12 +290,15 @@ class Parts:
             max_text_length=config.messages.max_text_length,
         )
 
+        people = tokens(config, database, clock)
+        self.credentials = Credentials(api_keys(config, database, clock), people)
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
             clock=clock,
             master_key=config.storage.master_key.get_secret_value(),
-            keys=api_keys(config, database, clock),
+            keys=self.credentials,
+            tokens=people,
             conversation_service=conversations,
             conversation_store=self.conversation_store,
             message_service=messages,
@@ -582,6 +614,8 @@ class Parts:
             )
         )
         app.add_subapp("/_matrix/", self._homeserver_side.app())
+        ours = self._config.web
+        Gate(allowed=ours.allowed_ips, trusted=ours.trusted_proxies, origins=ours.allowed_origins).guard(app)
         return app
 
     async def work(self) -> None:

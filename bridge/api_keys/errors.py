@@ -11,3 +11,7 @@ class TenantUnknown(Refusal):
 
 class NameUnusable(Refusal):
     code: ClassVar[str] = "name_unusable"
+
+
+class ScopeUnknown(Refusal):
+    code: ClassVar[str] = "scope_unknown"

@@ -14,7 +14,10 @@ _TOKEN = re.compile(r"festimo_(?P<key_id>[0-9a-f]{16})_(?P<secret>[0-9a-f]{64})"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """`secret_hash`: SHA-256; enough for a secret of 256 random bits, which nobody can try out."""
+    """`secret_hash`: SHA-256; enough for a secret of 256 random bits, which nobody can try out.
+
+    `scopes`: what it is good for; None: everything that a program may.
+    """
 
     key_id: str
     tenant_id: TenantId
@@ -22,6 +25,7 @@ class ApiKey:
     secret_hash: bytes
     created_at: int
     revoked_at: int | None
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -25,12 +26,13 @@ class Process:
     port: int
     session: aiohttp.ClientSession
     stack: AsyncExitStack
+    tls: ssl.SSLContext | None = None
     running: bool | None = None
 
     async def check(self, stand_in: web.Application) -> str:
         """Serve `stand_in`, for as long as `stack` lasts, where nobody listens."""
         try:
-            server = await serve(stand_in, host=self.host, port=self.port)
+            server = await serve(stand_in, host=self.host, port=self.port, tls=self.tls)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise _cannot_listen(error) from error
@@ -43,9 +45,13 @@ class Process:
 
     async def _readiness(self) -> str:
         host = EVERYWHERE.get(self.host, self.host)
-        at = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "http" if self.tls is None else "https"
+        at = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
         try:
-            async with self.session.get(f"{at}/health/ready", timeout=ANSWER) as response:
+            # The certificate has the name that others use; here it is our own address that is asked.
+            async with self.session.get(
+                f"{at}/health/ready", timeout=ANSWER, ssl=self.tls is None
+            ) as response:
                 answer = await response.json()
                 checks = dict(answer["checks"])
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):

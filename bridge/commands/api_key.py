@@ -29,12 +29,28 @@ DEFAULT_CONFIG = Path("config.yaml")
 def create(
     tenant: Annotated[str, typer.Option(help="The tenant it opens, as in `platform.tenants`.")],
     name: Annotated[str, typer.Option(help="What it is for, such as the program that will use it.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="All that it is good for, such as `messages:read`; several times for several. Left out: everything."
+            " `festimo api-key scopes` lists them."
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Make a key and print it, this once: it is kept as a hash only."""
-    token = _with_keys(config, lambda keys: keys.create(TenantId(tenant), name=name))
+    token = _with_keys(config, lambda keys: keys.create(TenantId(tenant), name=name, scopes=scope or None))
     typer.echo(str(token))
     typer.echo("Keep it in a safe place: it is not shown again.", err=True)
+
+
+@app.command()
+def scopes() -> None:
+    """Show what a key can be limited to."""
+    from bridge.platform.rest import SCOPES
+
+    for scope in sorted(SCOPES):
+        typer.echo(scope)
 
 
 @app.command("list")
@@ -42,7 +58,10 @@ def list_(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Show all keys, revoked ones too; no secrets."""
     for key in _with_keys(config, lambda keys: keys.all()):
         state = "valid" if key.revoked_at is None else f"revoked {_day(key.revoked_at)}"
-        typer.echo(f"{key.key_id}  {key.tenant_id}  made {_day(key.created_at)}  {state}  {key.name}")
+        good_for = "everything" if key.scopes is None else " ".join(sorted(key.scopes))
+        typer.echo(
+            f"{key.key_id}  {key.tenant_id}  made {_day(key.created_at)}  {state}  {good_for}  {key.name}"
+        )
 
 
 @app.command()

@@ -34,6 +34,10 @@ def init(
         str, typer.Option(help="sqlite:///FILE, or postgresql://user:password@host/name.")
     ] = "sqlite:///festimo.db",
     tenant: Annotated[str, typer.Option(help="Short name of the platform's tenant.")] = "festipin",
+    behind_proxy: Annotated[
+        bool,
+        typer.Option("--behind-proxy", help="Nobody reaches --listen but through a proxy that ends TLS."),
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where to write the files.", file_okay=False)] = Path(),
 ) -> None:
     """Write config.yaml and registration.yaml with fresh secrets (0600). Never overwrites."""
@@ -51,6 +55,7 @@ def init(
         listen=listen,
         database_url=database_url,
         tenant=tenant,
+        behind_proxy=behind_proxy,
     )
     config = _checked(raw)
     try:

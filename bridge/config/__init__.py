@@ -9,6 +9,8 @@ from bridge.config.messages import Messages
 from bridge.config.platform import Platform, Tenant
 from bridge.config.problems import ConfigError, ConfigProblem
 from bridge.config.storage import Storage
+from bridge.config.tokens import Tokens
+from bridge.config.web import Web
 
 __all__ = [
     "Appservice",
@@ -23,5 +25,7 @@ __all__ = [
     "ShareWith",
     "Storage",
     "Tenant",
+    "Tokens",
+    "Web",
     "load",
 ]

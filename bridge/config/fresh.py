@@ -10,10 +10,16 @@ TOKEN_BYTES = 32
 
 
 def fresh_settings(
-    *, server_name: str, homeserver_url: str, listen: str, database_url: str, tenant: str
+    *,
+    server_name: str,
+    homeserver_url: str,
+    listen: str,
+    database_url: str,
+    tenant: str,
+    behind_proxy: bool = False,
 ) -> dict[str, Any]:
     """Everything that has no default, made new. `Config.model_validate` takes it; so does a YAML file."""
-    return {
+    made: dict[str, Any] = {
         "homeserver": {"url": homeserver_url, "server_name": server_name},
         "appservice": {
             "listen": listen,
@@ -26,6 +32,9 @@ def fresh_settings(
         "encryption": {"identity_secret": _key(), "pickle_key": _key()},
         "platform": {"tenants": [{"id": tenant, "webhook_secrets": [f"whsec_{_key()}"]}]},
     }
+    if behind_proxy:
+        made["web"] = {"behind_proxy": True}
+    return made
 
 
 def _key() -> str:

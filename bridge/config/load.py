@@ -15,8 +15,9 @@ from bridge.config.homeserver import Homeserver
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform
 from bridge.config.problems import ConfigError, ConfigProblem, problems_of
-from bridge.config.section import MAKE_KEY, Section
+from bridge.config.section import MAKE_KEY, Section, is_loopback
 from bridge.config.storage import Storage
+from bridge.config.web import Web
 
 
 class Config(Section):
@@ -27,6 +28,9 @@ class Config(Section):
     encryption: Encryption = Field(description="our own keys, and whom room keys are given to")
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
     platform: Platform = Field(description="who sends us events")
+    web: Web = Field(
+        default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"
+    )
 
     @field_validator("encryption")
     @classmethod
@@ -36,6 +40,26 @@ class Config(Section):
         if master_key in (encryption.identity_secret, encryption.pickle_key):
             raise ValueError(f"holds the same key as `storage.master_key`. Make another with {MAKE_KEY}")
         return encryption
+
+    @field_validator("web")
+    @classmethod
+    def _protected(cls, web: Web, info: ValidationInfo) -> Web:
+        appservice = info.data.get("appservice")
+        if not isinstance(appservice, Appservice):
+            return web
+        if web.tls_certificate is None:
+            if not web.behind_proxy and not is_loopback(appservice.listen_host):
+                raise ValueError(
+                    "says nothing of TLS, but `appservice.listen` can be reached from other machines. Set"
+                    " `tls_certificate` and `tls_key`, or `behind_proxy: true` where nobody reaches it but a proxy that"
+                    " ends TLS (or a container's published port on 127.0.0.1)"
+                )
+        elif not appservice.url.startswith("https://"):
+            raise ValueError(
+                "has TLS, so the homeserver reaches us by https only. Set `appservice.url` to https://..., with the"
+                " name that is in the certificate"
+            )
+        return web
 
 
 def load(path: Path | str) -> Config:

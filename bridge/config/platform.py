@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.config.problems import ConfigProblem
 from bridge.config.section import Section, decode_base64, refuse_placeholder
+from bridge.config.tokens import Tokens
 
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what every secret begins with
 # Standard Webhooks, "Signature scheme": between 24 and 64 bytes.
@@ -59,6 +60,9 @@ class Tenant(Section):
         strict=False,
         description="whsec_... secrets the platform signs with; several while rotating",
     )
+    tokens: Tokens | None = Field(
+        default=None, description="whose tokens let people in; without it only API keys open anything"
+    )
 
 
 class Platform(Section):
@@ -74,6 +78,7 @@ def conflicts(platform: object) -> Iterator[ConfigProblem]:
         return
     first_with_id: dict[str, int] = {}
     first_with_secret: dict[bytes, tuple[int, str]] = {}
+    first_with_tokens: dict[tuple[str, str], int] = {}
     for index, tenant in enumerate(tenants):
         if not isinstance(tenant, Mapping):
             continue
@@ -82,6 +87,13 @@ def conflicts(platform: object) -> Iterator[ConfigProblem]:
             yield ConfigProblem(
                 f"platform.tenants[{index}].id",
                 f"is the id of platform.tenants[{first_with_id[tenant_id]}] already. Choose another",
+            )
+        tokens = _issuer_and_audience(tenant)
+        if tokens is not None and first_with_tokens.setdefault(tokens, index) != index:
+            yield ConfigProblem(
+                f"platform.tenants[{index}].tokens",
+                f"has the issuer and the audience of platform.tenants[{first_with_tokens[tokens]}].tokens, so nobody"
+                " could tell whose a token is. Give each tenant an audience of its own",
             )
         for key, secret in _secrets(index, tenant):
             owner, owner_key = first_with_secret.setdefault(secret, (index, key))
@@ -93,6 +105,14 @@ def conflicts(platform: object) -> Iterator[ConfigProblem]:
                 )
             elif owner_key != key:
                 yield ConfigProblem(key, f"is the same secret as {owner_key}. Remove one of them")
+
+
+def _issuer_and_audience(tenant: Mapping[object, object]) -> tuple[str, str] | None:
+    tokens = tenant.get("tokens")
+    if not isinstance(tokens, Mapping):
+        return None
+    issuer, audience = tokens.get("issuer"), tokens.get("audience")
+    return (issuer, audience) if isinstance(issuer, str) and isinstance(audience, str) else None
 
 
 def _secrets(index: int, tenant: Mapping[object, object]) -> Iterator[tuple[str, bytes]]:

@@ -5,6 +5,7 @@ Whatever is refused here is told by its key alone: a message never holds the val
 
 import base64
 import binascii
+import ipaddress
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -89,6 +90,16 @@ def split_listen(listen: str) -> tuple[str, int]:
             "must be host:port, like 127.0.0.1:29400 or [::1]:29400, with a port from 1 to 65535"
         )
     return match["ipv6"] or match["host"], port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _listen(value: str) -> str:

@@ -1,20 +1,21 @@
 """Conversations by REST: open one, look at one, list them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from bridge.conversations.access import Access
+from bridge.conversations.access import Access, member_of
 from bridge.conversations.model import Status
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore, Filter
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
-from bridge.core.caller import Caller
+from bridge.core.caller import EVERYBODY, STAFF, Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.core.ids import ConversationId, PartyId, VendorId
 from bridge.participants.input import Party, Vendor
 from bridge.storage.database import Database, Transaction
 from bridge.web.fields import Data, Id
@@ -75,6 +76,7 @@ OPEN = Operation(
         HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
+    roles=STAFF,
     links=_LINKS,
 )
 LIST = Operation(
@@ -82,11 +84,13 @@ LIST = Operation(
     path=PATH,
     name="listConversations",
     summary="List conversations, newest first",
+    description="A person's own; all of the tenant for programs and staff.",
     tag="conversations",
     params=ListOfConversations,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
     refusals=("invalid_cursor",),
+    roles=EVERYBODY,
 )
 GET = Operation(
     method="GET",
@@ -98,17 +102,20 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
+    roles=EVERYBODY,
 )
 LIST_OF_PARTY = Operation(
     method="GET",
     path="/api/v1/parties/{party_id}/conversations",
     name="listConversationsOfParty",
     summary="List a party's conversations, newest first",
+    description="Those in which a person takes part; all for programs and staff.",
     tag="conversations",
     params=ListOfParty,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
     refusals=("not_found", "invalid_cursor"),
+    roles=EVERYBODY,
 )
 OPERATIONS = (OPEN, LIST, GET, LIST_OF_PARTY)
 
@@ -164,20 +171,29 @@ class ConversationsApi:
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+            member=member_of(caller),
         )
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
     async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
-        party_id = PartyId(asked.party_id)
-        if not await self._store.has_party(self._database, caller.tenant_id, party_id):
+        everything = Filter(party_id=PartyId(asked.party_id), member=member_of(caller))
+        if not await self._store.newest(self._database, caller.tenant_id, everything, before=None, limit=1):
             raise NotFound(
                 "No party with this id has a conversation. Open one, or check the id.", field="party_id"
             )
-        wanted = Filter(status=asked.status, party_id=party_id)
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        wanted = replace(everything, status=asked.status)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
-    async def _page(self, tenant_id: TenantId, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
-        this_list = ("conversations", tenant_id, wanted.status, wanted.party_id, wanted.vendor_id)
+    async def _page(self, caller: Caller, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
+        tenant_id = caller.tenant_id
+        this_list = (
+            "conversations",
+            tenant_id,
+            wanted.status,
+            wanted.party_id,
+            wanted.vendor_id,
+            wanted.member,
+        )
         before = None
         if cursor is not None:
             created_at, conversation_id = self._cursors.place(cursor, of=this_list, field="cursor")

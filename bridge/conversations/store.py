@@ -49,8 +49,12 @@ FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND
 """
 SELECT_MEMBERS = f"{_MEMBERS} WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id"
 FIND = f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 AND conversation_id = $2"
-IS_MEMBER = "SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2"
-HAS_PARTY = "SELECT 1 FROM conversations WHERE tenant_id = $1 AND party_id = $2 LIMIT 1"
+IS_MEMBER = """
+SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
+"""
+_IN_WHICH_TAKES_PART = """
+conversation_id IN (SELECT conversation_id FROM conversation_members
+    WHERE tenant_id = $1 AND participant_id = {member} AND away IS NULL)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which conversations of a tenant; None lets all through."""
+    """Which conversations of a tenant; None lets all through. `member`: who takes part in them."""
 
     status: Status | None = None
     party_id: PartyId | None = None
     vendor_id: VendorId | None = None
+    member: ParticipantId | None = None
 
 
 class ConversationStore:
@@ -176,10 +181,8 @@ class ConversationStore:
     async def is_member(
         self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> bool:
+        """Not who declined, left or was removed."""
         return await reader.fetch_value(IS_MEMBER, conversation_id, participant_id) is not None
-
-    async def has_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> bool:
-        return await reader.fetch_value(HAS_PARTY, tenant_id, party_id) is not None
 
     async def newest(
         self,
@@ -198,6 +201,9 @@ class ConversationStore:
             if value is not None:
                 args.append(value)
                 conditions.append(f"{column} = ${len(args)}")
+        if wanted.member is not None:
+            args.append(wanted.member)
+            conditions.append(_IN_WHICH_TAKES_PART.format(member=f"${len(args)}"))
         if before is not None:
             args += before
             conditions.append(f"(created_at, conversation_id) < (${len(args) - 1}, ${len(args)})")

@@ -10,14 +10,15 @@ from pydantic import Field, ValidationInfo, field_validator
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
-from bridge.core.caller import Caller
+from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessagePage, MessageView, view_of
+from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.web.fields import Data, Id, Text
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
@@ -29,12 +30,17 @@ PAGE = 50
 
 
 class MessageToPost(Data):
-    sender_id: Annotated[Id, Field(description="who says it: one of the conversation's participants")]
+    sender_id: Annotated[
+        Id | None,
+        Field(description="who says it: one of the conversation's participants; a person may leave it out"),
+    ] = None
     text: Text
 
 
 class MessageToEdit(Data):
-    sender_id: Annotated[Id, Field(description="who edits it: only who said it can")]
+    sender_id: Annotated[
+        Id | None, Field(description="who edits it: only who said it can; a person may leave it out")
+    ] = None
     text: Text
 
 
@@ -63,7 +69,10 @@ class OneMessage(Data):
 class MessageToDelete(OneMessage):
     sender_id: Annotated[
         Id | None,
-        Field(description="who deletes it, having said it; left out: the platform's staff, who always may"),
+        Field(
+            description="who deletes it, having said it; left out: a person themselves, or the platform's staff, who"
+            " always may"
+        ),
     ] = None
 
 
@@ -79,7 +88,8 @@ POST = Operation(
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
-    refusals=("not_found", "not_a_participant", "text_blank", "text_too_long"),
+    refusals=("not_found", "not_a_participant", "not_yourself", "text_blank", "text_too_long"),
+    roles=EVERYBODY,
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
@@ -96,6 +106,7 @@ LIST = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of it.", MessagePage)},
     refusals=("not_found", "invalid_cursor"),
+    roles=EVERYBODY,
     links={
         "listMessages": {
             "conversation_id": "$request.path.conversation_id",
@@ -113,6 +124,7 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
     refusals=("not_found",),
+    roles=EVERYBODY,
 )
 PUT = Operation(
     method="PUT",
@@ -128,12 +140,14 @@ PUT = Operation(
     refusals=(
         "not_found",
         "not_the_sender",
+        "not_yourself",
         "edit_window_closed",
         "message_deleted",
         "written_in_client",
         "text_blank",
         "text_too_long",
     ),
+    roles=EVERYBODY,
 )
 DELETE = Operation(
     method="DELETE",
@@ -146,7 +160,8 @@ DELETE = Operation(
     params=MessageToDelete,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
-    refusals=("not_found", "not_the_sender", "delete_window_closed"),
+    refusals=("not_found", "not_the_sender", "not_yourself", "delete_window_closed"),
+    roles=EVERYBODY,
 )
 OPERATIONS = (POST, LIST, GET, PUT, DELETE)
 
@@ -181,9 +196,8 @@ class MessagesApi:
         self, tx: Transaction, caller: Caller, asked: OfConversation, new: MessageToPost
     ) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
-        message_id = await self._messages.post(
-            tx, conversation, sender_id=ParticipantId(new.sender_id), text=new.text
-        )
+        sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
+        message_id = await self._messages.post(tx, conversation, sender_id=sender_id, text=new.text)
         message = await self._store.get(tx, message_id)
         assert message is not None
         location = ONE.format(message_id=message_id)
@@ -194,13 +208,14 @@ class MessagesApi:
 
     async def edit(self, tx: Transaction, caller: Caller, asked: OneMessage, new: MessageToEdit) -> Answer:
         message = await self._message(tx, caller, asked)
-        await self._changes.edit(tx, message, sender_id=ParticipantId(new.sender_id), text=new.text)
+        sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
+        await self._changes.edit(tx, message, sender_id=sender_id, text=new.text)
         return answer(view_of(await self._message(tx, caller, asked)))
 
     async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
         message = await self._message(tx, caller, asked)
-        by = None if asked.sender_id is None else ParticipantId(asked.sender_id)
-        await self._changes.delete(tx, message, sender_id=by)
+        sender_id = acting(caller, asked.sender_id, field="sender_id")
+        await self._changes.delete(tx, message, sender_id=sender_id)
         return answer(view_of(await self._message(tx, caller, asked)))
 
     async def list(self, caller: Caller, asked: ListOfMessages) -> Answer:

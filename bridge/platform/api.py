@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, Field, RootModel
 
-from bridge.core.caller import Caller
+from bridge.core.caller import STAFF, Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted
@@ -78,6 +78,7 @@ GET = Operation(
     tag="events",
     params=OneEvent,
     body=Nothing,
+    roles=STAFF,
     answers={HTTPStatus.OK: Says("Its state.", EventView)},
     refusals=("not_found",),
 )

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
-from bridge.api_keys.service import ApiKeys
 from bridge.conversations import api as conversations
 from bridge.conversations.access import Access
 from bridge.conversations.ports import RoomIds
@@ -23,11 +22,13 @@ from bridge.platform import api as events
 from bridge.platform.store import EventStore
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
+from bridge.tokens import api as tokens_api
+from bridge.tokens.service import Tokens
 from bridge.web import docs
 from bridge.web.fields import MAX_TEXT_LENGTH
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.openapi import AnyOperation, document
-from bridge.web.operations import Toolkit
+from bridge.web.operations import Keys, Toolkit
 from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -35,7 +36,10 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *messages.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
+    *tokens_api.OPERATIONS,
 )
+SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.security == "api_key")
+"""All that an API key can be limited to."""
 
 
 def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
@@ -48,7 +52,8 @@ def routes(
     sealer: Sealer,
     clock: Clock,
     master_key: bytes,
-    keys: ApiKeys,
+    keys: Keys,
+    tokens: Tokens,
     conversation_service: Conversations,
     conversation_store: ConversationStore,
     message_service: Messages,
@@ -75,5 +80,6 @@ def routes(
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
+        *tokens_api.TokensApi(tokens).routes(toolkit),
         *docs.routes(openapi(max_text_length=max_text_length)),
     ]

@@ -19,7 +19,7 @@ AnyOperation = Operation[Any, Any]
 VERSION = "1"
 REF = "#/components/schemas/{model}"
 
-_ALWAYS = ("internal_error", "unavailable")
+_ALWAYS = ("forbidden", "internal_error", "unavailable")
 _WITH_PARAMETERS = ("malformed_request", "invalid_input")
 _WITH_BODY = (
     "malformed_json",
@@ -62,7 +62,14 @@ _SECURITY: Json = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "`Authorization: Bearer festimo_<key id>_<secret>`, made by `festimo api-key create`",
+        "description": "For programs: `Authorization: Bearer festimo_<key id>_<secret>`, made by `festimo api-key"
+        " create`, for everything or for the scopes it names",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "For people and staff: a token of the tenant's sign-in service; see docs/auth.md",
     },
     "signature": {
         "type": "apiKey",
@@ -128,8 +135,11 @@ def _operation(operation: AnyOperation, by_name: Mapping[str, AnyOperation], sch
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "security": [{operation.security: []}],
+        "security": _security(operation),
     }
+    if operation.security == "api_key":
+        made["x-roles"] = sorted(operation.roles)
+        made["x-scope"] = operation.scope
     if operation.description:
         made["description"] = operation.description
     parameters = list(_parameters(operation))
@@ -144,6 +154,12 @@ def _operation(operation: AnyOperation, by_name: Mapping[str, AnyOperation], sch
         for status, says in operation.answers.items()
     } | _problems(operation)
     return made
+
+
+def _security(operation: AnyOperation) -> list[Json]:
+    if operation.security == "api_key" and operation.roles > {"service"}:
+        return [{"api_key": []}, {"token": []}]
+    return [{operation.security: []}]
 
 
 def _parameters(operation: AnyOperation) -> Iterable[Json]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bridge.core.caller import Caller, CallerRole
 from bridge.storage.database import Database, Transaction, TransactionConflict
-from bridge.web.auth import bearer_token, forbidden, unauthorized
+from bridge.web.auth import bearer_token, forbidden, out_of_scope, unauthorized
 from bridge.web.body import MalformedRequest, decode_utf8, read_body, read_json, require_content_type
 from bridge.web.fields import Data
 from bridge.web.idempotency import IdempotencyKeys, Request, key_of
@@ -59,6 +59,8 @@ class Operation(Generic[Params, Body]):
     security: Literal["api_key", "signature"] = "api_key"
     roles: frozenset[CallerRole] = frozenset({"service"})
     """Who may ask at all; which conversations, its handler decides."""
+    only_reads: bool = False
+    """Of one that is no GET: it changes nothing all the same."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -69,6 +71,11 @@ class Operation(Generic[Params, Body]):
     @property
     def takes_body(self) -> bool:
         return self.body is not Nothing
+
+    @property
+    def scope(self) -> str:
+        """What a key must be good for: the tag, and whether something is changed."""
+        return f"{self.tag}:{'read' if self.method == 'GET' or self.only_reads else 'write'}"
 
     @property
     def may_be_repeated(self) -> bool:
@@ -169,6 +176,8 @@ class Toolkit:
             raise unauthorized()
         if caller.role not in operation.roles:
             raise forbidden(caller.role)
+        if not caller.may_use(operation.scope):
+            raise out_of_scope(operation.scope)
         return caller
 
     async def _body(self, operation: Operation[Params, Body], request: web.Request) -> tuple[Body, object]:

@@ -33,6 +33,7 @@ STATUS_BY_CODE = {
     "signature_refused": HTTPStatus.UNAUTHORIZED,
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
+    "not_yourself": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
@@ -121,6 +122,11 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return _from_outage(error).response()
     except Exception as error:
         return _from_failure(request, error).response()
+
+
+def refused(refusal: Refusal) -> web.Response:
+    """For what refuses before a handler is reached."""
+    return _from_refusal(refusal).response()
 
 
 def _from_refusal(refusal: Refusal) -> Problem:

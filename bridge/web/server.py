@@ -1,9 +1,13 @@
 """Serves an application until it is stopped. Logs neither request lines nor what was wrong in a request."""
 
 import logging
+import ssl
 from dataclasses import dataclass
 
 from aiohttp import web
+
+from bridge.config.web import Web
+from bridge.core.start import CannotStart, Reason
 
 SHUTDOWN_SECONDS = 10.0
 
@@ -32,14 +36,33 @@ class Server:
         await self._runner.cleanup()
 
 
-async def serve(app: web.Application, *, host: str, port: int) -> Server:
+def tls_of(config: Web) -> ssl.SSLContext | None:
+    """None: somebody else ends TLS. Raise `CannotStart` where the files are not what they should be."""
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # An empty password: else OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(config.tls_certificate, config.tls_key, password="")
+    except (OSError, ValueError) as error:
+        raise CannotStart(
+            Reason.CONFIG_INVALID,
+            f"`web.tls_certificate` and `web.tls_key` cannot be used: {getattr(error, 'strerror', None) or error}.",
+            "Name a PEM file with the certificate and its chain, and one with the private key that belongs to it,"
+            " without a password, both readable by the bridge.",
+        ) from None
+    return context
+
+
+async def serve(app: web.Application, *, host: str, port: int, tls: ssl.SSLContext | None = None) -> Server:
     """Listens at once; port 0 takes a free one, told by `Server.port`."""
     runner = web.AppRunner(
         app, access_log=None, logger=_log, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
         return Server(runner, port=runner.addresses[0][1])
     except BaseException:
         await runner.cleanup()

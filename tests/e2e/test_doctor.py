@@ -191,7 +191,12 @@ FAILURES: list[Any] = [
     ),
     ({"homeserver.server_name": "example.org"}, Reason.SERVER_NAME_WRONG, "as_token", TOKEN),
     ({"appservice.id": "another"}, Reason.REGISTRATION_OLD, "way back", set()),
-    ({"appservice.listen": "192.0.2.1:29400"}, Reason.PORT_TAKEN, "bridge", TOKEN),
+    (
+        {"appservice.listen": "192.0.2.1:29400", "web.behind_proxy": True},
+        Reason.PORT_TAKEN,
+        "bridge",
+        TOKEN,
+    ),
     ({"database.url": "sqlite:////sys/no/festimo.db"}, Reason.DATABASE_UNUSABLE, "database", DATABASE),
     (
         {"database.url": f"postgresql://u:{NEW['appservice']['hs_token']}@{LOOPBACK}:{free_port()}/x"},

@@ -70,7 +70,7 @@ def changed(ground: Stand, folder: Path, changes: Changes) -> Path:
         if value is None:
             del raw[section][key]
         else:
-            raw[section][key] = value
+            raw.setdefault(section, {})[key] = value
     return written(folder, raw)
 
 
@@ -166,7 +166,7 @@ MISTAKES = [
     ),
     # reserved addresses for documentation (RFC 5737): never this machine's
     pytest.param(
-        {"appservice.listen": "192.0.2.1:29400"},
+        {"appservice.listen": "192.0.2.1:29400", "web.behind_proxy": True},
         Reason.PORT_TAKEN,
         "The bridge cannot listen at `appservice.listen`",
         "Use an address of this very machine",

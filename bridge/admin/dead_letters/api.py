@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from bridge.admin.dead_letters.model import LETTER_ID, DeadLetter, Filter, Place, QueueName, State
 from bridge.admin.dead_letters.service import DeadLetters
-from bridge.core.caller import Caller
+from bridge.core.caller import STAFF, Caller
 from bridge.core.ids import ConversationId, TenantId
 from bridge.storage.database import Transaction
 from bridge.web.fields import Data, Id, Time, rfc3339
@@ -87,6 +87,7 @@ LIST = Operation(
     tag="admin",
     params=ListOfDeadLetters,
     body=Nothing,
+    roles=STAFF,
     answers={HTTPStatus.OK: Says("A page of them.", DeadLetterPage)},
     refusals=("invalid_cursor",),
 )
@@ -98,6 +99,7 @@ GET = Operation(
     tag="admin",
     params=OneDeadLetter,
     body=Nothing,
+    roles=STAFF,
     answers={HTTPStatus.OK: Says("The dead letter.", DeadLetterView)},
     refusals=("not_found",),
     siblings=("replay",),
@@ -111,6 +113,7 @@ REPLAY = Operation(
     tag="admin",
     params=OneDeadLetter,
     body=Nothing,
+    roles=STAFF,
     answers={HTTPStatus.OK: Says("It waits.", DeadLetterView)},
     refusals=("not_found", "already_done", "cannot_be_replayed"),
 )
@@ -123,6 +126,7 @@ REPLAY_ALL = Operation(
     tag="admin",
     params=Nothing,
     body=DeadLettersToReplay,
+    roles=STAFF,
     answers={HTTPStatus.OK: Says("They wait.", ReplayedView)},
     refusals=("invalid_cursor",),
 )

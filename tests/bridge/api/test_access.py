@@ -1,7 +1,9 @@
 """Who gets in, and to what: keys, tenants; every operation."""
 
+import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -27,17 +29,24 @@ BODIES: dict[str, Any] = {
     "openConversation": pair(),
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
+    "replayDeadLetters": {},
+    "revokeTokens": {"kind": "token", "value": "t-1"},
 }
 
 
 UNKNOWN_LETTER = "inbox.dW5rbm93bg"
 
 
-async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
+async def ask(
+    api: Api, name: str, ids: dict[str, str], bodies: Mapping[str, Any] = MappingProxyType({})
+) -> Answer:
+    """`bodies`: instead of the usual ones. A text "{conversation_id}" in one stands for that id."""
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     if method in ("POST", "PUT"):
-        return await api.send(method, path, BODIES.get(name, {}))
+        body = json.dumps(bodies.get(name, BODIES.get(name, {})))
+        filled = re.sub(r'"\{(\w+)\}"', lambda match: json.dumps(ids[match[1]]), body)
+        return await api.send(method, path, filled.encode())
     if method == "DELETE":
         return await api.request("DELETE", path)
     return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))

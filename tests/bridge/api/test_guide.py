@@ -20,10 +20,10 @@ GUIDE = Path(__file__).parents[3] / "docs/api.md"
 MARK = "--- answer ends ---"
 
 
-def session() -> list[tuple[str, str | None]]:
+def session(guide: Path) -> list[tuple[str, str | None]]:
     """Each line and the answer that follows it."""
     lines: list[tuple[str, str | None]] = []
-    for block in re.findall(r"```console\n(.*?)```", GUIDE.read_text(), re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", guide.read_text(), re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ "):
                 lines.append((line.removeprefix("$ "), None))
@@ -43,8 +43,13 @@ def alike(value: Any) -> Any:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="2026-11-21: there is no curl here")
 async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
     await event_sent(api, SECRETS[OURS])
+    assert await play(world, api, GUIDE) > 8
+
+
+async def play(world: World, api: Api, guide: Path, folder: Path | None = None) -> int:
+    """Run the page's lines in `folder` and compare the answers. Return how many there are."""
     server = await serve(world.app(), host="127.0.0.1", port=0)
-    lines = session()
+    lines = session(guide)
     script = "\n".join(f"{line}\necho; echo '{MARK}'" for line, _ in lines)
     try:
         process = await asyncio.create_subprocess_exec(
@@ -53,15 +58,16 @@ async def test_the_guide_tells_the_truth(database: Database, api: Api, world: Wo
             script,
             env=os.environ | {"FESTIMO": f"http://127.0.0.1:{server.port}", "KEY": str(api.key)},
             stdout=asyncio.subprocess.PIPE,
+            cwd=folder,
         )
         output, _ = await process.communicate()
     finally:
         await server.stop()
     assert process.returncode == 0
     answers = [answer.strip() for answer in output.decode().split(MARK)]
-    assert len(lines) > 8
     for (line, expected), answer in zip(lines, answers, strict=False):
         if expected is None:
             assert answer == "", line
         else:
             assert alike(json.loads(answer)) == alike(json.loads(expected)), line
+    return len(lines)

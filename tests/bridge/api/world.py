@@ -20,7 +20,7 @@ from bridge.conversations.events import ConversationOpened, ParticipantAdded
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import FrozenClock
-from bridge.core.ids import ConversationId, TenantId
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.messages.changes import MessageChanges
@@ -35,8 +35,13 @@ from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
+from bridge.tokens.keys import PublicKeys
+from bridge.tokens.service import Tokens
+from bridge.tokens.store import RevocationStore
+from bridge.web.auth import Credentials
 from bridge.web.problems import problems
 from tests.bridge.platform.sender import NEW, OTHER
+from tests.bridge.tokens.sign_in import SignIn
 
 MASTER_KEY = b"m" * 32
 OURS, THEIRS = TenantId("festipin"), TenantId("other")
@@ -54,6 +59,7 @@ TABLES = (
     "platform_events",
     "idempotency_keys",
     "api_keys",
+    "token_revocations",
 )
 
 
@@ -98,7 +104,18 @@ class World:
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
         )
-        self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
+        self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS, scopes=rest.SCOPES)
+        self.sign_ins = {tenant: SignIn(tenant, self.clock) for tenant in SECRETS}
+        self.tokens = Tokens(
+            database,
+            RevocationStore(),
+            self.clock,
+            issuers={
+                one.issuer: PublicKeys(one, self.clock, tenant_id=tenant)
+                for tenant, one in self.sign_ins.items()
+            },
+        )
+        self.credentials = Credentials(self.keys, self.tokens)
         self.platform = PlatformEvents(
             database,
             self.inbox,
@@ -130,7 +147,8 @@ class World:
                 sealer=self.sealer,
                 clock=self.clock,
                 master_key=MASTER_KEY,
-                keys=self.keys,
+                keys=self.credentials,
+                tokens=self.tokens,
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
                 message_service=self.messages,
@@ -147,6 +165,12 @@ class World:
             )
         )
         return app
+
+    async def leave(self, conversation_id: str, participant_id: str) -> None:
+        async with self.database.transaction() as tx:
+            await self.conversations.went(
+                tx, ConversationId(conversation_id), ParticipantId(participant_id), "left"
+            )
 
     async def contents(self) -> dict[str, list[dict[str, Any]]]:
         """Everything stored, to tell whether something was changed."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.api_keys.errors import NameUnusable, TenantUnknown
+from bridge.api_keys.errors import NameUnusable, ScopeUnknown, TenantUnknown
 from bridge.api_keys.model import Token, read_token
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
@@ -21,7 +21,13 @@ OURS, THEIRS = TenantId("festipin"), TenantId("other")
 
 @pytest.fixture
 def keys(database: Database) -> ApiKeys:
-    return ApiKeys(database, ApiKeyStore(), FrozenClock(5), tenants=[OURS, THEIRS])
+    return ApiKeys(
+        database,
+        ApiKeyStore(),
+        FrozenClock(5),
+        tenants=[OURS, THEIRS],
+        scopes=["messages:read", "messages:write"],
+    )
 
 
 async def test_a_key_opens_its_tenant(keys: ApiKeys) -> None:
@@ -83,6 +89,34 @@ async def test_a_key_that_makes_no_sense_is_not_made(
     with pytest.raises(refusal):
         await keys.create(TenantId(tenant), name=name)
     assert await keys.all() == []
+
+
+async def test_a_key_has_the_scopes_it_was_made_with(keys: ApiKeys) -> None:
+    everything = await keys.caller_of(str(await keys.create(OURS, name="shop")))
+    reads = await keys.caller_of(str(await keys.create(OURS, name="shop", scopes=["messages:read"])))
+    assert everything is not None
+    assert reads is not None
+    for scope, for_both in (("messages:read", True), ("messages:write", False), ("to_come:read", False)):
+        assert everything.may_use(scope)
+        assert reads.may_use(scope) == for_both
+    assert [key.scopes for key in await keys.all() if key.scopes] == [frozenset({"messages:read"})]
+
+
+@pytest.mark.parametrize("scopes", [["messages"], ["messages:read", "messages:*"], ["*"], [""], []], ids=str)
+async def test_a_key_of_unknown_scopes_is_not_made(keys: ApiKeys, scopes: list[str]) -> None:
+    with pytest.raises(ScopeUnknown, match="messages:read, messages:write"):
+        await keys.create(OURS, name="shop", scopes=scopes)
+    assert await keys.all() == []
+
+
+async def test_a_connection_ends_with_its_key(keys: ApiKeys) -> None:
+    token = await keys.create(OURS, name="shop")
+    caller = await keys.caller_of(str(token))
+    assert caller is not None
+    assert await keys.still_holds(caller)
+    await keys.revoke(token.key_id)
+    assert not await keys.still_holds(caller)
+    assert not await keys.still_holds(Caller(tenant_id=OURS, role="service"))
 
 
 def test_a_token_does_not_show_in_logs() -> None:

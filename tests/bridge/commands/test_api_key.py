@@ -22,6 +22,20 @@ def test_a_key_is_shown_once_listed_and_revoked(festimo: Festimo, config: Path) 
     assert "revoked" in festimo("api-key", "list", "--config", config).out
 
 
+def test_a_key_can_be_limited(festimo: Festimo, config: Path) -> None:
+    known = festimo("api-key", "scopes").out.split()
+    assert {"conversations:read", "messages:write", "admin:read"} <= set(known)
+    create = ("api-key", "create", "--tenant", "festipin", "--name", "shop", "--config", config)
+    assert festimo(*create, "--scope", "messages:read", "--scope", "conversations:read").code == 0
+    assert festimo(*create).code == 0
+    limited, everything = festimo("api-key", "list", "--config", config).out.splitlines()
+    assert "  conversations:read messages:read  shop" in limited + everything
+    assert "  everything  shop" in limited + everything
+    refused = festimo(*create, "--scope", "messages")
+    assert (refused.code, refused.out) == (EXIT_FAILED, "")
+    assert refused.err.startswith("messages is no scope. These are: admin:read, ")
+
+
 def test_what_is_refused_is_told_and_changes_nothing(festimo: Festimo, config: Path) -> None:
     unknown = festimo("api-key", "create", "--tenant", "stranger", "--name", "shop", "--config", config)
     assert (unknown.code, unknown.out) == (EXIT_FAILED, "")

@@ -24,6 +24,12 @@ def test_both_files_are_complete_and_for_their_owner_only(festimo: Festimo, tmp_
     assert festimo("check-config", "--config", files[0]).code == 0
 
 
+def test_it_listens_everywhere_behind_a_proxy(festimo: Festimo, tmp_path: Path) -> None:
+    options = ("--server-name", "example.org", "--listen", "0.0.0.0:29400", "--behind-proxy")
+    assert festimo("init", *options, "--folder", tmp_path).code == 0
+    assert load(tmp_path / "config.yaml").web.behind_proxy
+
+
 @pytest.mark.parametrize("name", ["plain", "with spaces", "with [brackets], #hash: and 'quotes\""])
 def test_the_printed_line_is_yaml_whatever_the_folder_is_called(
     festimo: Festimo, tmp_path: Path, name: str
@@ -52,6 +58,8 @@ def test_nothing_is_overwritten(festimo: Festimo, tmp_path: Path, present: str) 
         (("--server-name", "example.org", "--homeserver-url", "localhost:8008"), "homeserver.url: "),
         # no port
         (("--server-name", "example.org", "--listen", "127.0.0.1"), "appservice.listen: "),
+        # reachable from elsewhere, and nothing said of TLS
+        (("--server-name", "example.org", "--listen", "0.0.0.0:29400"), "web: "),
         # a kind of database that we do not know
         (("--server-name", "example.org", "--database-url", "mysql://x:secret-word@y/z"), "database.url: "),
     ],

@@ -19,6 +19,13 @@ def key(letter: str) -> str:
     return base64.b64encode(letter.encode() * 32).decode()
 
 
+PEOPLE = {
+    "issuer": "https://id.example.org",
+    "audience": "festimo",
+    "jwks_url": "https://id.example.org/jwks.json",
+}
+TOKENS, TOKENS_KEY = "platform/tenants/0/tokens", "platform.tenants[0].tokens"
+TOKENS_1 = "platform.tenants[1].tokens"
 VALID: dict[str, Any] = {
     "homeserver": {"url": "https://matrix.example.org/", "server_name": "example.org"},
     "appservice": {"as_token": "a" * 64, "hs_token": "h" * 64, "sender_localpart": "festimo_as_x7"},
@@ -26,7 +33,11 @@ VALID: dict[str, Any] = {
     "encryption": {"identity_secret": key("i"), "pickle_key": key("p")},
     "platform": {
         "tenants": [
-            {"id": "festipin", "webhook_secrets": ["whsec_" + key("1"), "whsec_" + key("2")]},
+            {
+                "id": "festipin",
+                "webhook_secrets": ["whsec_" + key("1"), "whsec_" + key("2")],
+                "tokens": PEOPLE,
+            },
             {"id": "other", "webhook_secrets": ["whsec_" + key("3")]},
         ]
     },
@@ -89,7 +100,35 @@ def test_what_is_left_out_has_its_default(path: Path) -> None:
     ],
 )
 def test_the_homeserver_reaches_us_where_we_listen(path: Path, listen: str, url: str) -> None:
-    assert loaded(path, changed("appservice/listen", listen)).appservice.url == url
+    config = changed("appservice/listen", listen) | {"web": {"behind_proxy": True}}
+    assert loaded(path, config).appservice.url == url
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1"])
+def test_on_this_machine_nobody_listens_in(path: Path, listen: str) -> None:
+    config = loaded(path, changed("appservice/listen", listen))
+    assert (config.web.behind_proxy, config.web.tls_certificate) == (False, None)
+
+
+def test_tls_can_be_ended_here(path: Path) -> None:
+    config = changed("appservice/listen", "0.0.0.0:29400")
+    config["appservice"]["url"] = "https://bridge.example.org:29400"
+    config["web"] = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
+    assert loaded(path, config).web.tls_key == "key.pem"
+
+
+def test_nothing_is_open_that_was_not_opened(path: Path) -> None:
+    web = loaded(path, VALID).web
+    assert (web.allowed_origins, web.trusted_proxies, web.allowed_ips) == ((), (), ())
+
+
+def test_tokens_have_their_usual_claims(path: Path) -> None:
+    one, other = loaded(path, VALID).platform.tenants
+    assert one.tokens is not None
+    assert (one.tokens.role_claim, one.tokens.participant_claim) == ("role", "sub")
+    assert other.tokens is None
+    local = changed(f"{TOKENS}/jwks_url", "http://127.0.0.1:8080/jwks")
+    assert loaded(path, local).platform.tenants[0].tokens is not None
 
 
 def test_nothing_can_be_changed_afterwards(path: Path) -> None:
@@ -169,6 +208,30 @@ def test_no_secret_shows(path: Path) -> None:
             "24-64",
         ),
         ("homeserver", [], "homeserver", "keys and values"),
+        ("appservice/listen", "0.0.0.0:29400", "web", "behind_proxy: true"),
+        ("appservice/listen", "[::]:29400", "web", "behind_proxy: true"),
+        ("appservice/listen", "192.0.2.1:29400", "web", "`appservice.listen` can be reached"),
+        ("appservice/listen", "bridge:29400", "web", "behind_proxy: true"),
+        ("web/tls_certificate", "cert.pem", "web.tls_key", "TLS needs both"),
+        ("web/tls_key", "key.pem", "web.tls_key", "TLS needs both"),
+        ("web", {"tls_certificate": "c", "tls_key": "k"}, "web", "Set `appservice.url` to https://"),
+        ("web/allowed_ips", ["10.0.0.0/8", "10.0.0.1/8"], "web.allowed_ips[1]", "192.0.2.7"),
+        ("web/allowed_ips", ["example.org"], "web.allowed_ips[0]", "192.0.2.7"),
+        ("web/allowed_ips", "10.0.0.0/8", "web.allowed_ips", "must be a list"),
+        ("web/trusted_proxies", ["*"], "web.trusted_proxies[0]", "2001:db8::/32"),
+        ("web/allowed_origins", ["*"], "web.allowed_origins[0]", "no `*`"),
+        ("web/allowed_origins", ["null"], "web.allowed_origins[0]", "https://festipin.example"),
+        ("web/allowed_origins", ["http://festipin.example"], "web.allowed_origins[0]", "plain http"),
+        ("web/allowed_origins", ["https://festipin.example/"], "web.allowed_origins[0]", "without a path"),
+        (f"{TOKENS}/issuer", ABSENT, f"{TOKENS_KEY}.issuer", "missing. Add it: who signs them"),
+        (f"{TOKENS}/audience", "a b", f"{TOKENS_KEY}.audience", "visible ASCII"),
+        (f"{TOKENS}/jwks_url", ABSENT, f"{TOKENS_KEY}.jwks_file", "in one place"),
+        (f"{TOKENS}/jwks_file", "jwks.json", f"{TOKENS_KEY}.jwks_file", "in one place"),
+        (f"{TOKENS}/jwks_url", "http://id.example.org/jwks", f"{TOKENS_KEY}.jwks_url", "plain http is for"),
+        (f"{TOKENS}/jwks_url", "https://u:hunter2@id.example.org/", f"{TOKENS_KEY}.jwks_url", "like https"),
+        (f"{TOKENS}/jwks_url", "ftp://id.example.org/jwks", f"{TOKENS_KEY}.jwks_url", "like https"),
+        (f"{TOKENS}/jwks_url", "https://id:0/jwks", f"{TOKENS_KEY}.jwks_url", "like https"),
+        ("platform/tenants/1/tokens", dict(PEOPLE), TOKENS_1, "platform.tenants[0].tokens"),
     ],
 )
 def test_a_fault_is_told_by_its_key_with_the_fix(
