@@ -91,6 +91,7 @@ from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
+from bridge.storage.rewrap import Rewrapping
 from bridge.storage.sealing import Sealer
 from bridge.web import health
 from bridge.web.problems import problems
@@ -127,9 +128,14 @@ def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
     return ApiKeys(database, ApiKeyStore(), clock, tenants=tenants)
 
 
+def sealer_of(config: Config, clock: Clock) -> Sealer:
+    storage = config.storage
+    return Sealer(storage.master_key.get_secret_value(), clock, former_master_key=storage.former)
+
+
 def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
     """For the command line: a bridge that runs beside it finds what was replayed at its next sweep."""
-    sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+    sealer = sealer_of(config, clock)
     inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
     conversation_store = ConversationStore(clock)
     conversations = Conversations(conversation_store, ParticipantStore(clock), outbox, clock)
@@ -234,7 +240,7 @@ class Parts:
         self._leader = leader
         ours, keys = config.appservice, config.encryption
         pickle_key = keys.pickle_key.get_secret_value()
-        self.sealer = sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+        self.sealer = sealer = sealer_of(config, clock)
         inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
 
         # Conversations and the platform
@@ -591,6 +597,8 @@ class Parts:
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
             tasks.create_task(self._inbox_dispatcher.run())
+            if self._config.storage.former is not None:
+                tasks.create_task(Rewrapping(self.database, self.sealer).run())
             await self._bot.introduce()
             await self._look_again()
             await self._sync.catch_up()
