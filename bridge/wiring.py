@@ -89,6 +89,11 @@ from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
+from bridge.search.backfill import Backfill
+from bridge.search.index import BlindIndex
+from bridge.search.rules import Words
+from bridge.search.service import Searching
+from bridge.search.store import SearchStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.rewrap import Rewrapping
@@ -246,7 +251,9 @@ class Parts:
         # Conversations and the platform
         participants = ParticipantStore(clock)
         self.conversation_store = ConversationStore(clock)
-        self.message_store = MessageStore(sealer)
+        words, search_store = Words(config.search.languages), SearchStore()
+        index = BlindIndex(sealer, words, search_store)
+        self.message_store = MessageStore(sealer, index)
         conversations = Conversations(self.conversation_store, participants, outbox, clock)
         messages = Messages(
             self.message_store,
@@ -256,7 +263,7 @@ class Parts:
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
         )
-        edit_store = EditStore(sealer)
+        edit_store = EditStore(sealer, index)
         changes = MessageChanges(self.message_store, edit_store, outbox, clock, max_text_length=LONGEST_TEXT)
         booking_store = BookingStore(sealer, clock)
         bookings = Bookings(booking_store, messages)
@@ -267,6 +274,7 @@ class Parts:
             max_text_length=config.messages.max_text_length,
         )
 
+        self._backfill = Backfill(database, self.message_store, index, words, search_store)
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
@@ -279,6 +287,7 @@ class Parts:
             message_changes=changes,
             message_store=self.message_store,
             rooms=_RoomIds(),
+            searching=Searching(self.message_store, index, words, search_store),
             events_api=events_api,
             dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
@@ -612,6 +621,7 @@ class Parts:
                 tasks.create_task(self._key_backup.run())
             tasks.create_task(self.device_lists.run(self.names.bot, self._own_devices.ensure))
             tasks.create_task(self._outbox_dispatcher.run())
+            tasks.create_task(self._backfill.run())
             log.info("running", bot=self.names.bot)
 
     async def _count(self) -> None:

@@ -26,6 +26,8 @@ from bridge.web.paging import Cursor, Cursors, Limit
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
 PAGE = 50
+NO_MESSAGES = ("search",)
+"""What stands where an id does, and is none."""
 
 
 class MessageToPost(Data):
@@ -113,6 +115,7 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
     refusals=("not_found",),
+    siblings=NO_MESSAGES,
 )
 PUT = Operation(
     method="PUT",
@@ -134,6 +137,7 @@ PUT = Operation(
         "text_blank",
         "text_too_long",
     ),
+    siblings=NO_MESSAGES,
 )
 DELETE = Operation(
     method="DELETE",
@@ -147,6 +151,7 @@ DELETE = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
     refusals=("not_found", "not_the_sender", "delete_window_closed"),
+    siblings=NO_MESSAGES,
 )
 OPERATIONS = (POST, LIST, GET, PUT, DELETE)
 

@@ -21,6 +21,8 @@ from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
+from bridge.search import api as search
+from bridge.search.service import Searching
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.web import docs
@@ -33,6 +35,7 @@ from bridge.web.paging import Cursors
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
+    *search.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -55,6 +58,7 @@ def routes(
     message_changes: MessageChanges,
     message_store: MessageStore,
     rooms: RoomIds,
+    searching: Searching,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
@@ -72,6 +76,7 @@ def routes(
         *messages.MessagesApi(
             database, message_service, message_changes, message_store, access, cursors
         ).routes(toolkit),
+        *search.SearchApi(database, searching, access, cursors).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),

@@ -1,4 +1,4 @@
-"""The key from the configuration that all keys in the database are wrapped by; and, while it changes, the former one."""
+"""The key from the configuration that wraps all keys in the database; and, while it is changed, the former one."""
 
 import secrets
 

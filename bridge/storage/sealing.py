@@ -1,6 +1,6 @@
 """Content at rest: AES-256-GCM with keys per scope (a conversation, an inbox), each key wrapped by the master key.
 
-What a scope's key has sealed for `ROTATE_AFTER` it seals no longer: a new one does, and the former opens what it sealed.
+A key seals for `ROTATE_AFTER`, then a new one does; the former opens what it sealed.
 A sealed value is `version (1) | key id (16) | nonce (12) | ciphertext and tag`. The additional data names the row and
 column, so a sealed value moved elsewhere does not open.
 """

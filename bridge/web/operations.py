@@ -59,6 +59,8 @@ class Operation(Generic[Params, Body]):
     security: Literal["api_key", "signature"] = "api_key"
     roles: frozenset[CallerRole] = frozenset({"service"})
     """Who may ask at all; which conversations, its handler decides."""
+    only_reads: bool = False
+    """Of one that is no GET: it changes nothing all the same."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -73,7 +75,7 @@ class Operation(Generic[Params, Body]):
     @property
     def may_be_repeated(self) -> bool:
         """With an Idempotency-Key; what PUT and DELETE do is done once however often they come."""
-        return self.method == "POST" and self.security == "api_key"
+        return self.method == "POST" and self.security == "api_key" and not self.only_reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class Keys(Protocol):
 
 
 Read = Callable[[Caller, Params], Awaitable[Answer]]
+Ask = Callable[[Caller, Params, Body], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
 
 
@@ -126,6 +129,17 @@ class Toolkit:
         async def serve(request: web.Request) -> web.Response:
             caller = await self._caller_of(operation, request)
             return (await handle(caller, _params(operation, request))).response()
+
+        return route(operation, serve)
+
+    def ask(self, operation: Operation[Params, Body], handle: Ask[Params, Body]) -> web.RouteDef:
+        """As `read`, with a body."""
+
+        async def serve(request: web.Request) -> web.Response:
+            caller = await self._caller_of(operation, request)
+            params = _params(operation, request)
+            body, _ = await self._body(operation, request)
+            return (await handle(caller, params, body)).response()
 
         return route(operation, serve)
 

@@ -124,8 +124,8 @@ class Reader:
         else:
             raise OtherSecrets(
                 "The backup was sealed with another `storage.master_key` than the one in the configuration."
-                " Use the configuration that belongs to it, or name that key as `storage.former_master_key`. Nothing was"
-                " changed."
+                " Use the configuration that belongs to it, or name that key as `storage.former_master_key`."
+                " Nothing was changed."
             )
         content, _ = self._next()
         self.header = Header(**content)
