@@ -1,4 +1,4 @@
-"""Index what was said before there was an index, or another one: newest first, a little at a time, from where it was."""
+"""Index what was said before there was an index, or another one: newest first, a little at a time, and resumable."""
 
 import asyncio
 
