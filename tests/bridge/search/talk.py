@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from bridge.conversations.model import Conversation
 from bridge.conversations.service import Conversations
@@ -91,8 +92,8 @@ class Talk:
             assert message is not None
             await self.changes.delete(tx, message, sender_id=None)
 
-    async def texts(self, words: str, **narrowed: object) -> list[str]:
-        return [text for _, text in await self.found(words, **narrowed)]
+    async def texts(self, words: str, *, limit: int = 3, **narrowed: object) -> list[str]:
+        return [text for _, text in await self.found(words, limit=limit, **narrowed)]
 
     async def found(self, words: str, *, limit: int = 3, **narrowed: object) -> list[tuple[MessageId, str]]:
         """All pages."""
@@ -123,12 +124,11 @@ class Talk:
     async def dump(self) -> bytes:
         """What somebody gets who takes the database."""
         tables = ("message_words", "search_index", "content_keys", "messages", "message_edits", "outbox")
-        rows = [
-            [value.hex() if isinstance(value, bytes) else value for value in tuple(row)]  # type: ignore[arg-type]
-            for table in tables
-            for row in await self.database.fetch(f"SELECT * FROM {table}")
-        ]
-        return json.dumps(rows).encode()
+        rows: list[Any] = []
+        for table in tables:
+            rows += await self.database.fetch(f"SELECT * FROM {table}")
+        told = [[one.hex() if isinstance(one, bytes) else one for one in tuple(row)] for row in rows]
+        return json.dumps(told).encode()
 
 
 def conversation_id_of(conversation: Conversation | None) -> ConversationId | None:
