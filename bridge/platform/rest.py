@@ -15,6 +15,8 @@ from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
+from bridge.export import api as export
+from bridge.export.service import Exports
 from bridge.messages import api as messages
 from bridge.messages.changes import MessageChanges
 from bridge.messages.service import Messages
@@ -36,6 +38,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
     *search.OPERATIONS,
+    *export.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -77,6 +80,9 @@ def routes(
             database, message_service, message_changes, message_store, access, cursors
         ).routes(toolkit),
         *search.SearchApi(database, searching, access, cursors).routes(toolkit),
+        *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
+            toolkit
+        ),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),

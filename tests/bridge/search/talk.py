@@ -1,6 +1,5 @@
 """Conversations in which something is said, changed and deleted, and what a search finds of it."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,8 +126,7 @@ class Talk:
         rows: list[Any] = []
         for table in tables:
             rows += await self.database.fetch(f"SELECT * FROM {table}")
-        told = [[one.hex() if isinstance(one, bytes) else one for one in tuple(row)] for row in rows]
-        return json.dumps(told).encode()
+        return repr([tuple(row) for row in rows]).encode()
 
 
 def conversation_id_of(conversation: Conversation | None) -> ConversationId | None:
