@@ -43,6 +43,8 @@ def alike(value: Any) -> Any:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="2026-11-21: there is no curl here")
 async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
     await event_sent(api, SECRETS[OURS])
+    while await world.backfill.step():
+        pass
     server = await serve(world.app(), host="127.0.0.1", port=0)
     lines = session()
     script = "\n".join(f"{line}\necho; echo '{MARK}'" for line, _ in lines)
