@@ -26,7 +26,7 @@ from bridge.web.paging import Cursor, Cursors, Limit
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
 PAGE = 50
-NO_MESSAGES = ("search",)
+NO_MESSAGES = ("search", "stats")
 """What stands where an id does, and is none."""
 
 

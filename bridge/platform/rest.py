@@ -25,6 +25,9 @@ from bridge.platform import api as events
 from bridge.platform.store import EventStore
 from bridge.search import api as search
 from bridge.search.service import Searching
+from bridge.statistics import api as statistics
+from bridge.statistics.service import Statistics
+from bridge.statistics.store import StatisticsStore
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.web import docs
@@ -39,6 +42,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *messages.OPERATIONS,
     *search.OPERATIONS,
     *export.OPERATIONS,
+    *statistics.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -81,6 +85,9 @@ def routes(
         ).routes(toolkit),
         *search.SearchApi(database, searching, access, cursors).routes(toolkit),
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
+            toolkit
+        ),
+        *statistics.StatisticsApi(database, Statistics(StatisticsStore()), conversation_store, access).routes(
             toolkit
         ),
         *events_api.routes(),

@@ -53,6 +53,9 @@ class Rewrapping:
                 return count
             count, last = count + done[0], done[1]
 
+    async def is_done(self) -> bool:
+        return not await self._database.fetch(SELECT, "", self._keys.name, 1)
+
     async def _some(self, after: str) -> tuple[int, str] | None:
         """How many, and the last one; None when there are no more."""
         rows = await self._database.fetch(SELECT, after, self._keys.name, AT_ONCE)

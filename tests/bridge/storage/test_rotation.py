@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.checkup.database import check_master_key
+from bridge.core.checkup import Suspicious
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import TenantId
+from bridge.core.start import CannotStart
 from bridge.storage import rewrap
 from bridge.storage.database import Database, open_database
 from bridge.storage.master_keys import CannotOpen
@@ -167,6 +170,19 @@ async def test_the_master_key_changes(database: Database) -> None:
         await Sealer(OLD, FrozenClock()).check(database)
     with pytest.raises(CannotOpen):
         await Sealer(OLD, FrozenClock()).open(database, sealed[0], place=PLACE)
+
+
+async def test_the_doctor_says_how_far_it_is(database: Database) -> None:
+    await seal(database, Sealer(OLD, FrozenClock()))
+    assert await check_master_key(database, Sealer(OLD, FrozenClock())) == "opens what is stored"
+    both = await changing(database)
+    with pytest.raises(Suspicious, match="together with"):
+        await check_master_key(database, both)
+    await Rewrapping(database, both).all()
+    with pytest.raises(Suspicious, match="all by itself"):
+        await check_master_key(database, both)
+    with pytest.raises(CannotStart):
+        await check_master_key(database, Sealer(OLD, FrozenClock()))
 
 
 async def test_it_changes_twice(database: Database) -> None:
