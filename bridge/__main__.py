@@ -19,6 +19,7 @@ from bridge.commands.backup import backup, restore
 from bridge.commands.doctor import doctor
 from bridge.commands.failure import EXIT_FAILED, cannot_start
 from bridge.commands.init import init
+from bridge.commands.rotate_master_key import rotate_master_key
 from bridge.config import Config, load
 from bridge.core.errors import Refusal
 
@@ -37,6 +38,7 @@ app.command()(init)
 app.command()(backup)
 app.command()(restore)
 app.command()(doctor)
+app.command()(rotate_master_key)
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(dead_letters.app, name="dead-letters")
 

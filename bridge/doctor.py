@@ -53,7 +53,9 @@ class _Doctor:
         )
         self._identity_secret = keys.identity_secret.get_secret_value()
         self._pickle_key = keys.pickle_key.get_secret_value()
-        self._sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+        self._sealer = Sealer(
+            config.storage.master_key.get_secret_value(), clock, former_master_key=config.storage.former
+        )
         self._process = Process(ours.listen_host, ours.listen_port, session, stack, tls_of(config.web))
         self._stand_in = StandIn(
             self._homeserver, self._names, self._sealer, clock, hs_token=ours.hs_token.get_secret_value()

@@ -90,8 +90,14 @@ from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
+from bridge.search.backfill import Backfill
+from bridge.search.index import BlindIndex
+from bridge.search.rules import Words
+from bridge.search.service import Searching
+from bridge.search.store import SearchStore
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
+from bridge.storage.rewrap import Rewrapping
 from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
 from bridge.tokens.model import Issuer
@@ -153,9 +159,14 @@ def tokens(config: Config, database: Database, clock: Clock) -> Tokens:
     return Tokens(database, RevocationStore(), clock, issuers=issuers)
 
 
+def sealer_of(config: Config, clock: Clock) -> Sealer:
+    storage = config.storage
+    return Sealer(storage.master_key.get_secret_value(), clock, former_master_key=storage.former)
+
+
 def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
     """For the command line: a bridge that runs beside it finds what was replayed at its next sweep."""
-    sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+    sealer = sealer_of(config, clock)
     inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
     conversation_store = ConversationStore(clock)
     conversations = Conversations(conversation_store, ParticipantStore(clock), outbox, clock)
@@ -263,13 +274,15 @@ class Parts:
         self._leader = leader
         ours, keys = config.appservice, config.encryption
         pickle_key = keys.pickle_key.get_secret_value()
-        self.sealer = sealer = Sealer(config.storage.master_key.get_secret_value(), clock)
+        self.sealer = sealer = sealer_of(config, clock)
         inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
 
         # Conversations and the platform
         participants = ParticipantStore(clock)
         self.conversation_store = ConversationStore(clock)
-        self.message_store = MessageStore(sealer)
+        words, search_store = Words(config.search.languages), SearchStore()
+        index = BlindIndex(sealer, words, search_store)
+        self.message_store = MessageStore(sealer, index)
         conversations = Conversations(self.conversation_store, participants, outbox, clock)
         messages = Messages(
             self.message_store,
@@ -279,7 +292,7 @@ class Parts:
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
         )
-        edit_store = EditStore(sealer)
+        edit_store = EditStore(sealer, index)
         changes = MessageChanges(self.message_store, edit_store, outbox, clock, max_text_length=LONGEST_TEXT)
         booking_store = BookingStore(sealer, clock)
         bookings = Bookings(booking_store, messages)
@@ -292,6 +305,7 @@ class Parts:
 
         people = tokens(config, database, clock)
         self.credentials = Credentials(api_keys(config, database, clock), people)
+        self._backfill = Backfill(database, self.message_store, index, words, search_store)
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
@@ -305,6 +319,7 @@ class Parts:
             message_changes=changes,
             message_store=self.message_store,
             rooms=_RoomIds(),
+            searching=Searching(self.message_store, index, words, search_store),
             events_api=events_api,
             dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
@@ -625,6 +640,8 @@ class Parts:
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
             tasks.create_task(self._inbox_dispatcher.run())
+            if self._config.storage.former is not None:
+                tasks.create_task(Rewrapping(self.database, self.sealer).run())
             await self._bot.introduce()
             await self._look_again()
             await self._sync.catch_up()
@@ -638,6 +655,7 @@ class Parts:
                 tasks.create_task(self._key_backup.run())
             tasks.create_task(self.device_lists.run(self.names.bot, self._own_devices.ensure))
             tasks.create_task(self._outbox_dispatcher.run())
+            tasks.create_task(self._backfill.run())
             log.info("running", bot=self.names.bot)
 
     async def _count(self) -> None:

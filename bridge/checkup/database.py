@@ -7,6 +7,7 @@ from bridge.core.start import CannotStart, Reason
 from bridge.storage.database import Database, DatabaseError, DatabaseUnavailable, connect, sqlite_path
 from bridge.storage.migrate import APPLIED, SHIPPED, read
 from bridge.storage.probe import check_writable
+from bridge.storage.rewrap import Rewrapping
 from bridge.storage.sealing import CannotOpen, Sealer
 
 NOT_YET = "there is none yet"
@@ -55,9 +56,20 @@ async def check_master_key(database: Database, sealer: Sealer) -> str:
         raise CannotStart(
             Reason.MASTER_KEY_CHANGED,
             "The database was sealed with another `storage.master_key` than the one in the configuration.",
-            "Put the former key back. Without it, what is stored cannot be read by anybody.",
+            "Put the former key back or, to change it, name it as `storage.former_master_key`. Without it, what is"
+            " stored cannot be read by anybody.",
         ) from None
-    return "opens what is stored"
+    if not sealer.master.is_changing:
+        return "opens what is stored"
+    if await Rewrapping(database, sealer).is_done():
+        raise Suspicious(
+            "opens what is stored, all by itself",
+            "Remove `storage.former_master_key` from the configuration: nothing needs it any more.",
+        )
+    raise Suspicious(
+        "opens what is stored together with `storage.former_master_key`",
+        "Have the bridge run, or stop it and run `festimo rotate-master-key`; then remove the former key.",
+    )
 
 
 def _is_yet_to_be_made(url: str) -> bool:

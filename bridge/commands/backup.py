@@ -73,6 +73,7 @@ def _secrets(config: Config) -> Secrets:
         master_key=config.storage.master_key.get_secret_value(),
         pickle_key=config.encryption.pickle_key.get_secret_value(),
         identity_secret=config.encryption.identity_secret.get_secret_value(),
+        former_master_key=config.storage.former,
     )
 
 

@@ -48,7 +48,8 @@ def cannot_start(error: BaseException) -> CannotStart | None:
             return CannotStart(
                 Reason.MASTER_KEY_CHANGED,
                 "The database was sealed with another `storage.master_key` than the one in the configuration.",
-                "Put the former key back. Without it, what is stored cannot be read by anybody.",
+                "Put the former key back or, to change it, name it as `storage.former_master_key`. Without it, what is"
+                " stored cannot be read by anybody.",
             )
         case OSError(errno=errno.EADDRINUSE):
             return CannotStart(

@@ -8,6 +8,7 @@ from bridge.config.load import Config, load
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform, Tenant
 from bridge.config.problems import ConfigError, ConfigProblem
+from bridge.config.search import Search
 from bridge.config.storage import Storage
 from bridge.config.tokens import Tokens
 from bridge.config.web import Web
@@ -22,6 +23,7 @@ __all__ = [
     "Homeserver",
     "Messages",
     "Platform",
+    "Search",
     "ShareWith",
     "Storage",
     "Tenant",

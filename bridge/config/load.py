@@ -15,6 +15,7 @@ from bridge.config.homeserver import Homeserver
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform
 from bridge.config.problems import ConfigError, ConfigProblem, problems_of
+from bridge.config.search import Search
 from bridge.config.section import MAKE_KEY, Section, is_loopback
 from bridge.config.storage import Storage
 from bridge.config.web import Web
@@ -27,6 +28,7 @@ class Config(Section):
     storage: Storage = Field(description="how content lies at rest")
     encryption: Encryption = Field(description="our own keys, and whom room keys are given to")
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
+    search: Search = Field(default_factory=Search, description="how messages are found by their words")
     platform: Platform = Field(description="who sends us events")
     web: Web = Field(
         default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"

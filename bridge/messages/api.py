@@ -27,6 +27,8 @@ from bridge.web.paging import Cursor, Cursors, Limit
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
 PAGE = 50
+NO_MESSAGES = ("search", "stats")
+"""What stands where an id does, and is none."""
 
 
 class MessageToPost(Data):
@@ -125,6 +127,7 @@ GET = Operation(
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
     refusals=("not_found",),
     roles=EVERYBODY,
+    siblings=NO_MESSAGES,
 )
 PUT = Operation(
     method="PUT",
@@ -148,6 +151,7 @@ PUT = Operation(
         "text_too_long",
     ),
     roles=EVERYBODY,
+    siblings=NO_MESSAGES,
 )
 DELETE = Operation(
     method="DELETE",
@@ -162,6 +166,7 @@ DELETE = Operation(
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
     refusals=("not_found", "not_the_sender", "not_yourself", "delete_window_closed"),
     roles=EVERYBODY,
+    siblings=NO_MESSAGES,
 )
 OPERATIONS = (POST, LIST, GET, PUT, DELETE)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.model import Message
+from bridge.messages.ports import Index, NoIndex
 from bridge.messages.store import content_place, edited_place
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
@@ -27,6 +28,7 @@ ORDER BY e.edited_at DESC, e.edit_id DESC LIMIT 1
 SELECT_ORIGINS = """
 SELECT origin_id FROM message_edits WHERE message_id = $1 AND origin_id IS NOT NULL ORDER BY edited_at, edit_id
 """
+SELECT_FIRST = "SELECT content FROM messages WHERE message_id = $1"
 SET_ORIGIN = "UPDATE message_edits SET origin_id = $2 WHERE edit_id = $1"
 REMOVE = "DELETE FROM message_edits WHERE edit_id = $1"
 SHOW = "UPDATE messages SET edited_content = $2, edited_at = $3 WHERE message_id = $1"
@@ -45,8 +47,9 @@ class Edit:
 
 
 class EditStore:
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, index: Index | None = None) -> None:
         self._sealer = sealer
+        self._index = index or NoIndex()
 
     async def insert(
         self,
@@ -83,15 +86,35 @@ class EditStore:
         edit = await self._edit(tx, await tx.fetch_one(SELECT_LATEST, message.message_id))
         if edit is None or edit.text is None:
             await tx.execute(SHOW, message.message_id, None, None)
+            await self._says(tx, message, await self._first(tx, message))
             return
         sealed = await self._seal(tx, message, edit.text, place=edited_place(message.message_id))
         await tx.execute(SHOW, message.message_id, sealed, edit.edited_at)
+        await self._says(tx, message, edit.text)
 
     async def delete(self, tx: Transaction, message: Message, *, at: int) -> None:
         """Forget all that the message ever said. That it was said stays."""
         nothing = await self._seal(tx, message, "", place=content_place(message.message_id))
         await tx.execute(DELETE, message.message_id, nothing, at)
         await tx.execute(CLEAR_EDITS, message.message_id)
+        await self._says(tx, message, "")
+
+    async def _says(self, tx: Transaction, message: Message, text: str) -> None:
+        await self._index.put(
+            tx,
+            tenant_id=message.tenant_id,
+            conversation_id=message.conversation_id,
+            position=message.position,
+            text=text,
+            is_new=False,
+        )
+
+    async def _first(self, reader: Reader, message: Message) -> str:
+        """What was said before any edit."""
+        sealed = await reader.fetch_value(SELECT_FIRST, message.message_id)
+        opened = await self._sealer.open(reader, sealed, place=content_place(message.message_id))
+        text: str = json.loads(opened)["text"]
+        return text
 
     async def _seal(self, tx: Transaction, message: Message, text: str, *, place: str) -> bytes:
         content = json.dumps({"text": text}).encode()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bridge.conversations.ports import Figures
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.model import Kind, Message, SenderType, Status
+from bridge.messages.ports import Index, NoIndex
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
@@ -16,6 +17,7 @@ INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_
     created_at, origin_sender, from_client) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING
 """
+INSERT_AND_TELL = f"{INSERT} RETURNING position"
 SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
 SELECT_HISTORY = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
@@ -26,6 +28,7 @@ SELECT_NEWEST = f"SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 ORD
 SELECT_BEFORE = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position < $3 ORDER BY position DESC LIMIT $2
 """
+_SELECT_AT = f"SELECT {_COLUMNS} FROM messages WHERE position IN ({{places}}) ORDER BY position DESC"
 HAS_BEFORE = "SELECT 1 FROM messages WHERE conversation_id = $1 AND position < $2 LIMIT 1"
 _FIGURES = """
 SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at FROM (
@@ -43,8 +46,9 @@ UPDATE messages SET status = 'pending', failure_reason = NULL WHERE message_id =
 
 
 class MessageStore:
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, index: Index | None = None) -> None:
         self._sealer = sealer
+        self._index = index or NoIndex()
 
     async def insert(
         self,
@@ -73,8 +77,8 @@ class MessageStore:
             json.dumps({"text": text}).encode(),
             place=content_place(message_id),
         )
-        added = await tx.execute(
-            INSERT,
+        position = await tx.fetch_value(
+            INSERT_AND_TELL,
             tenant_id,
             message_id,
             conversation_id,
@@ -88,7 +92,17 @@ class MessageStore:
             origin_sender,
             int(from_client),
         )
-        return bool(added)
+        if position is None:
+            return False
+        await self._index.put(
+            tx,
+            tenant_id=tenant_id,
+            conversation_id=conversation_id,
+            position=position,
+            text=text,
+            is_new=True,
+        )
+        return True
 
     async def get(self, reader: Reader, message_id: MessageId) -> Message | None:
         row = await reader.fetch_one(SELECT, message_id)
@@ -121,6 +135,14 @@ class MessageStore:
         else:
             rows = await reader.fetch(SELECT_BEFORE, conversation_id, limit, before)
         return [await self._message(reader, row) for row in reversed(rows)]
+
+    async def at(self, reader: Reader, positions: Sequence[int]) -> list[Message]:
+        """Those at these positions, the newest first."""
+        if not positions:
+            return []
+        places = ", ".join(f"${number}" for number in range(1, len(positions) + 1))
+        rows = await reader.fetch(_SELECT_AT.format(places=places), *positions)
+        return [await self._message(reader, row) for row in rows]
 
     async def has_before(self, reader: Reader, conversation_id: ConversationId, position: int) -> bool:
         return await reader.fetch_value(HAS_BEFORE, conversation_id, position) is not None

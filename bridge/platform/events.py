@@ -23,11 +23,11 @@ from bridge.platform.fields import (
     ExtensionName,
     ExtensionValue,
     JsonContentType,
-    Timestamp,
     Uri,
     UriReference,
 )
 from bridge.web.fields import Data, Id, Text, Title, refuse_empty, refuse_repeated
+from bridge.web.times import Timestamp
 
 MOST_VENDORS = 50
 

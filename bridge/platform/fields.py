@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -10,12 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from bridge.web.fields import schema
 
 _INT32 = range(-(2**31), 2**31)
-
-_RFC3339 = re.compile(
-    r"(?P<year>[0-9]{4})-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
-_YEARS = range(1970, 9999)  # a time zone moves neither end out of what `datetime` holds
 
 # RFC 3986, appendix A, without the inner structure of an authority.
 _PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
@@ -44,17 +37,6 @@ def _cloudevents_string(text: str) -> str:
     return text
 
 
-def _timestamp(value: object) -> datetime:
-    hint = "Must be an RFC 3339 time with a zone, like 2027-05-01T18:00:00+02:00"
-    match = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if match is None or int(match["year"]) not in _YEARS:
-        raise ValueError(hint)
-    try:
-        return datetime.fromisoformat(match[0].upper())
-    except ValueError:
-        raise ValueError(f"{hint}; this day does not exist") from None
-
-
 def _matches(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -79,13 +61,6 @@ def _extension_value(value: object) -> object:
     raise ValueError("Must be text, true, false or a 32-bit whole number")
 
 
-Timestamp = Annotated[
-    datetime,
-    BeforeValidator(_timestamp),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "description": "RFC 3339, with a zone; years 1970 to 9998"}
-    ),
-]
 # Exact in any reader's JSON numbers.
 Amount = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

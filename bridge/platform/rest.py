@@ -14,12 +14,19 @@ from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
+from bridge.export import api as export
+from bridge.export.service import Exports
 from bridge.messages import api as messages
 from bridge.messages.changes import MessageChanges
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
+from bridge.search import api as search
+from bridge.search.service import Searching
+from bridge.statistics import api as statistics
+from bridge.statistics.service import Statistics
+from bridge.statistics.store import StatisticsStore
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.tokens import api as tokens_api
@@ -34,6 +41,9 @@ from bridge.web.paging import Cursors
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
+    *search.OPERATIONS,
+    *export.OPERATIONS,
+    *statistics.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
     *tokens_api.OPERATIONS,
@@ -60,6 +70,7 @@ def routes(
     message_changes: MessageChanges,
     message_store: MessageStore,
     rooms: RoomIds,
+    searching: Searching,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
@@ -77,6 +88,13 @@ def routes(
         *messages.MessagesApi(
             database, message_service, message_changes, message_store, access, cursors
         ).routes(toolkit),
+        *search.SearchApi(database, searching, access, cursors).routes(toolkit),
+        *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
+            toolkit
+        ),
+        *statistics.StatisticsApi(database, Statistics(StatisticsStore()), conversation_store, access).routes(
+            toolkit
+        ),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),

@@ -204,7 +204,8 @@ def _success(
         }
     made: Json = {
         "description": says.meaning,
-        "content": {JSON: {"schema": schemas.of(says.model, "serialization")}},
+        "content": {JSON: {"schema": schemas.of(says.model, "serialization")}}
+        | {other: {"schema": {"type": "string"}} for other in says.others},
     }
     if headers:
         made["headers"] = headers

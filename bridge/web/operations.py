@@ -1,11 +1,12 @@
 """One declaration per endpoint: served from it here, documented from it by `bridge.web.openapi`. Knows no feature."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Generic, Literal, Protocol, TypeVar
 
+import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
@@ -20,7 +21,15 @@ JSON = "application/json"
 ATTEMPTS = 5
 """How often a transaction is run that keeps running into others; then the client is asked to come again."""
 
+_AS_A_FILE = {
+    hdrs.CACHE_CONTROL: "no-store",
+    # Should a browser open it all the same, it does nothing.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+
+_log = structlog.get_logger(__name__)
 
 Params = TypeVar("Params", bound=BaseModel)
 Body = TypeVar("Body", bound=BaseModel)
@@ -37,6 +46,8 @@ class Says:
     meaning: str
     model: type[BaseModel]
     headers: Mapping[str, str] = field(default_factory=dict)
+    others: Sequence[str] = ()
+    """Content types that it may have instead of JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +91,7 @@ class Operation(Generic[Params, Body]):
     @property
     def may_be_repeated(self) -> bool:
         """With an Idempotency-Key; what PUT and DELETE do is done once however often they come."""
-        return self.method == "POST" and self.security == "api_key"
+        return self.method == "POST" and self.security == "api_key" and not self.only_reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +109,34 @@ class Answer:
         return web.Response(status=self.status, text=self.body, content_type=JSON, headers=headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What is too large to be in memory at once: a file, in parts."""
+
+    content_type: str
+    filename: str
+    parts: AsyncIterator[str]
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_AS_A_FILE)
+        response.content_type, response.charset = self.content_type, "utf-8"
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{self.filename}"'
+        await response.prepare(request)
+        try:
+            async for part in self.parts:
+                await response.write(part.encode())
+        except ConnectionError:
+            raise
+        except Exception as error:
+            # It is too late for another answer; a file that is cut off must not look like a whole one.
+            _log.exception("answer_broken_off", error=type(error).__qualname__)
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+        await response.write_eof()
+        return response
+
+
 def answer(model: BaseModel, *, status: HTTPStatus = HTTPStatus.OK, location: str | None = None) -> Answer:
     return Answer(status=status, body=model.model_dump_json(), location=location)
 
@@ -109,6 +148,8 @@ class Keys(Protocol):
 
 
 Read = Callable[[Caller, Params], Awaitable[Answer]]
+Stream = Callable[[Caller, Params, Body], Awaitable[Streamed]]
+Ask = Callable[[Caller, Params, Body], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
 
 
@@ -133,6 +174,28 @@ class Toolkit:
         async def serve(request: web.Request) -> web.Response:
             caller = await self._caller_of(operation, request)
             return (await handle(caller, _params(operation, request))).response()
+
+        return route(operation, serve)
+
+    def ask(self, operation: Operation[Params, Body], handle: Ask[Params, Body]) -> web.RouteDef:
+        """As `read`, with a body."""
+
+        async def serve(request: web.Request) -> web.Response:
+            caller = await self._caller_of(operation, request)
+            params = _params(operation, request)
+            body, _ = await self._body(operation, request)
+            return (await handle(caller, params, body)).response()
+
+        return route(operation, serve)
+
+    def stream(self, operation: Operation[Params, Body], handle: Stream[Params, Body]) -> web.RouteDef:
+        """As `ask`. What is refused is refused before the first part."""
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            caller = await self._caller_of(operation, request)
+            params = _params(operation, request)
+            body, _ = await self._body(operation, request)
+            return await (await handle(caller, params, body)).send(request)
 
         return route(operation, serve)
 

@@ -27,6 +27,7 @@ SMALL = {
     "olm_repairs",
     "to_device",
     "backed_up",
+    "few",
 }
 """Tables, and names of subqueries, with a few rows."""
 MEANT = {

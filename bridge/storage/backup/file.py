@@ -32,11 +32,15 @@ _FRAME = 1 << 20
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
-    """From the configuration. Of all but the first, the file holds a fingerprint: nobody can try out what it was."""
+    """From the configuration. Of all but the first, the file holds a fingerprint: nobody can try out what it was.
+
+    `former_master_key`: while the master key is changed; it opens files of before.
+    """
 
     master_key: bytes
     pickle_key: bytes
     identity_secret: bytes
+    former_master_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,16 +116,21 @@ class Reader:
                 "This is no backup of the bridge, or its beginning is missing. Nothing was changed."
             )
         salt, check = start[len(MAGIC) : -_CHECK], start[-_CHECK:]
-        self._frames = _Frames(keys.master_key, salt)
-        if not hmac.compare_digest(check, self._frames.check):
+        for master_key in (keys.master_key, keys.former_master_key):
+            if master_key is not None:
+                self._frames = _Frames(master_key, salt)
+                if hmac.compare_digest(check, self._frames.check):
+                    break
+        else:
             raise OtherSecrets(
                 "The backup was sealed with another `storage.master_key` than the one in the configuration."
-                " Use the configuration that belongs to it. Nothing was changed."
+                " Use the configuration that belongs to it, or name that key as `storage.former_master_key`."
+                " Nothing was changed."
             )
         content, _ = self._next()
         self.header = Header(**content)
         for name, secret in (("pickle_key", keys.pickle_key), ("identity_secret", keys.identity_secret)):
-            if not hmac.compare_digest(content[name], _fingerprint(keys.master_key, secret)):
+            if not hmac.compare_digest(content[name], _fingerprint(master_key, secret)):
                 raise OtherSecrets(
                     f"The backup was made with another `encryption.{name}` than the one in the configuration."
                     " Use the configuration that belongs to it. Nothing was changed."

@@ -57,7 +57,7 @@ async def restore(
     """
     known = migrate.read(migrations)
     header = _checked(path, keys, known)
-    async with _alone(url):
+    async with alone(url):
         database = await connect(url, patient=True)
         try:
             async with database.transaction() as tx:
@@ -88,8 +88,8 @@ def _checked(path: Path, keys: Secrets, known: Iterable[Migration]) -> Header:
 
 
 @asynccontextmanager
-async def _alone(url: str) -> AsyncIterator[None]:
-    """As the one process that may work on the database."""
+async def alone(url: str) -> AsyncIterator[None]:
+    """As the one process that may work on the database. Raise `BridgeRuns`."""
     lock = lock_of(url)
     if not await lock.acquire():
         await lock.release()

@@ -43,6 +43,8 @@ def alike(value: Any) -> Any:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="2026-11-21: there is no curl here")
 async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
     await event_sent(api, SECRETS[OURS])
+    while await world.backfill.step():
+        pass
     assert await play(world, api, GUIDE) > 8
 
 

@@ -33,6 +33,11 @@ from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
+from bridge.search.backfill import Backfill
+from bridge.search.index import BlindIndex
+from bridge.search.rules import Words
+from bridge.search.service import Searching
+from bridge.search.store import SearchStore
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
@@ -54,6 +59,7 @@ TABLES = (
     "conversation_members",
     "messages",
     "message_edits",
+    "message_words",
     "inbox",
     "outbox",
     "platform_events",
@@ -86,7 +92,11 @@ class World:
         for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
         self.conversation_store = ConversationStore(self.clock)
-        self.message_store = MessageStore(self.sealer)
+        words, search_store = Words(["english", "german"]), SearchStore()
+        index = BlindIndex(self.sealer, words, search_store)
+        self.message_store = MessageStore(self.sealer, index)
+        self.searching = Searching(self.message_store, index, words, search_store)
+        self.backfill = Backfill(database, self.message_store, index, words, search_store)
         self.conversations = Conversations(
             self.conversation_store, ParticipantStore(self.clock), self.outbox, self.clock
         )
@@ -99,7 +109,7 @@ class World:
         )
         self.changes = MessageChanges(
             self.message_store,
-            EditStore(self.sealer),
+            EditStore(self.sealer, index),
             self.outbox,
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
@@ -155,6 +165,7 @@ class World:
                 message_changes=self.changes,
                 message_store=self.message_store,
                 rooms=self.rooms,
+                searching=self.searching,
                 events_api=EventsApi(
                     InboxIntake(self.database, self.inbox),
                     signatures=Signatures(TENANTS),

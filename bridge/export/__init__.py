@@ -1,0 +1,1 @@
+"""A conversation to take away: who said what, and when."""

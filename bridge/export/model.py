@@ -1,0 +1,26 @@
+"""What an export tells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.conversations.model import Conversation, Member
+from bridge.core.ids import ParticipantId
+
+FESTIMO = "Festimo"
+SOMEBODY = "Somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`until`: the position of the last message that is told; `at`: when it was asked for, in epoch ms."""
+
+    conversation: Conversation
+    members: Sequence[Member]
+    until: int
+    at: int
+
+    def name_of(self, participant_id: ParticipantId | None, sender_type: str) -> str:
+        if participant_id is None:
+            return FESTIMO if sender_type in ("festimo", "system") else SOMEBODY
+        names = {member.participant.participant_id: member.participant.name for member in self.members}
+        return names.get(participant_id, SOMEBODY)

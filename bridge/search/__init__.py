@@ -1,0 +1,1 @@
+"""Messages found by their words, in an index that tells nobody which words these are."""

@@ -1,0 +1,29 @@
+"""What is looked for."""
+
+from dataclasses import dataclass
+
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.messages.model import Kind, Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """`participant_id`: whose conversations alone; None: all of the tenant's. `start`, `end`: when it was said, in
+    epoch ms; the end is not part of it. None lets all through."""
+
+    tenant_id: TenantId
+    words: str
+    participant_id: ParticipantId | None = None
+    conversation_id: ConversationId | None = None
+    sender_id: ParticipantId | None = None
+    kind: Kind | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Newest first. `more`: there are others before the last one."""
+
+    messages: list[Message]
+    more: bool

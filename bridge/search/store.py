@@ -1,0 +1,124 @@
+"""Which message holds which word, in the database: words as keyed numbers only."""
+
+from collections.abc import Iterable, Sequence
+
+from bridge.core.ids import ConversationId, MessageId
+from bridge.search.model import Search
+from bridge.storage.database import Reader, Transaction, Value
+
+INSERT = """
+INSERT INTO message_words (word, conversation_id, position) VALUES ($1, $2, $3) ON CONFLICT (word, position) DO NOTHING
+"""
+DELETE = "DELETE FROM message_words WHERE position = $1"
+COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM message_words WHERE word = $1 LIMIT $2) AS few"
+COUNT_IN = """
+SELECT COUNT(*) FROM (SELECT 1 FROM message_words WHERE conversation_id = $3 AND word = $1 LIMIT $2) AS few
+"""
+# With each of these, the positions of one word, newest first.
+SELECT_ALL = (
+    "SELECT position FROM message_words WHERE word = $1 AND position < $2 ORDER BY position DESC LIMIT $3"
+)
+SELECT_IN = """
+SELECT position FROM message_words WHERE conversation_id = $4 AND word = $1 AND position < $2
+ORDER BY position DESC LIMIT $3
+"""
+SELECT_OF_MEMBER = """
+SELECT w.position FROM conversation_members m
+JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1 AND w.position < $2
+WHERE m.tenant_id = $4 AND m.participant_id = $5 ORDER BY w.position DESC LIMIT $3
+"""
+_FITTING = "SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1"
+_HOLDS = "EXISTS (SELECT 1 FROM message_words WHERE word IN ({places}) AND position = messages.position)"
+
+STATE = "SELECT made_of, done_from FROM search_index WHERE one = 1"
+BEGIN = """
+INSERT INTO search_index (one, made_of, done_from)
+SELECT 1, $1, COALESCE(MAX(position), 0) + 1 FROM messages WHERE position > 0
+ON CONFLICT (one) DO UPDATE SET made_of = excluded.made_of, done_from = excluded.done_from
+"""
+GO_ON = "UPDATE search_index SET done_from = $2 WHERE one = 1 AND done_from = $1"
+SELECT_BEFORE = """
+SELECT position, message_id, conversation_id FROM messages WHERE position < $1 ORDER BY position DESC LIMIT $2
+"""
+
+
+class SearchStore:
+    async def put(
+        self, tx: Transaction, conversation_id: ConversationId, position: int, words: Iterable[int]
+    ) -> None:
+        rows = [(word, conversation_id, position) for word in words]
+        if rows:
+            await tx.execute_many(INSERT, rows)
+
+    async def remove(self, tx: Transaction, position: int) -> None:
+        await tx.execute(DELETE, position)
+
+    async def how_many(
+        self, reader: Reader, words: Iterable[int], conversation_id: ConversationId | None, *, most: int
+    ) -> int:
+        """Messages that hold one of the words; of each word no more than `most` are counted."""
+        count = 0
+        for word in words:
+            if conversation_id is None:
+                count += await reader.fetch_value(COUNT, word, most)
+            else:
+                count += await reader.fetch_value(COUNT_IN, word, most, conversation_id)
+        return count
+
+    async def positions(
+        self, reader: Reader, search: Search, word: int, *, before: int, limit: int
+    ) -> list[int]:
+        """Of messages that hold the word, newest first, in the conversation or of the participant that is meant."""
+        page = (word, before, limit)
+        if search.conversation_id is not None:
+            rows = await reader.fetch(SELECT_IN, *page, search.conversation_id)
+        elif search.participant_id is not None:
+            rows = await reader.fetch(SELECT_OF_MEMBER, *page, search.tenant_id, search.participant_id)
+        else:
+            rows = await reader.fetch(SELECT_ALL, *page)
+        return [row["position"] for row in rows]
+
+    async def fitting(
+        self, reader: Reader, search: Search, positions: Sequence[int], groups: Sequence[Iterable[int]]
+    ) -> list[int]:
+        """Of the messages at these positions those that hold a word of each group, and fit otherwise; newest first."""
+        args: list[Value] = [search.tenant_id]
+
+        def places(values: Iterable[Value]) -> str:
+            first = len(args) + 1
+            args.extend(values)
+            return ", ".join(f"${number}" for number in range(first, len(args) + 1))
+
+        sql = _FITTING.format(places=places(positions))
+        for column, value in (("sender_id =", search.sender_id), ("kind =", search.kind)):
+            if value is not None:
+                sql += f" AND {column} {places([value])}"
+        for column, moment in (("created_at >=", search.start), ("created_at <", search.end)):
+            if moment is not None:
+                sql += f" AND {column} {places([moment])}"
+        for group in groups:
+            sql += f" AND {_HOLDS.format(places=places(group))}"
+        rows = await reader.fetch(f"{sql} ORDER BY position DESC", *args)
+        return [row["position"] for row in rows]
+
+    async def state(self, reader: Reader) -> tuple[str, int] | None:
+        """What the index was made of, and the position from which on messages are in it; None before it was begun."""
+        row = await reader.fetch_one(STATE)
+        return None if row is None else (row["made_of"], row["done_from"])
+
+    async def begin(self, tx: Transaction, made_of: str) -> None:
+        """Everything there is has yet to be indexed; what comes from now on is."""
+        await tx.execute(BEGIN, made_of)
+
+    async def go_on(self, tx: Transaction, *, done: int, now_from: int) -> bool:
+        """Return False where somebody else has gone on from there."""
+        return bool(await tx.execute(GO_ON, done, now_from))
+
+    async def before(
+        self, reader: Reader, position: int, *, limit: int
+    ) -> list[tuple[int, MessageId, ConversationId]]:
+        rows = await reader.fetch(SELECT_BEFORE, position, limit)
+        return [
+            (row["position"], MessageId(row["message_id"]), ConversationId(row["conversation_id"]))
+            for row in rows
+        ]

@@ -1,0 +1,30 @@
+"""What is known of messages without opening them."""
+
+from bridge.core.ids import ConversationId, ParticipantId
+from bridge.statistics.rules import Fact
+from bridge.storage.database import Reader
+
+SELECT = """
+SELECT position, sender_id, sender_type, created_at, edited_at, deleted_at FROM messages
+WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
+"""
+
+
+class StatisticsStore:
+    async def said(
+        self, reader: Reader, conversation_id: ConversationId, *, after: int, limit: int
+    ) -> list[tuple[int, Fact]]:
+        """With their positions, oldest first."""
+        return [
+            (
+                row["position"],
+                Fact(
+                    sender_id=None if row["sender_id"] is None else ParticipantId(row["sender_id"]),
+                    sender_type=row["sender_type"],
+                    created_at=row["created_at"],
+                    is_edited=row["edited_at"] is not None,
+                    is_deleted=row["deleted_at"] is not None,
+                ),
+            )
+            for row in await reader.fetch(SELECT, conversation_id, after, limit)
+        ]

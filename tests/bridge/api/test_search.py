@@ -1,0 +1,143 @@
+"""Search by REST: who finds what, in which pages."""
+
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+
+from bridge.core.caller import Caller
+from bridge.core.ids import ParticipantId
+from tests.bridge.api.client import Answer, Api
+from tests.bridge.api.conftest import Sides
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
+from tests.bridge.api.world import OURS, World
+
+SEARCH = "/api/v1/messages/search"
+
+
+async def search(api: Api, words: str, **fields: object) -> Answer:
+    return await api.post(SEARCH, {"words": words} | fields)
+
+
+def contents(answer: Answer) -> list[str]:
+    assert answer.status == 200, answer.json
+    return [message["content"] for message in answer.json["messages"]]
+
+
+async def test_words_are_found_in_all_forms_newest_first(api: Api) -> None:
+    conversation_id = await opened(api)
+    for text in ("Two cakes", "No flowers", "A CAKE"):
+        await said(api, conversation_id, text)
+    assert contents(await search(api, "cake")) == ["A CAKE", "Two cakes"]
+    assert contents(await search(api, "cake", conversation_id=conversation_id)) == ["A CAKE", "Two cakes"]
+    path = f"{CONVERSATIONS}/{conversation_id}/search"
+    assert contents(await api.get(path, q="cakes", kind="text")) == ["A CAKE", "Two cakes"]
+    assert contents(await api.get(path, q="cakes", sender_id="nobody")) == []
+    assert contents(await api.get(path, q="?!")) == []
+
+
+async def test_an_edit_and_a_deletion_count_at_once(api: Api) -> None:
+    conversation_id = await opened(api)
+    message = (await said(api, conversation_id, "Two cakes")).json
+    path = f"/api/v1/messages/{message['message_id']}"
+    await api.send("PUT", path, {"sender_id": message["sender_id"], "text": "Two flowers"})
+    assert contents(await search(api, "cake")) == []
+    assert contents(await search(api, "flower")) == ["Two flowers"]
+    await api.request("DELETE", path)
+    assert contents(await search(api, "flower")) == []
+
+
+async def test_pages_lead_through_all_and_only_their_own_search(api: Api) -> None:
+    conversation_id = await opened(api)
+    for number in range(7):
+        await said(api, conversation_id, f"cake {number}")
+    found, cursor = [], None
+    while True:
+        answer = await search(api, "cake", limit=3, **({} if cursor is None else {"cursor": cursor}))
+        found += contents(answer)
+        await said(api, conversation_id, "another cake")  # what comes meanwhile moves nothing
+        if answer.json["next_cursor"] is None:
+            break
+        cursor = answer.json["next_cursor"]
+        refused = await search(api, "cakes", limit=3, cursor=cursor)
+        assert (refused.status, refused.problem) == (422, "invalid_cursor")
+    assert found == [f"cake {number}" for number in range(6, -1, -1)]
+
+
+async def test_a_span_of_time_begins_with_its_first_moment(api: Api, world: World) -> None:
+    conversation_id = await opened(api)
+    times = []
+    for text in ("first cake", "second cake", "third cake"):
+        times.append((await said(api, conversation_id, text)).json["sent_at"])
+        world.clock.advance(1)
+    assert contents(await search(api, "cake", **{"from": times[1]})) == ["third cake", "second cake"]
+    assert contents(await search(api, "cake", to=times[1])) == ["first cake"]
+    path = f"{CONVERSATIONS}/{conversation_id}/search"
+    query = {"from": times[1], "to": times[2]}
+    assert contents(await api.get(path, q="cake", **query)) == ["second cake"]
+    wrong = await search(api, "cake", **{"from": "yesterday"})
+    assert (wrong.status, wrong.fields) == (422, ["from"])
+
+
+async def test_another_tenant_finds_nothing_of_ours(sides: Sides) -> None:
+    conversation_id = await opened(sides.ours)
+    await said(sides.ours, conversation_id, "Two cakes")
+    theirs = await opened(sides.theirs)
+    await said(sides.theirs, theirs, "Their cake")
+    assert contents(await search(sides.theirs, "cake")) == ["Their cake"]
+    for answer in (
+        await search(sides.theirs, "cake", conversation_id=conversation_id),
+        await sides.theirs.get(f"{CONVERSATIONS}/{conversation_id}/search", q="cake"),
+    ):
+        assert (answer.status, answer.problem) == (404, "not_found")
+    assert (await search(sides.nobody, "cake")).status == 401
+
+
+@pytest.mark.parametrize("wrong", [{"words": ""}, {"words": "x" * 201}, {"words": 1}, {"q": "cake"}, {}])
+async def test_what_cannot_be_looked_for_is_refused(api: Api, wrong: dict[str, object]) -> None:
+    answer = await api.post(SEARCH, wrong)
+    assert (answer.status, answer.problem) == (422, "invalid_input")
+
+
+async def test_there_is_no_message_of_the_name_search(api: Api) -> None:
+    async with api.http.get(SEARCH, headers={"Authorization": f"Bearer {api.key}"}) as response:
+        assert response.status == 405
+
+
+async def test_it_says_when_older_messages_are_missing_still(api: Api, world: World) -> None:
+    await said(api, await opened(api), "Two cakes")
+    assert (await search(api, "cake")).json["complete"] is False
+    while await world.backfill.step():
+        pass
+    assert (await search(api, "cake")).json["complete"] is True
+
+
+class People:
+    """Anybody whose token is their own id."""
+
+    async def caller_of(self, token: str) -> Caller | None:
+        role, _, person = token.partition(":")
+        return Caller(
+            tenant_id=OURS,
+            role=role,  # type: ignore[arg-type]
+            participant_id=ParticipantId(person) if person else None,
+        )
+
+
+async def test_people_find_what_was_said_where_they_take_part(
+    world: World, api: Api, aiohttp_client: AiohttpClient
+) -> None:
+    ours, others = await opened(api, "p-1", "v-1"), await opened(api, "p-1", "v-2")
+    await said(api, ours, "Two cakes")
+    await api.post(messages_of(others), {"sender_id": "v-2", "text": "A cake of others"})
+    world.keys = People()  # type: ignore[assignment]
+    http = await aiohttp_client(world.app())
+    host, vendor, nobody = Api(http, "host:u-anna"), Api(http, "vendor:v-1"), Api(http, "vendor:v-9")
+    stranger = Api(http, "vendor:")
+    admin = Api(http, "admin:")
+    for everybody in (host, admin):
+        assert contents(await search(everybody, "cake")) == ["A cake of others", "Two cakes"]
+    assert contents(await search(vendor, "cake")) == ["Two cakes"]
+    for none in (nobody, stranger):
+        assert contents(await search(none, "cake")) == []
+        assert (await search(none, "cake", conversation_id=ours)).status == 404
+    assert (await search(vendor, "cake", conversation_id=others)).status == 404
+    assert (await vendor.get(f"{CONVERSATIONS}/{others}/search", q="cake")).status == 404

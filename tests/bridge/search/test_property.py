@@ -1,0 +1,162 @@
+"""A search against somebody who reads every message there is."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.conversations.model import Conversation
+from bridge.core.ids import MessageId, ParticipantId, TenantId
+from bridge.storage.database import open_database
+from tests.bridge.conversations.features import TENANT
+from tests.bridge.search.talk import Talk, conversation_id_of
+from tests.examples import examples
+from tests.servers.postgres import PostgresServer
+
+OTHER = TenantId("other")
+# Forms of one word stand in one row, and no form of another does. Whoever reads needs no stemmer to know.
+FAMILIES = (
+    ("cake", "cakes", "CAKE", "Cakes"),
+    ("flower", "flowers", "FLOWERS"),
+    ("café", "cafe", "CAFE\u0301", "cafés"),
+    ("Blume", "Blumen", "blumen"),
+    ("Häuser", "Haus", "HÄUSER"),
+    ("vegan", "VEGAN"),
+    ("12", "\uff11\uff12"),
+    ("straße", "STRASSE", "Strasse"),
+)
+FAMILY_OF = {word: number for number, family in enumerate(FAMILIES) for word in family}
+PEOPLE = (("p1", "anna", "chef", TENANT), ("p2", "anna", "band", TENANT), ("p3", "bea", "chef", TENANT))
+ELSEWHERE = ("p1", "anna", "chef", OTHER)
+
+word = st.sampled_from(sorted(FAMILY_OF))
+text = st.lists(word, min_size=1, max_size=5)
+said = st.tuples(st.just("say"), st.integers(0, 3), st.booleans(), text)
+edited = st.tuples(st.just("edit"), st.integers(0, 20), st.booleans(), text)
+deleted = st.tuples(st.just("delete"), st.integers(0, 20), st.booleans(), st.just(["-"]))
+later = st.tuples(st.just("later"), st.integers(0, 20), st.booleans(), st.just(["-"]))
+Action = tuple[str, int, bool, list[str]]
+
+
+@dataclass(slots=True)
+class Said:
+    message_id: MessageId
+    conversation: Conversation
+    sender: str
+    at: int
+    words: list[str] = field(default_factory=list)
+
+    def holds(self, wanted: Sequence[str]) -> bool:
+        return {FAMILY_OF[one] for one in wanted} <= {FAMILY_OF[one] for one in self.words}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    words: list[str]
+    of: int | None
+    person: str | None
+    sender: str | None
+    since: int | None
+    until: int | None
+
+
+queries = st.builds(
+    Query,
+    words=st.lists(word, min_size=1, max_size=3),
+    of=st.none() | st.integers(0, 2),
+    person=st.none() | st.sampled_from(["anna", "bea", "chef", "band", "nobody"]),
+    sender=st.none() | st.sampled_from(["anna", "bea", "chef"]),
+    since=st.none() | st.integers(0, 20),
+    until=st.none() | st.integers(0, 20),
+)
+
+
+async def story(url: str, actions: Sequence[Action], asked: Sequence[Query], pages: int) -> None:
+    database = await open_database(url)
+    try:
+        talk = Talk(database)
+        places = [await talk.open(p, host=h, vendor=v, tenant=t) for p, h, v, t in (*PEOPLE, ELSEWHERE)]
+        all_said: list[Said] = []
+        start = talk.clock.now()
+        for action, number, by_host, words in actions:
+            mine = all_said[number % len(all_said)] if all_said else None
+            if action == "later":
+                talk.clock.advance(1)
+            elif action == "say":
+                _, host, vendor, _ = (*PEOPLE, ELSEWHERE)[number]
+                sender = host if by_host else vendor
+                message_id = await talk.say(places[number], ", ".join(words), by=sender)
+                all_said.append(Said(message_id, places[number], sender, talk.clock.now(), words))
+            elif mine is not None and action == "edit" and mine.words:
+                await talk.edit(mine.message_id, " ".join(words))
+                mine.words = words
+            elif mine is not None and action == "delete":
+                await talk.delete(mine.message_id)
+                mine.words = []
+        for query in asked:
+            expected = [
+                one.message_id
+                for one in reversed(all_said)
+                if one.words
+                and one.holds(query.words)
+                and one.conversation.tenant_id == TENANT
+                and query.of in (None, places.index(one.conversation))
+                and (query.person is None or query.of is not None or query.person in people_of(one, places))
+                and query.sender in (None, one.sender)
+                and (query.since is None or one.at >= start + query.since)
+                and (query.until is None or one.at < start + query.until)
+            ]
+            found = await talk.found(
+                " ".join(query.words),
+                limit=pages,
+                conversation_id=conversation_id_of(None if query.of is None else places[query.of]),
+                participant_id=None if query.person is None else ParticipantId(query.person),
+                sender_id=None if query.sender is None else ParticipantId(query.sender),
+                start=None if query.since is None else start + query.since,
+                end=None if query.until is None else start + query.until,
+            )
+            assert [message_id for message_id, _ in found] == expected, query
+    finally:
+        await database.close()
+
+
+def people_of(one: Said, places: Sequence[Conversation]) -> tuple[str, str]:
+    _, host, vendor, _ = PEOPLE[places.index(one.conversation)]
+    return host, vendor
+
+
+@given(
+    actions=st.lists(said | said | edited | deleted | later, max_size=25),
+    asked=st.lists(queries, min_size=1, max_size=5),
+    pages=st.integers(1, 4),
+)
+@settings(max_examples=examples(100))
+def test_a_search_returns_what_matches_and_only_that(
+    actions: list[Action], asked: list[Query], pages: int
+) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 6: search returns what matches, and only that"""
+    with TemporaryDirectory() as folder:
+        asyncio.run(story(f"sqlite:///{Path(folder) / 'bridge.db'}", actions, asked, pages))
+
+
+@pytest.mark.usefixtures("postgres_template")
+def test_so_it_does_on_postgresql(postgres_server: PostgresServer, postgres_template: str) -> None:
+    @given(
+        actions=st.lists(said | said | edited | deleted | later, min_size=10, max_size=25),
+        asked=st.lists(queries, min_size=5, max_size=10),
+        pages=st.integers(1, 4),
+    )
+    @settings(max_examples=examples(10))
+    def tell(actions: list[Action], asked: list[Query], pages: int) -> None:
+        name = f"test_{uuid4().hex}"
+        url = postgres_server.create_database(name, template=postgres_template)
+        asyncio.run(story(url, actions, asked, pages))
+        postgres_server.drop_database(name)
+
+    tell()
