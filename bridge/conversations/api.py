@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bridge.conversations.access import Access
 from bridge.conversations.model import Status
@@ -14,8 +14,9 @@ from bridge.conversations.store import ConversationStore, Filter
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId, VendorId
 from bridge.participants.input import Party, Vendor
+from bridge.participants.rules import acting_as_somebody
 from bridge.storage.database import Database, Transaction
 from bridge.web.fields import Data, Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
@@ -26,6 +27,12 @@ PAGE = 20
 
 _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="conversations of a page")
+_FLAG = Field(description="whether the participant has something unread in them")
+
+
+def _flag(text: object) -> object:
+    """In a query, strictly: `true` or `false`."""
+    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
 
 
 class NewConversation(Data):
@@ -43,6 +50,13 @@ class ListOfConversations(Data):
     status: Status | None = None
     party_id: Id | None = None
     vendor_id: Id | None = None
+    has_unread: Annotated[bool | None, BeforeValidator(_flag), _FLAG] = None
+    participant_id: Annotated[
+        Id | None,
+        Field(
+            description="who takes part in them, and for whom `has_unread` is asked; a person may leave it out"
+        ),
+    ] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
@@ -86,7 +100,7 @@ LIST = Operation(
     params=ListOfConversations,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
-    refusals=("invalid_cursor",),
+    refusals=("invalid_cursor", "not_yourself"),
 )
 GET = Operation(
     method="GET",
@@ -98,6 +112,7 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
+    siblings=("unread",),
 )
 LIST_OF_PARTY = Operation(
     method="GET",
@@ -156,7 +171,7 @@ class ConversationsApi:
 
     async def get(self, caller: Caller, asked: OneConversation) -> Answer:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
-        (view,) = await self._views.of(self._database, [stored])
+        (view,) = await self._views.of(self._database, [stored], asked_by=caller.participant_id)
         return answer(view)
 
     async def list(self, caller: Caller, asked: ListOfConversations) -> Answer:
@@ -164,8 +179,15 @@ class ConversationsApi:
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+            has_unread=asked.has_unread,
+            reader=self._reader(caller, asked),
         )
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
+
+    def _reader(self, caller: Caller, asked: ListOfConversations) -> ParticipantId | None:
+        if asked.has_unread is None and asked.participant_id is None:
+            return None
+        return acting_as_somebody(caller, asked.participant_id, field="participant_id")
 
     async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
         party_id = PartyId(asked.party_id)
@@ -174,10 +196,13 @@ class ConversationsApi:
                 "No party with this id has a conversation. Open one, or check the id.", field="party_id"
             )
         wanted = Filter(status=asked.status, party_id=party_id)
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
-    async def _page(self, tenant_id: TenantId, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
-        this_list = ("conversations", tenant_id, wanted.status, wanted.party_id, wanted.vendor_id)
+    async def _page(self, caller: Caller, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
+        tenant_id = caller.tenant_id
+        unread = None if wanted.has_unread is None else str(wanted.has_unread)
+        plain = (wanted.status, wanted.party_id, wanted.vendor_id, wanted.reader)
+        this_list = ("conversations", tenant_id, *plain, unread)
         before = None
         if cursor is not None:
             created_at, conversation_id = self._cursors.place(cursor, of=this_list, field="cursor")
@@ -188,5 +213,5 @@ class ConversationsApi:
         if len(found) > limit:
             last = shown[-1].conversation
             next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
-        views = await self._views.of(self._database, shown)
+        views = await self._views.of(self._database, shown, asked_by=caller.participant_id)
         return answer(ConversationPage(conversations=views, next_cursor=next_cursor))

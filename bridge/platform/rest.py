@@ -19,8 +19,12 @@ from bridge.messages import api as messages
 from bridge.messages.changes import MessageChanges
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
+from bridge.signals import api as signals_api
+from bridge.signals.ports import TypingOutside
+from bridge.signals.service import Signals
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.web import docs
@@ -33,6 +37,7 @@ from bridge.web.paging import Cursors
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
+    *signals_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -55,6 +60,9 @@ def routes(
     message_changes: MessageChanges,
     message_store: MessageStore,
     rooms: RoomIds,
+    participants: ParticipantStore,
+    signals: Signals,
+    typing_outside: TypingOutside,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
@@ -64,14 +72,25 @@ def routes(
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
-    views = ConversationViews(conversation_store, message_store, rooms)
+    views = ConversationViews(conversation_store, message_store, rooms, signals.unread)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
         *messages.MessagesApi(
-            database, message_service, message_changes, message_store, access, cursors
+            database, message_service, message_changes, message_store, signals.deliveries, access, cursors
         ).routes(toolkit),
+        *signals_api.routes(
+            toolkit,
+            database=database,
+            signals=signals,
+            outside=typing_outside,
+            conversations=conversation_store,
+            messages=message_store,
+            participants=participants,
+            access=access,
+            cursors=cursors,
+        ),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),

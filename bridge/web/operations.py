@@ -59,6 +59,8 @@ class Operation(Generic[Params, Body]):
     security: Literal["api_key", "signature"] = "api_key"
     roles: frozenset[CallerRole] = frozenset({"service"})
     """Who may ask at all; which conversations, its handler decides."""
+    stored: bool = True
+    """False: what it does is not kept, so that there is nothing to do only once."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -73,7 +75,7 @@ class Operation(Generic[Params, Body]):
     @property
     def may_be_repeated(self) -> bool:
         """With an Idempotency-Key; what PUT and DELETE do is done once however often they come."""
-        return self.method == "POST" and self.security == "api_key"
+        return self.method == "POST" and self.security == "api_key" and self.stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class Keys(Protocol):
 
 Read = Callable[[Caller, Params], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
+Pass = Callable[[Caller, Params, Body], Awaitable[Answer]]
 
 
 class Toolkit:
@@ -159,6 +162,17 @@ class Toolkit:
 
             made, replayed = await self._transacted(apply)
             return made.response(replayed=replayed)
+
+        return route(operation, serve)
+
+    def signal(self, operation: Operation[Params, Body], handle: Pass[Params, Body]) -> web.RouteDef:
+        """Of what is not stored: without a transaction."""
+
+        async def serve(request: web.Request) -> web.Response:
+            caller = await self._caller_of(operation, request)
+            params = _params(operation, request)
+            body, _ = await self._body(operation, request)
+            return (await handle(caller, params, body)).response()
 
         return route(operation, serve)
 

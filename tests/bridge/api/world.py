@@ -28,11 +28,14 @@ from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
+from bridge.signals.events import ConversationRead
+from bridge.signals.service import Signals
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
 from bridge.web.problems import problems
@@ -49,6 +52,9 @@ TABLES = (
     "conversation_members",
     "messages",
     "message_edits",
+    "read_positions",
+    "read_marks",
+    "last_seen",
     "inbox",
     "outbox",
     "platform_events",
@@ -69,6 +75,16 @@ class KnownRooms:
         return {one: self.rooms[one] for one in conversation_ids if one in self.rooms}
 
 
+@dataclass(slots=True)
+class TypingHeard:
+    """The Matrix side, as far as typing is concerned."""
+
+    heard: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def typing(self, conversation_id: ConversationId, person: Participant, *, is_typing: bool) -> None:
+        self.heard.append((conversation_id, person.participant_id, is_typing))
+
+
 class World:
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -79,10 +95,14 @@ class World:
         self.outbox = Outbox(database, self.sealer, self.clock)
         for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
+        self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
+        self.signals = Signals(database, self.outbox, self.clock)
+        self.typing_outside = TypingHeard()
+        self.participants = ParticipantStore(self.clock)
         self.conversation_store = ConversationStore(self.clock)
         self.message_store = MessageStore(self.sealer)
         self.conversations = Conversations(
-            self.conversation_store, ParticipantStore(self.clock), self.outbox, self.clock
+            self.conversation_store, self.participants, self.outbox, self.clock
         )
         self.messages = Messages(
             self.message_store,
@@ -137,6 +157,9 @@ class World:
                 message_changes=self.changes,
                 message_store=self.message_store,
                 rooms=self.rooms,
+                participants=self.participants,
+                signals=self.signals,
+                typing_outside=self.typing_outside,
                 events_api=EventsApi(
                     InboxIntake(self.database, self.inbox),
                     signatures=Signatures(TENANTS),
