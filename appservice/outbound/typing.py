@@ -63,10 +63,14 @@ class GhostTyping:
         while True:
             await self._some.wait()
             self._some.clear()
-            while self._wanted:
-                key = next(iter(self._wanted))
-                await self._tell(*key, self._wanted.pop(key))
-            self._forget_old()
+            await self.step()
+
+    async def step(self) -> None:
+        """All that waits."""
+        while self._wanted:
+            key = next(iter(self._wanted))
+            await self._tell(*key, self._wanted.pop(key))
+        self._forget_old()
 
     async def _tell(self, conversation_id: ConversationId, ghost: str, wanted: _Wanted) -> None:
         if not is_typing(typing_until(wanted.at), now=self._clock.now()):

@@ -1,6 +1,5 @@
 """Signals from the homeserver to the people they are of, and from ghosts to the homeserver; lossy and bounded."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -329,12 +328,7 @@ async def listening(
 
 
 async def told_by(town: Town) -> list[tuple[Any, ...]]:
-    work = asyncio.create_task(town.typing.run())
-    while town.typing._wanted:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.02)
-    work.cancel()
-    await asyncio.wait([work])
+    await town.typing.step()
     told, town.homeserver.told = town.homeserver.told, []
     return told
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Self
 
 from aiohttp import web
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
@@ -39,8 +39,22 @@ class Reading(Data):
     up_to_message_id: Annotated[Id | None, Field(description="left out: up to the newest")] = None
 
 
+_ONE_OF: list[JsonValue] = [
+    {"required": [name], "properties": {name: schema}}
+    for name, schema in (
+        ("message_ids", {"type": "array"}),
+        ("up_to_message_id", {"type": "string"}),
+        ("conversation_id", {"type": "string"}),
+        ("all", {"const": True}),
+    )
+]
+"""For a JSON Schema: what the validator below says."""
+
+
 class MessagesToRead(Data):
     """Exactly one of `message_ids`, `up_to_message_id`, `conversation_id` and `all`."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_OF})
 
     participant_id: Annotated[Id | None, _WHO] = None
     message_ids: Annotated[
