@@ -316,6 +316,31 @@ class Homeserver:
         )
         return page | {"chunk": list(page["chunk"])}
 
+    @_shaped
+    async def said_before(self, user: str, room_id: str, event_id: str, *, limit: int) -> list[str]:
+        """The ids of the events before this one, the last of them first."""
+        answer = await self.request(
+            Method.GET,
+            Path.v3.rooms[room_id].context[event_id],
+            as_user=user,
+            query={
+                "limit": str(2 * limit),
+                "filter": '{"lazy_load_members":true}',
+            },  # half of it is what came after
+        )
+        return [str(event["event_id"]) for event in answer["events_before"]]
+
+    # Signals
+
+    async def set_typing(self, user: str, room_id: str, *, milliseconds: int) -> None:
+        """For so long, or until it is said again; 0: no more."""
+        body = {"typing": True, "timeout": milliseconds} if milliseconds else {"typing": False}
+        await self.request(Method.PUT, Path.v3.rooms[room_id].typing[user], body, as_user=user)
+
+    async def send_receipt(self, user: str, room_id: str, event_id: str) -> None:
+        """Show everybody that the user has read up to this event. An older one than before changes nothing."""
+        await self.request(Method.POST, Path.v3.rooms[room_id].receipt["m.read"][event_id], {}, as_user=user)
+
     # Devices and keys
 
     async def create_device(self, user: str, device: str, name: str) -> None:

@@ -1,11 +1,13 @@
 """Gap repair: events that the homeserver has but never delivered, because it died at the wrong moment, and their order.
 
 A second `/sync` of the bot, with a position of its own, feeds the same inbox; `event_id` tells what is new. It names no
-device, so it neither gets nor acknowledges to-device messages. In a steady state it finds nothing.
+device, so it neither gets nor acknowledges to-device messages. In a steady state it finds nothing. Receipts, which
+homeservers deliver at most once, come along: how far somebody has read only ever grows, so one too many does no harm.
 """
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -24,7 +26,7 @@ FILTER: dict[str, Any] = {
     "room": {
         "timeline": {"limit": 50, "lazy_load_members": True},
         "state": {"types": []},
-        "ephemeral": {"types": []},
+        "ephemeral": {"types": ["m.receipt"]},
         "account_data": {"types": []},
     },
     "presence": {"types": []},
@@ -58,7 +60,9 @@ class Repair:
         *,
         bot: str,
         guard: Guard = unguarded,
+        on_ephemeral: Callable[[Sequence[Any]], None] = lambda events: None,
     ) -> None:
+        """`on_ephemeral` is called with receipts, which may have been delivered before."""
         self._database = database
         self._homeserver = homeserver
         self._homeserver_side = homeserver_side
@@ -66,6 +70,7 @@ class Repair:
         self._continuity = continuity
         self._bot = bot
         self._guard = guard
+        self._on_ephemeral = on_ephemeral
 
     async def run(self) -> None:
         """Look at once, in doubt, a few times after it, and every few minutes, until cancelled."""
@@ -99,11 +104,15 @@ class Repair:
         looked_at = await self._inbox.newest(self._database)
         answer = await self._homeserver.sync(self._bot, None, since=since, filter_=_filter(), wait=0)
         rooms: dict[str, list[dict[str, Any]]] = {}
+        receipts: list[dict[str, Any]] = []
         for room_id, room in answer.get("rooms", {}).get("join", {}).items():
             timeline = room.get("timeline", {})
             missed: list[dict[str, Any]] = []
             if timeline.get("limited") and since is not None:
                 missed = await self._page_back(room_id, timeline.get("prev_batch"), since)
+            receipts += [
+                event | {"room_id": room_id} for event in room.get("ephemeral", {}).get("events", [])
+            ]
             rooms[room_id] = [
                 event | {"room_id": room_id} for event in (*missed, *timeline.get("events", []))
             ]
@@ -113,6 +122,8 @@ class Repair:
                 repaired += await self._take(tx, room_id, events, looked_at)
             await tx.execute(PUT_POSITION, key, answer["next_batch"])
             await self._guard(tx)
+        if receipts:
+            self._on_ephemeral(receipts)
         if repaired:
             log.warning("events_repaired", count=repaired)
         self._continuity.settle(doubts)

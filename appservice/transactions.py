@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,8 @@ class Parsed:
 
     events: tuple["Event", ...]
     unparsable: tuple[bytes, ...]
+    ephemeral: tuple[Any, ...] = ()
+    """Whatever stands there, unchecked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def parse(body: bytes) -> Parsed:
             good.append(Event(**{key: event[key] for key in KEPT_KEYS}, raw=raw))
         else:
             bad.append(raw)
-    return Parsed(tuple(good), tuple(bad))
+    ephemeral = transaction.get("ephemeral")
+    return Parsed(tuple(good), tuple(bad), tuple(ephemeral) if isinstance(ephemeral, list) else ())
 
 
 def _is_event(event: Any) -> bool:
@@ -113,8 +116,10 @@ class HomeserverSide:
         hs_token: str,
         continuity: Continuity,
         on_refused: Callable[[], None] = lambda: None,
+        on_ephemeral: Callable[[Sequence[Any]], None] = lambda events: None,
     ) -> None:
-        """`on_refused` is called when a transaction was not taken, or nobody knows whether it was."""
+        """`on_refused` is called when a transaction was not taken, or nobody knows whether it was; `on_ephemeral` with
+        what is neither stored nor redelivered, once all else is stored: it must return at once."""
         self._database = database
         self._inbox = inbox
         self._members = members
@@ -122,6 +127,7 @@ class HomeserverSide:
         self._hs_token = hs_token.encode()
         self._continuity = continuity
         self._on_refused = on_refused
+        self._on_ephemeral = on_ephemeral
         self._watched: dict[str, bool] = {}
 
     @contextmanager
@@ -170,6 +176,14 @@ class HomeserverSide:
         if parsed.unparsable or any(map(self._is_news, parsed.events)):
             async with self._continuity.turn, self._database.transaction() as tx:
                 await self.keep(tx, parsed)
+        if parsed.ephemeral:
+            self._pass_on(parsed.ephemeral)
+
+    def _pass_on(self, ephemeral: Sequence[Any]) -> None:
+        try:
+            self._on_ephemeral(ephemeral)
+        except Exception as error:  # no mistake in a signal may stop the messages
+            log.error("signals_dropped", count=len(ephemeral), error=type(error).__qualname__)
 
     async def ping(self, request: web.Request) -> web.Response:
         return web.json_response({})

@@ -35,17 +35,20 @@ from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.inbound.redaction import InboundRedactions
+from appservice.inbound.signals import InboundSignals
 from appservice.inbound.undecryptable import Undecryptable, count_undecryptable, nowhere_else
 from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.edits import Edits
 from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.recaps import ConversationRoom, RecapDelivery
+from appservice.outbound.receipts import GhostReceipts
 from appservice.outbound.redactions import Redactions
 from appservice.outbound.replays import Replays
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.timeline import Timeline
+from appservice.outbound.typing import GhostTyping
 from appservice.own_account import OwnAccount
 from appservice.preflight import Preflight
 from appservice.readers import Readers
@@ -95,6 +98,8 @@ from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
 from bridge.search.service import Searching
 from bridge.search.store import SearchStore
+from bridge.signals.events import ConversationRead
+from bridge.signals.service import Signals
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.rewrap import Rewrapping
@@ -306,6 +311,9 @@ class Parts:
         people = tokens(config, database, clock)
         self.credentials = Credentials(api_keys(config, database, clock), people)
         self._backfill = Backfill(database, self.message_store, index, words, search_store)
+        self.names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
+        self._ghost_typing = GhostTyping(database, homeserver, self.names, clock)
+        self.signals = signals = Signals(database, outbox, clock)
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
@@ -320,6 +328,9 @@ class Parts:
             message_store=self.message_store,
             rooms=_RoomIds(),
             searching=Searching(self.message_store, index, words, search_store),
+            participants=participants,
+            signals=signals,
+            typing_outside=self._ghost_typing,
             events_api=events_api,
             dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
@@ -335,7 +346,6 @@ class Parts:
         )
 
         # Matrix
-        self.names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
         own_devices = OwnDevices(
             database,
             homeserver,
@@ -454,6 +464,27 @@ class Parts:
             encryptor=encryptor,
             outbox=outbox,
         )
+        receipts = GhostReceipts(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            participants=participants,
+            reads=signals.read_store,
+            outbox=outbox,
+        )
+        self._inbound_signals = InboundSignals(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            conversations=self.conversation_store,
+            inbox=inbox,
+            reads=signals.reads,
+            read_store=signals.read_store,
+            seen=signals.seen_store,
+            typing=signals.typing,
+            presence=signals.presence,
+            clock=clock,
+        )
         recap_listener = RecapListener(database, recaps, outbox)
         identity_secret = keys.identity_secret.get_secret_value()
         identity = Identity.derive(identity_secret, self.names.bot)
@@ -522,6 +553,7 @@ class Parts:
             hs_token=ours.hs_token.get_secret_value(),
             continuity=continuity,
             on_refused=self._resume.refused,
+            on_ephemeral=self._inbound_signals.offer,
         )
         self.database, self._members, self._own_devices = database, members, own_devices
         preflight = Preflight(
@@ -550,6 +582,7 @@ class Parts:
             continuity,
             bot=self.names.bot,
             guard=leader.check,
+            on_ephemeral=self._inbound_signals.offer,
         )
         self._sync = BotSync(
             database=database,
@@ -573,6 +606,9 @@ class Parts:
         outbox.subscribe("matrix", RecapDue, RecapChanged)
         outbox.subscribe("recap", MessageEdited, MessageDeleted)
         outbox.subscribe("recap-held", RecapHeld)
+        # In a lane of their own: nothing that is said waits for them.
+        outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
+        outbox.on_recorded(signals.feed.publish)
         outbox.subscribe("festimo", ConversationOpened)
         outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
         self._inbox_dispatcher = Dispatcher(
@@ -597,6 +633,7 @@ class Parts:
                 "recap-held.RecapHeld": recap_delivery.held,
                 "recap.MessageEdited": recap_listener.source_changed,
                 "recap.MessageDeleted": recap_listener.source_changed,
+                "receipts.ConversationRead": receipts.read,
                 "festimo.ConversationOpened": festimo.opened,
                 "festimo.MessageReceived": festimo.heard,
             },
@@ -654,6 +691,9 @@ class Parts:
             if self._config.encryption.key_backup:
                 tasks.create_task(self._key_backup.run())
             tasks.create_task(self.device_lists.run(self.names.bot, self._own_devices.ensure))
+            tasks.create_task(self._inbound_signals.run())
+            tasks.create_task(self._ghost_typing.run())
+            tasks.create_task(self.signals.presence.run())
             tasks.create_task(self._outbox_dispatcher.run())
             tasks.create_task(self._backfill.run())
             log.info("running", bot=self.names.bot)

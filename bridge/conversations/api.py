@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bridge.conversations.access import Access, member_of
 from bridge.conversations.model import Status
@@ -15,8 +15,9 @@ from bridge.conversations.store import ConversationStore, Filter
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
 from bridge.core.caller import EVERYBODY, STAFF, Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, PartyId, VendorId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId, VendorId
 from bridge.participants.input import Party, Vendor
+from bridge.participants.rules import acting_as_somebody
 from bridge.storage.database import Database, Transaction
 from bridge.web.fields import Data, Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
@@ -27,6 +28,12 @@ PAGE = 20
 
 _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="conversations of a page")
+_FLAG = Field(description="whether the participant has something unread in them")
+
+
+def _flag(text: object) -> object:
+    """In a query, strictly: `true` or `false`."""
+    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
 
 
 class NewConversation(Data):
@@ -44,6 +51,13 @@ class ListOfConversations(Data):
     status: Status | None = None
     party_id: Id | None = None
     vendor_id: Id | None = None
+    has_unread: Annotated[bool | None, BeforeValidator(_flag), _FLAG] = None
+    participant_id: Annotated[
+        Id | None,
+        Field(
+            description="who takes part in them, and for whom `has_unread` is asked; a person may leave it out"
+        ),
+    ] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
@@ -89,7 +103,7 @@ LIST = Operation(
     params=ListOfConversations,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
-    refusals=("invalid_cursor",),
+    refusals=("invalid_cursor", "not_yourself"),
     roles=EVERYBODY,
 )
 GET = Operation(
@@ -103,6 +117,7 @@ GET = Operation(
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
     roles=EVERYBODY,
+    siblings=("unread",),
 )
 LIST_OF_PARTY = Operation(
     method="GET",
@@ -163,7 +178,7 @@ class ConversationsApi:
 
     async def get(self, caller: Caller, asked: OneConversation) -> Answer:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
-        (view,) = await self._views.of(self._database, [stored])
+        (view,) = await self._views.of(self._database, [stored], asked_by=caller.participant_id)
         return answer(view)
 
     async def list(self, caller: Caller, asked: ListOfConversations) -> Answer:
@@ -171,9 +186,16 @@ class ConversationsApi:
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+            has_unread=asked.has_unread,
+            reader=self._reader(caller, asked),
             member=member_of(caller),
         )
         return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
+
+    def _reader(self, caller: Caller, asked: ListOfConversations) -> ParticipantId | None:
+        if asked.has_unread is None and asked.participant_id is None:
+            return None
+        return acting_as_somebody(caller, asked.participant_id, field="participant_id")
 
     async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
         everything = Filter(party_id=PartyId(asked.party_id), member=member_of(caller))
@@ -193,6 +215,8 @@ class ConversationsApi:
             wanted.party_id,
             wanted.vendor_id,
             wanted.member,
+            wanted.reader,
+            None if wanted.has_unread is None else str(wanted.has_unread),
         )
         before = None
         if cursor is not None:
@@ -204,5 +228,5 @@ class ConversationsApi:
         if len(found) > limit:
             last = shown[-1].conversation
             next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
-        views = await self._views.of(self._database, shown)
+        views = await self._views.of(self._database, shown, asked_by=caller.participant_id)
         return answer(ConversationPage(conversations=views, next_cursor=next_cursor))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.core.ids import ConversationId
+from bridge.core.ids import ConversationId, ParticipantId
 from bridge.storage.database import Reader
 
 
@@ -29,4 +29,12 @@ class RoomIds(Protocol):
         self, reader: Reader, conversation_ids: Sequence[ConversationId]
     ) -> Mapping[ConversationId, str]:
         """Of those that have a room already."""
+        ...
+
+
+class UnreadCounts(Protocol):
+    async def unread(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, Mapping[ParticipantId, int]]:
+        """How many messages each person who is there has not read."""
         ...

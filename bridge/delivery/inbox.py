@@ -103,9 +103,9 @@ class Inbox(Queue):
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
 
-    async def is_settled(self, tx: Transaction, item_id: str) -> bool:
+    async def is_settled(self, reader: Reader, item_id: str) -> bool:
         """Whether it came, and was applied or given up."""
-        return await tx.fetch_value(IS_SETTLED, item_id) is not None
+        return await reader.fetch_value(IS_SETTLED, item_id) is not None
 
     async def set_aside(self, tx: Transaction, item_id: str) -> Item | None:
         """The item, if it is parked or a dead letter."""

@@ -21,6 +21,9 @@ INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2
 PREPARE = """
 UPDATE outbox SET prepared = $2, prepared_at = $3 WHERE id = $1 AND state = 'waiting' AND prepared IS NULL
 """
+SELECT_DEAD = (
+    "SELECT * FROM outbox WHERE lane = $1 AND topic = $2 AND state = 'dead' ORDER BY created_at, seq"
+)
 SELECT_FIXED = "SELECT 1 FROM outbox WHERE lane = $1 AND state = 'waiting' AND prepared IS NOT NULL LIMIT 1"
 # Of an item that waits and was prepared otherwise meanwhile, nothing.
 DISCARD = """
@@ -38,6 +41,7 @@ class Outbox(Queue):
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         super().__init__(database, sealer, clock)
         self._consumers: dict[type[Event], list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
+        self._recorded: Callable[[Event], None] = lambda event: None
 
     def subscribe(
         self, consumer: str, *events: type[E], only: Callable[[E], bool] = lambda event: True
@@ -48,6 +52,11 @@ class Outbox(Queue):
         """
         for event in events:
             self._consumers[event].append((consumer, only))
+
+    def on_recorded(self, told: Callable[[Event], None]) -> None:
+        """Have `told(event)` called for each event once it is committed, in this process: whoever has to hear of it,
+        come what may, subscribes instead."""
+        self._recorded = told
 
     async def record(self, tx: Transaction, event: Event) -> None:
         """Record that `event` happened, once for each of its consumers."""
@@ -63,6 +72,19 @@ class Outbox(Queue):
             topic = f"{consumer}.{name}"
             await tx.execute(INSERT, item_id, event.tenant_id, lane, topic, sealed, self._clock.now())
             self._work_waits(tx, lane)
+        tx.after_commit(lambda: self._recorded(event))
+
+    async def revive_event(self, tx: Transaction, event: Event) -> bool:
+        """Have this very event tried again by whoever gave it up. Return whether somebody had."""
+        found = False
+        for consumer, _ in self._consumers[type(event)]:
+            lane = _lane(consumer, event.conversation_id)
+            for row in await tx.fetch(SELECT_DEAD, lane, f"{consumer}.{type(event).__name__}"):
+                item = await self._item(row)
+                if json.loads(item.body) == dataclasses.asdict(event):
+                    await self.revive(tx, item)
+                    found = True
+        return found
 
     async def prepare(self, tx: Transaction, item: Item, prepared: bytes) -> None:
         """Fix what exactly will be sent, so that a later attempt sends the same. Not sealed: pass no plaintext.

@@ -15,6 +15,7 @@ from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
+from bridge.messages.ports import Deliveries
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessagePage, MessageView, view_of
@@ -168,7 +169,20 @@ DELETE = Operation(
     roles=EVERYBODY,
     siblings=NO_MESSAGES,
 )
-OPERATIONS = (POST, LIST, GET, PUT, DELETE)
+RETRY = Operation(
+    method="POST",
+    path=f"{ONE}/retry",
+    name="retryMessage",
+    summary="Have a message that failed delivered after all",
+    description="By who said it, or the platform. It is pending again, and is said once, however often this is asked.",
+    tag="messages",
+    params=OneMessage,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("It is on its way once more.", MessageView)},
+    refusals=("not_found", "not_the_sender", "not_failed", "message_deleted"),
+    roles=EVERYBODY,
+)
+OPERATIONS = (POST, LIST, GET, PUT, DELETE, RETRY)
 
 
 class MessagesApi:
@@ -178,6 +192,7 @@ class MessagesApi:
         messages: Messages,
         changes: MessageChanges,
         store: MessageStore,
+        deliveries: Deliveries,
         access: Access,
         cursors: Cursors,
     ) -> None:
@@ -185,6 +200,7 @@ class MessagesApi:
         self._messages = messages
         self._changes = changes
         self._store = store
+        self._deliveries = deliveries
         self._access = access
         self._cursors = cursors
 
@@ -195,6 +211,7 @@ class MessagesApi:
             toolkit.read(GET, self.get),
             toolkit.write(PUT, self.edit),
             toolkit.write(DELETE, self.delete),
+            toolkit.write(RETRY, self.retry),
         )
 
     async def post(
@@ -206,22 +223,28 @@ class MessagesApi:
         message = await self._store.get(tx, message_id)
         assert message is not None
         location = ONE.format(message_id=message_id)
-        return answer(view_of(message), status=HTTPStatus.CREATED, location=location)
+        (view,) = await self._views(tx, [message])
+        return answer(view, status=HTTPStatus.CREATED, location=location)
 
     async def get(self, caller: Caller, asked: OneMessage) -> Answer:
-        return answer(view_of(await self._message(self._database, caller, asked)))
+        return await self._shown(self._database, caller, asked)
 
     async def edit(self, tx: Transaction, caller: Caller, asked: OneMessage, new: MessageToEdit) -> Answer:
         message = await self._message(tx, caller, asked)
         sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
         await self._changes.edit(tx, message, sender_id=sender_id, text=new.text)
-        return answer(view_of(await self._message(tx, caller, asked)))
+        return await self._shown(tx, caller, asked)
 
     async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
         message = await self._message(tx, caller, asked)
         sender_id = acting(caller, asked.sender_id, field="sender_id")
         await self._changes.delete(tx, message, sender_id=sender_id)
-        return answer(view_of(await self._message(tx, caller, asked)))
+        return await self._shown(tx, caller, asked)
+
+    async def retry(self, tx: Transaction, caller: Caller, asked: OneMessage, _: Nothing) -> Answer:
+        message = await self._message(tx, caller, asked)
+        await self._messages.retry(tx, message, by=acting(caller, None, field="sender_id"))
+        return await self._shown(tx, caller, asked)
 
     async def list(self, caller: Caller, asked: ListOfMessages) -> Answer:
         conversation = await self._conversation(self._database, caller, asked.conversation_id)
@@ -239,11 +262,19 @@ class MessagesApi:
         first = found[0].position if found else after + 1
         earlier = await self._store.has_before(self._database, conversation_id, first)
         page = MessagePage(
-            messages=[view_of(message) for message in found],
+            messages=[*await self._views(self._database, found)],
             before=self._cursors.at([first], of=this_list) if earlier else None,
             after=self._cursors.at([found[-1].position if found else after], of=this_list),
         )
         return answer(page)
+
+    async def _shown(self, reader: Reader, caller: Caller, asked: OneMessage) -> Answer:
+        (view,) = await self._views(reader, [await self._message(reader, caller, asked)])
+        return answer(view)
+
+    async def _views(self, reader: Reader, messages: Sequence[Message]) -> Sequence[MessageView]:
+        deliveries = await self._deliveries.of(reader, messages)
+        return [view_of(message, deliveries[message.message_id]) for message in messages]
 
     def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)

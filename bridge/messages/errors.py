@@ -33,6 +33,10 @@ class DeleteWindowClosed(Refusal):
     code: ClassVar[str] = "delete_window_closed"
 
 
+class NotFailed(Refusal):
+    code: ClassVar[str] = "not_failed"
+
+
 class MessageIsDeleted(Refusal):
     code: ClassVar[str] = "message_deleted"
 

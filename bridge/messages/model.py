@@ -8,6 +8,7 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 Kind = Literal["text", "system"]
 SenderType = Literal["user", "vendor", "festimo", "system"]
 Status = Literal["pending", "sent", "failed"]
+RecipientStatus = Literal["pending", "sent", "delivered", "read", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +39,21 @@ class Message:
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One for whom a message is. `read_at`: in epoch ms."""
+
+    participant_id: ParticipantId
+    status: RecipientStatus
+    read_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How far a message has come. `read_at`: when the last of its recipients read it; None before that."""
+
+    status: RecipientStatus
+    read_at: int | None
+    recipients: tuple[Recipient, ...]

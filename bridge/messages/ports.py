@@ -1,9 +1,17 @@
-"""What has to follow the words of messages."""
+"""What has to follow the words of messages, and what their views show that others know."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.core.ids import ConversationId, TenantId
-from bridge.storage.database import Transaction
+from bridge.core.ids import ConversationId, MessageId, TenantId
+from bridge.messages.model import Delivery, Message
+from bridge.storage.database import Reader, Transaction
+
+
+class Deliveries(Protocol):
+    async def of(self, reader: Reader, messages: Sequence[Message]) -> Mapping[MessageId, Delivery]:
+        """Of each of them."""
+        ...
 
 
 class Index(Protocol):

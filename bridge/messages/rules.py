@@ -6,6 +6,7 @@ from bridge.messages.errors import (
     DeleteWindowClosed,
     EditWindowClosed,
     MessageIsDeleted,
+    NotFailed,
     NotTheSender,
     TextBlank,
     TextTooLong,
@@ -73,6 +74,18 @@ def check_deletion(*, said_at: int, is_sender: bool, is_staff: bool, at: int) ->
     if at - said_at > _milliseconds(DELETE_WINDOW):
         raise DeleteWindowClosed(
             "Who wrote a message can delete it for an hour, and that is over. The platform's staff still can."
+        )
+
+
+def check_retry(message: Message, *, is_sender: bool) -> None:
+    """`is_sender`: or the platform, who speaks for everybody."""
+    if not is_sender:
+        raise NotTheSender("Only who wrote a message may have it tried again. Nothing was changed.")
+    if message.is_deleted:
+        raise MessageIsDeleted("The message was deleted, so there is nothing to deliver. Write a new one.")
+    if message.status != "failed":
+        raise NotFailed(
+            f"The message has not failed: it is {message.status}. Only what failed can be tried again."
         )
 
 

@@ -8,8 +8,8 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.events import MessagePosted, MessageReceived
-from bridge.messages.model import Kind, SenderType
-from bridge.messages.store import MessageStore
+from bridge.messages.model import Kind, Message, SenderType
+from bridge.messages.store import MessageStore, lock_of
 from bridge.storage.database import Transaction
 
 
@@ -108,6 +108,22 @@ class Messages:
     async def pending_again(self, tx: Transaction, message_id: MessageId) -> None:
         """What failed is about to be tried once more."""
         await self._store.set_pending(tx, message_id)
+
+    async def retry(self, tx: Transaction, message: Message, *, by: ParticipantId | None) -> None:
+        """Have a message that failed delivered after all. `by`: the person who asks; None: the platform."""
+        await tx.lock(lock_of(message.conversation_id))
+        locked = await self._store.get(tx, message.message_id)
+        assert locked is not None, "messages are not removed"
+        rules.check_retry(locked, is_sender=by is None or by == locked.sender_id)
+        await self.pending_again(tx, message.message_id)
+        posted = MessagePosted(
+            tenant_id=message.tenant_id,
+            conversation_id=message.conversation_id,
+            message_id=message.message_id,
+        )
+        # What was given up is tried again as it is: so it is said once, whatever became of it.
+        if not await self._outbox.revive_event(tx, posted):
+            await self._outbox.record(tx, posted)
 
     async def _post(
         self,

@@ -20,10 +20,14 @@ from bridge.messages import api as messages
 from bridge.messages.changes import MessageChanges
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
 from bridge.search import api as search
 from bridge.search.service import Searching
+from bridge.signals import api as signals_api
+from bridge.signals.ports import TypingOutside
+from bridge.signals.service import Signals
 from bridge.statistics import api as statistics
 from bridge.statistics.service import Statistics
 from bridge.statistics.store import StatisticsStore
@@ -44,6 +48,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *search.OPERATIONS,
     *export.OPERATIONS,
     *statistics.OPERATIONS,
+    *signals_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
     *tokens_api.OPERATIONS,
@@ -71,6 +76,9 @@ def routes(
     message_store: MessageStore,
     rooms: RoomIds,
     searching: Searching,
+    participants: ParticipantStore,
+    signals: Signals,
+    typing_outside: TypingOutside,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
@@ -80,13 +88,13 @@ def routes(
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
-    views = ConversationViews(conversation_store, message_store, rooms)
+    views = ConversationViews(conversation_store, message_store, rooms, signals.unread)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
         *messages.MessagesApi(
-            database, message_service, message_changes, message_store, access, cursors
+            database, message_service, message_changes, message_store, signals.deliveries, access, cursors
         ).routes(toolkit),
         *search.SearchApi(database, searching, access, cursors).routes(toolkit),
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
@@ -94,6 +102,17 @@ def routes(
         ),
         *statistics.StatisticsApi(database, Statistics(StatisticsStore()), conversation_store, access).routes(
             toolkit
+        ),
+        *signals_api.routes(
+            toolkit,
+            database=database,
+            signals=signals,
+            outside=typing_outside,
+            conversations=conversation_store,
+            messages=message_store,
+            participants=participants,
+            access=access,
+            cursors=cursors,
         ),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),

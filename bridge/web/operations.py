@@ -72,6 +72,8 @@ class Operation(Generic[Params, Body]):
     """Who may ask at all; which conversations, its handler decides."""
     only_reads: bool = False
     """Of one that is no GET: it changes nothing all the same."""
+    stored: bool = True
+    """False: what it does is not kept, so that there is nothing to do only once."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -91,7 +93,7 @@ class Operation(Generic[Params, Body]):
     @property
     def may_be_repeated(self) -> bool:
         """With an Idempotency-Key; what PUT and DELETE do is done once however often they come."""
-        return self.method == "POST" and self.security == "api_key" and not self.only_reads
+        return self.method == "POST" and self.security == "api_key" and self.stored and not self.only_reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,7 @@ Read = Callable[[Caller, Params], Awaitable[Answer]]
 Stream = Callable[[Caller, Params, Body], Awaitable[Streamed]]
 Ask = Callable[[Caller, Params, Body], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
+Pass = Callable[[Caller, Params, Body], Awaitable[Answer]]
 
 
 class Toolkit:
@@ -229,6 +232,17 @@ class Toolkit:
 
             made, replayed = await self._transacted(apply)
             return made.response(replayed=replayed)
+
+        return route(operation, serve)
+
+    def signal(self, operation: Operation[Params, Body], handle: Pass[Params, Body]) -> web.RouteDef:
+        """Of what is not stored: without a transaction."""
+
+        async def serve(request: web.Request) -> web.Response:
+            caller = await self._caller_of(operation, request)
+            params = _params(operation, request)
+            body, _ = await self._body(operation, request)
+            return (await handle(caller, params, body)).response()
 
         return route(operation, serve)
 

@@ -107,8 +107,9 @@ async def delivering(
     database: Database,
     *,
     through: Callable[[Database], Database] = lambda database: database,
+    on_ephemeral: Callable[[Any], None] = lambda events: None,
 ) -> AsyncIterator[Delivering]:
-    """`through` stands between the endpoint and the database."""
+    """`through` stands between the endpoint and the database; `on_ephemeral` is given the signals."""
     clock, continuity = FrozenClock(), Continuity()
     refused: list[int] = []
     writes = through(database)
@@ -122,6 +123,7 @@ async def delivering(
             hs_token=TOKEN,
             continuity=continuity,
             on_refused=lambda: refused.append(continuity.doubts),
+            on_ephemeral=on_ephemeral,
         )
         app = web.Application()
         app.add_subapp("/_matrix/", side.app())

@@ -27,7 +27,7 @@ async def api(ground: Stand, bridge: Bridge, key: str, method: str, path: str, b
 async def sent(ground: Stand, bridge: Bridge, key: str, message_id: str) -> str:
     async def look() -> str | None:
         message = await api(ground, bridge, key, "GET", f"messages/{message_id}")
-        return str(message["event_id"]) if message["status"] == "sent" else None
+        return str(message["event_id"]) if message["status"] in ("sent", "delivered", "read") else None
 
     return await eventually(look)
 

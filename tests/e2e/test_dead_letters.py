@@ -102,7 +102,7 @@ async def test_a_refused_message_is_mended_replayed_and_read_once(
     async with case(tmp_path) as at:
         first = await at.say("Is the cake vegan?")
         await at.vendor.wait_for_text(at.room, "Is the cake vegan?")
-        await at.status(first, "sent")
+        await at.status(first, "delivered")
 
         await at.let_people_speak(100)
         refused = [await at.say(text) for text in ("And gluten-free?", "Both, please.")]
@@ -133,7 +133,7 @@ async def test_a_refused_message_is_mended_replayed_and_read_once(
         assert replayed.code == 0, replayed.err
         await at.vendor.wait_for_text(at.room, "Both, please.")
         for message_id in refused:
-            await at.status(message_id, "sent")
+            await at.status(message_id, "delivered")
 
         # Once more has no effect, but to be told so.
         again = await ended(tmp_path, "dead-letters", "replay", *here)
@@ -141,6 +141,6 @@ async def test_a_refused_message_is_mended_replayed_and_read_once(
         assert "dealt with already" in again.err
         last = await at.say("Thank you!")
         await at.vendor.wait_for_text(at.room, "Thank you!")
-        await at.status(last, "sent")
+        await at.status(last, "delivered")
         assert [at.read(text) for text in ("And gluten-free?", "Both, please.", "Thank you!")] == [1, 1, 1]
         assert (await at.api("GET", DEAD_LETTERS))["dead_letters"] == []

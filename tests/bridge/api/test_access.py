@@ -10,7 +10,7 @@ import pytest
 
 from bridge.admin.dead_letters.model import Filter
 from bridge.core.caller import Caller
-from bridge.core.ids import TenantId
+from bridge.core.ids import MessageId, TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, pair, said
@@ -31,6 +31,11 @@ BODIES: dict[str, Any] = {
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
     "replayDeadLetters": {},
     "revokeTokens": {"kind": "token", "value": "t-1"},
+    "readConversation": {"participant_id": "v-1"},
+    "putConversationRead": {"participant_id": "v-1"},
+    "readMessages": {"participant_id": "v-1", "all": True},
+    "setTyping": {"participant_id": "v-1", "conversation_id": "unknown"},
+    "setPresence": {"participant_id": "v-1", "presence": "online"},
 }
 
 
@@ -66,6 +71,11 @@ async def ids_of(sides: Sides, world: World) -> dict[str, str]:
     }
 
 
+async def failed(world: World, message_id: str) -> None:
+    async with world.database.transaction() as tx:
+        await world.messages.failed(tx, MessageId(message_id), reason="no room")
+
+
 async def dead_letter(world: World) -> str:
     """The id of an event of ours that was given up."""
     (lane,) = await world.inbox.lanes()
@@ -80,6 +90,8 @@ async def dead_letter(world: World) -> str:
 @pytest.mark.parametrize("name", WITH_IDS)
 async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
     ids = await ids_of(sides, world)
+    if name == "retryMessage":
+        await failed(world, ids["message_id"])
     before = await world.contents()
     answer = await ask(sides.theirs, name, ids)
     assert (answer.status, answer.problem) == (404, "not_found")

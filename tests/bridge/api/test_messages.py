@@ -26,6 +26,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "failure_reason": None,
         "event_id": None,
         "sent_at": "2027-01-15T08:00:00.010Z",
+        "read_at": None,
+        "recipients": [{"participant_id": "v-1", "status": "pending", "read_at": None}],
         "is_edited": False,
         "edited_at": None,
         "is_deleted": False,
@@ -35,7 +37,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
     async with world.database.transaction() as tx:
         await world.messages.sent(tx, MessageId(message_id), origin_id="$event")
     sent = (await api.get(posted.headers["Location"])).json
-    assert (sent["status"], sent["event_id"]) == ("sent", "$event")
+    assert (sent["status"], sent["event_id"]) == ("delivered", "$event")
+    assert sent["recipients"] == [{"participant_id": "v-1", "status": "delivered", "read_at": None}]
 
 
 async def test_a_failed_message_says_why(api: Api, world: World) -> None:

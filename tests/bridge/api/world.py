@@ -28,6 +28,7 @@ from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
@@ -38,6 +39,8 @@ from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
 from bridge.search.service import Searching
 from bridge.search.store import SearchStore
+from bridge.signals.events import ConversationRead
+from bridge.signals.service import Signals
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
@@ -60,6 +63,9 @@ TABLES = (
     "messages",
     "message_edits",
     "message_words",
+    "read_positions",
+    "read_marks",
+    "last_seen",
     "inbox",
     "outbox",
     "platform_events",
@@ -81,6 +87,16 @@ class KnownRooms:
         return {one: self.rooms[one] for one in conversation_ids if one in self.rooms}
 
 
+@dataclass(slots=True)
+class TypingHeard:
+    """The Matrix side, as far as typing is concerned."""
+
+    heard: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def typing(self, conversation_id: ConversationId, person: Participant, *, is_typing: bool) -> None:
+        self.heard.append((conversation_id, person.participant_id, is_typing))
+
+
 class World:
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -91,6 +107,10 @@ class World:
         self.outbox = Outbox(database, self.sealer, self.clock)
         for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
+        self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
+        self.signals = Signals(database, self.outbox, self.clock)
+        self.typing_outside = TypingHeard()
+        self.participants = ParticipantStore(self.clock)
         self.conversation_store = ConversationStore(self.clock)
         words, search_store = Words(["english", "german"]), SearchStore()
         index = BlindIndex(self.sealer, words, search_store)
@@ -98,7 +118,7 @@ class World:
         self.searching = Searching(self.message_store, index, words, search_store)
         self.backfill = Backfill(database, self.message_store, index, words, search_store)
         self.conversations = Conversations(
-            self.conversation_store, ParticipantStore(self.clock), self.outbox, self.clock
+            self.conversation_store, self.participants, self.outbox, self.clock
         )
         self.messages = Messages(
             self.message_store,
@@ -166,6 +186,9 @@ class World:
                 message_store=self.message_store,
                 rooms=self.rooms,
                 searching=self.searching,
+                participants=self.participants,
+                signals=self.signals,
+                typing_outside=self.typing_outside,
                 events_api=EventsApi(
                     InboxIntake(self.database, self.inbox),
                     signatures=Signatures(TENANTS),

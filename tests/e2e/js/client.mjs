@@ -148,6 +148,35 @@ const commands = {
     return {};
   },
 
+  async wait_for_typing({ room_id, user_ids, timeout = 20 }) {
+    const now = () => client.getRoom(room_id).getMembers().filter((member) => member.typing).map((member) => member.userId).sort();
+    const wanted = JSON.stringify([...user_ids].sort());
+    await until(() => JSON.stringify(now()) === wanted, timeout, () => `not ${wanted} but ${JSON.stringify(now())} type`);
+    return {};
+  },
+
+  // Up to which event somebody has read, by their own receipt.
+  async wait_for_receipt({ room_id, user_id, event_id, timeout = 20 }) {
+    const read = () => client.getRoom(room_id).getEventReadUpTo(user_id, true);
+    await until(() => read() === event_id, timeout, () => `${user_id} has not read ${event_id} but ${read()}`);
+    return {};
+  },
+
+  // What others have said since one's own receipt, as Element would count it.
+  unread({ room_id }) {
+    const room = client.getRoom(room_id);
+    const events = room.getLiveTimeline().getEvents();
+    const read = events.findIndex((event) => event.getId() === room.getEventReadUpTo(client.getUserId(), true));
+    return events.slice(read + 1).filter((event) => event.getType() === "m.room.message" && !event.isRedacted()
+      && event.getSender() !== client.getUserId() && !event.isRelation("m.replace")).length;
+  },
+
+  async presence({ presence }) {
+    await client.setSyncPresence(presence);
+    await client.setPresence({ presence });
+    return {};
+  },
+
   async timeline({ room_id }) {
     const events = client.getRoom(room_id)?.getLiveTimeline().getEvents() ?? [];
     return Promise.all(events.filter((event) => !event.isState()).map(entry));
@@ -234,7 +263,7 @@ async function waitFor(room_id, matches, timeout, what) {
 const LOOK_AGAIN = [
   sdk.ClientEvent.Sync, sdk.ClientEvent.Event, sdk.MatrixEventEvent.Decrypted, sdk.RoomEvent.Timeline,
   sdk.RoomEvent.MyMembership, sdk.MatrixEventEvent.Replaced, sdk.RoomEvent.Redaction,
-  cryptoApi.CryptoEvent.DevicesUpdated,
+  cryptoApi.CryptoEvent.DevicesUpdated, sdk.RoomMemberEvent.Typing, sdk.RoomEvent.Receipt,
 ];
 
 async function until(condition, timeout, complaint) {

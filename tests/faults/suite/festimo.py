@@ -156,7 +156,7 @@ class Festimo:
                 text=message["content"],
                 sender_id=message["sender_id"],
                 event_id=message["event_id"],
-                delivered=message["status"] == "sent",
+                delivered=message["status"] in ("sent", "delivered", "read"),
             )
             for message in page["messages"]
         ]

@@ -1,0 +1,193 @@
+"""Who has read how far, in the database; what is unread is counted from that and from the messages themselves."""
+
+from collections.abc import Sequence
+
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.signals.model import Person, ReadPosition, Unread
+from bridge.storage.database import Reader, Row, Transaction
+
+MOVE = """
+INSERT INTO read_positions (tenant_id, conversation_id, participant_id, position, read_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (conversation_id, participant_id) DO UPDATE SET position = excluded.position, read_at = excluded.read_at
+WHERE read_positions.position < excluded.position
+"""
+MARK = """
+INSERT INTO read_marks (conversation_id, participant_id, position, read_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+"""
+SELECT_POSITION = """
+SELECT r.position, r.read_at, m.message_id FROM read_positions r JOIN messages m ON m.position = r.position
+WHERE r.conversation_id = $1 AND r.participant_id = $2
+"""
+LAST_POSITION = "SELECT MAX(position) FROM messages WHERE conversation_id = $1"
+POSITION_OF_ORIGIN = "SELECT position FROM messages WHERE origin_id = $1 AND conversation_id = $2"
+SELECT_BACKWARDS = """
+SELECT status, origin_id FROM messages
+WHERE conversation_id = $1 AND position <= $2 AND (sender_id IS NULL OR sender_id <> $3)
+ORDER BY position DESC LIMIT $4
+"""
+IS_THERE = """
+SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
+"""
+
+# What a person has not read: what the others said since they came, that was delivered and is not deleted.
+_UNREAD = """(
+    SELECT COUNT(*) FROM messages u WHERE u.conversation_id = m.conversation_id
+        AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
+        AND u.status = 'sent' AND u.deleted_at IS NULL
+        AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id){more}
+)"""
+_MEMBERS = """
+conversation_members m LEFT JOIN read_positions r
+    ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
+"""
+_UNREAD_IN = f"""
+SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
+WHERE m.conversation_id IN ({{places}}) AND m.away IS NULL
+"""
+UNREAD_UP_TO = f"""
+SELECT {_UNREAD.format(more=" AND u.position <= $3")} FROM {_MEMBERS}
+WHERE m.conversation_id = $1 AND m.participant_id = $2 AND m.away IS NULL
+"""
+UNREAD_OF = f"""
+SELECT conversation_id, participant_id, unread FROM (
+    SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
+    WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL
+) counted WHERE unread > 0 ORDER BY conversation_id
+"""
+# One row for each message and each of its recipients; `read_at`: at the first step that reached it.
+_RECIPIENTS = """
+SELECT u.message_id, m.participant_id, m.failure, (
+    SELECT k.read_at FROM read_marks k WHERE k.conversation_id = m.conversation_id
+        AND k.participant_id = m.participant_id AND k.position >= u.position ORDER BY k.position LIMIT 1
+) AS read_at
+FROM messages u JOIN conversation_members m ON m.conversation_id = u.conversation_id
+WHERE u.message_id IN ({places}) AND m.away IS NULL AND m.joined_at <= u.created_at
+    AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
+ORDER BY m.joined_at, m.participant_id
+"""
+
+SEE = """
+INSERT INTO last_seen (tenant_id, participant_id, seen_at) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_id, participant_id) DO UPDATE SET seen_at = excluded.seen_at
+WHERE last_seen.seen_at < excluded.seen_at
+"""
+LAST_SEEN = "SELECT seen_at FROM last_seen WHERE tenant_id = $1 AND participant_id = $2"
+OF_ACCOUNT = (
+    "SELECT tenant_id, participant_id FROM participants WHERE mxid = $1 ORDER BY tenant_id, participant_id"
+)
+
+
+class ReadStore:
+    async def move(
+        self,
+        tx: Transaction,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        *,
+        position: int,
+        at: int,
+    ) -> bool:
+        """Return False, changing nothing, where they had read that far."""
+        moved = await tx.execute(MOVE, tenant_id, conversation_id, participant_id, position, at)
+        if moved:
+            await tx.execute(MARK, conversation_id, participant_id, position, at)
+        return bool(moved)
+
+    async def position(
+        self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> ReadPosition | None:
+        row = await reader.fetch_one(SELECT_POSITION, conversation_id, participant_id)
+        if row is None:
+            return None
+        return ReadPosition(position=row["position"], read_at=row["read_at"], message_id=row["message_id"])
+
+    async def last_position(self, reader: Reader, conversation_id: ConversationId) -> int | None:
+        """Of the newest message; None where nothing was said."""
+        found: int | None = await reader.fetch_value(LAST_POSITION, conversation_id)
+        return found
+
+    async def position_of_origin(
+        self, reader: Reader, conversation_id: ConversationId, origin_id: str
+    ) -> int | None:
+        found: int | None = await reader.fetch_value(POSITION_OF_ORIGIN, origin_id, conversation_id)
+        return found
+
+    async def backwards(
+        self,
+        reader: Reader,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        *,
+        position: int,
+        limit: int,
+    ) -> list[Row]:
+        """Status and origin id of what others said up to `position`, newest first."""
+        return await reader.fetch(SELECT_BACKWARDS, conversation_id, position, participant_id, limit)
+
+    async def is_there(
+        self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> bool:
+        return await reader.fetch_value(IS_THERE, conversation_id, participant_id) is not None
+
+    # What is unread
+
+    async def unread_in(self, reader: Reader, conversation_ids: Sequence[ConversationId]) -> list[Unread]:
+        """By each person who is there."""
+        if not conversation_ids:
+            return []
+        sql = _UNREAD_IN.format(places=_places(conversation_ids))
+        return [_unread(row) for row in await reader.fetch(sql, *conversation_ids)]
+
+    async def unread_up_to(
+        self,
+        reader: Reader,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        *,
+        position: int,
+    ) -> int:
+        return int(await reader.fetch_value(UNREAD_UP_TO, conversation_id, participant_id, position) or 0)
+
+    async def unread_of(
+        self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
+    ) -> list[Unread]:
+        """In each conversation in which there is something, in the order of their ids."""
+        return [_unread(row) for row in await reader.fetch(UNREAD_OF, tenant_id, participant_id)]
+
+    async def recipients(self, reader: Reader, message_ids: Sequence[MessageId]) -> list[Row]:
+        """Rows of message_id, participant_id, failure, read_at."""
+        if not message_ids:
+            return []
+        return await reader.fetch(_RECIPIENTS.format(places=_places(message_ids)), *message_ids)
+
+
+class SeenStore:
+    """When people were last seen."""
+
+    async def put(self, tx: Transaction, person: Person, *, at: int) -> None:
+        await tx.execute(SEE, person.tenant_id, person.participant_id, at)
+
+    async def get(self, reader: Reader, person: Person) -> int | None:
+        found: int | None = await reader.fetch_value(LAST_SEEN, person.tenant_id, person.participant_id)
+        return found
+
+    async def of_account(self, reader: Reader, mxid: str) -> list[Person]:
+        """Whose account it is: one person per tenant, as a rule."""
+        return [
+            Person(tenant_id=TenantId(row["tenant_id"]), participant_id=ParticipantId(row["participant_id"]))
+            for row in await reader.fetch(OF_ACCOUNT, mxid)
+        ]
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join(f"${number}" for number in range(1, len(values) + 1))
+
+
+def _unread(row: Row) -> Unread:
+    return Unread(
+        conversation_id=ConversationId(row["conversation_id"]),
+        participant_id=ParticipantId(row["participant_id"]),
+        count=row["unread"],
+    )

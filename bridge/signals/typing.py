@@ -1,0 +1,108 @@
+"""Who is typing, in memory only: an indicator ends by itself."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.signals import rules
+from bridge.signals.events import TypingChanged
+from bridge.signals.feed import Feed
+from bridge.signals.model import Typing
+
+MOST_CONVERSATIONS = 10_000
+"""In which somebody types at once; what is typed in more of them does not show."""
+
+
+@dataclass(slots=True)
+class _Indicator:
+    until: int
+    in_client: bool
+
+
+class TypingBoard:
+    def __init__(self, feed: Feed, clock: Clock, *, most: int = MOST_CONVERSATIONS) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._most = most
+        self._typing: dict[ConversationId, dict[ParticipantId, _Indicator]] = {}
+
+    def of(self, conversation_id: ConversationId) -> list[Typing]:
+        """Who types now, in the order in which they began."""
+        now = self._clock.now()
+        return [
+            Typing(participant_id=participant_id, until=indicator.until)
+            for participant_id, indicator in self._typing.get(conversation_id, {}).items()
+            if rules.is_typing(indicator.until, now=now)
+        ]
+
+    def set(
+        self,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        *,
+        is_typing: bool,
+        in_client: bool = False,
+    ) -> None:
+        """Somebody types (again), or has ended to."""
+        if is_typing:
+            until = rules.typing_until(self._clock.now())
+            here = self._room_for(conversation_id)
+            if here is None:
+                return
+            here[participant_id] = _Indicator(until, in_client)
+            self._tell(tenant_id, conversation_id, participant_id, until)
+        else:
+            here = self._typing.get(conversation_id, {})
+            if here.pop(participant_id, None) is not None:
+                self._tell(tenant_id, conversation_id, participant_id, None)
+            if not here:
+                self._typing.pop(conversation_id, None)
+
+    def set_in_clients(
+        self, tenant_id: TenantId, conversation_id: ConversationId, typing: Collection[ParticipantId]
+    ) -> None:
+        """These type in clients of their own, and nobody else does."""
+        before = [
+            participant_id
+            for participant_id, indicator in self._typing.get(conversation_id, {}).items()
+            if indicator.in_client
+        ]
+        for participant_id in before:
+            if participant_id not in typing:
+                self.set(tenant_id, conversation_id, participant_id, is_typing=False)
+        for participant_id in typing:
+            self.set(tenant_id, conversation_id, participant_id, is_typing=True, in_client=True)
+
+    def _room_for(self, conversation_id: ConversationId) -> dict[ParticipantId, _Indicator] | None:
+        """The conversation's indicators; None where there are too many conversations."""
+        if conversation_id not in self._typing and len(self._typing) >= self._most:
+            self._forget_ended()
+            if len(self._typing) >= self._most:
+                return None
+        return self._typing.setdefault(conversation_id, {})
+
+    def _forget_ended(self) -> None:
+        now = self._clock.now()
+        self._typing = {
+            conversation_id: left
+            for conversation_id, here in self._typing.items()
+            if (left := {who: one for who, one in here.items() if rules.is_typing(one.until, now=now)})
+        }
+
+    def _tell(
+        self,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        until: int | None,
+    ) -> None:
+        self._feed.publish(
+            TypingChanged(
+                tenant_id=tenant_id,
+                conversation_id=conversation_id,
+                participant_id=participant_id,
+                until=until,
+            )
+        )

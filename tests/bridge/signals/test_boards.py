@@ -1,0 +1,145 @@
+"""Typing and presence in memory: bounded, ending by themselves, told to whoever listens."""
+
+from bridge.core.clock import FrozenClock
+from bridge.core.events import Event
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.signals.events import PresenceChanged, TypingChanged
+from bridge.signals.feed import Feed, Subscription
+from bridge.signals.model import Person, Presence
+from bridge.signals.presence import PresenceBoard
+from bridge.signals.store import SeenStore
+from bridge.signals.typing import TypingBoard
+from bridge.storage.database import Database
+
+TENANT = TenantId("festipin")
+HERE, THERE = ConversationId("here"), ConversationId("there")
+ANNA, BEN = ParticipantId("anna"), ParticipantId("ben")
+OF_ANNA = Person(tenant_id=TENANT, participant_id=ANNA)
+
+
+def typists(board: TypingBoard, conversation_id: ConversationId = HERE) -> list[str]:
+    return [one.participant_id for one in board.of(conversation_id)]
+
+
+def test_who_types_shows_until_they_stop_or_ten_seconds_are_over() -> None:
+    clock = FrozenClock()
+    board = TypingBoard(Feed(), clock)
+    board.set(TENANT, HERE, ANNA, is_typing=True)
+    clock.advance(4_000)
+    board.set(TENANT, HERE, BEN, is_typing=True)
+    assert (typists(board), typists(board, THERE)) == (["anna", "ben"], [])
+    clock.advance(6_000)
+    assert typists(board) == ["ben"]
+    board.set(TENANT, HERE, BEN, is_typing=False)
+    assert typists(board) == []
+
+
+def test_who_goes_on_typing_goes_on_showing() -> None:
+    clock = FrozenClock()
+    board = TypingBoard(Feed(), clock)
+    for _ in range(3):
+        board.set(TENANT, HERE, ANNA, is_typing=True)
+        clock.advance(9_999)
+    assert typists(board) == ["anna"]
+
+
+def test_what_clients_say_ends_nothing_that_the_platform_said() -> None:
+    board = TypingBoard(Feed(), FrozenClock())
+    board.set(TENANT, HERE, BEN, is_typing=True)
+    board.set_in_clients(TENANT, HERE, [ANNA])
+    assert typists(board) == ["ben", "anna"]
+    board.set_in_clients(TENANT, HERE, [])
+    assert typists(board) == ["ben"]
+
+
+def test_typing_in_more_conversations_than_there_is_room_for_does_not_show() -> None:
+    clock = FrozenClock()
+    board = TypingBoard(Feed(), clock, most=1)
+    board.set(TENANT, HERE, ANNA, is_typing=True)
+    board.set(TENANT, THERE, ANNA, is_typing=True)
+    assert (typists(board), typists(board, THERE)) == (["anna"], [])
+    clock.advance(10_000)
+    board.set(TENANT, THERE, ANNA, is_typing=True)
+    assert (typists(board), typists(board, THERE)) == ([], ["anna"])
+
+
+async def told(subscription: Subscription, number: int) -> list[Event | PresenceChanged]:
+    return [await subscription.next() for _ in range(number)]
+
+
+async def test_a_listener_hears_of_typing() -> None:
+    clock, feed = FrozenClock(), Feed()
+    board = TypingBoard(feed, clock)
+    with feed.subscribe() as subscription:
+        board.set(TENANT, HERE, ANNA, is_typing=True)
+        board.set(TENANT, HERE, ANNA, is_typing=False)
+        board.set(TENANT, HERE, ANNA, is_typing=False)  # no news
+        board.set(TENANT, THERE, BEN, is_typing=True)
+        heard = await told(subscription, 3)
+    until = clock.now() + 10_000
+    expected = [(HERE, ANNA, until), (HERE, ANNA, None), (THERE, BEN, until)]
+    assert heard == [
+        TypingChanged(tenant_id=TENANT, conversation_id=where, participant_id=who, until=ends)
+        for where, who, ends in expected
+    ]
+
+
+async def test_a_slow_listener_loses_the_oldest_and_holds_up_nobody() -> None:
+    feed = Feed()
+    board = TypingBoard(feed, FrozenClock())
+    with feed.subscribe(most=2) as slow, feed.subscribe() as quick:
+        for _ in range(5):
+            board.set(TENANT, HERE, ANNA, is_typing=True)
+        board.set(TENANT, HERE, BEN, is_typing=True)
+        heard = await told(slow, 2)
+        assert slow.lost == 4
+        assert len(await told(quick, 6)) == 6
+        assert quick.lost == 0
+    assert [event.participant_id for event in heard if isinstance(event, TypingChanged)] == [ANNA, BEN]
+
+
+async def test_presence_is_shown_and_last_seen_outlives_the_process(database: Database) -> None:
+    clock, feed = FrozenClock(), Feed()
+    board = PresenceBoard(database, SeenStore(), feed, clock)
+    assert await board.of(database, OF_ANNA) == Presence(state="offline", seen_at=None)
+    began = clock.now()
+    board.declared(OF_ANNA, "online")
+    assert await board.of(database, OF_ANNA) == Presence(state="online", seen_at=began)
+    await board.keep()
+    clock.advance(60_000)
+    board.seen(OF_ANNA, "away", at=began + 30_000)
+    assert await board.of(database, OF_ANNA) == Presence(state="away", seen_at=began + 30_000)
+    await board.keep()
+    later = PresenceBoard(database, SeenStore(), feed, clock)
+    # Coarsely: what is less than five minutes after what is stored is not.
+    assert await later.of(database, OF_ANNA) == Presence(state="offline", seen_at=began)
+    board.seen(OF_ANNA, "online", at=began + 300_000)
+    assert (await board.of(database, OF_ANNA)).seen_at == clock.now()  # nobody was seen in the future
+
+
+async def test_last_seen_never_goes_back(database: Database) -> None:
+    store = SeenStore()
+    for at in (2_000, 1_000):
+        async with database.transaction() as tx:
+            await store.put(tx, OF_ANNA, at=at)
+    assert await store.get(database, OF_ANNA) == 2_000
+    other = Person(tenant_id=TenantId("other"), participant_id=ANNA)
+    assert await store.get(database, other) is None
+
+
+async def test_who_was_heard_of_longest_ago_is_forgotten_first(database: Database) -> None:
+    board = PresenceBoard(database, SeenStore(), Feed(), FrozenClock(), most=1)
+    board.declared(OF_ANNA, "online")
+    board.declared(Person(tenant_id=TENANT, participant_id=BEN), "online")
+    assert (await board.of(database, OF_ANNA)).state == "offline"
+
+
+async def test_only_a_change_of_presence_is_told(database: Database) -> None:
+    clock, feed = FrozenClock(), Feed()
+    board = PresenceBoard(database, SeenStore(), feed, clock)
+    with feed.subscribe() as subscription:
+        board.declared(OF_ANNA, "online")
+        board.declared(OF_ANNA, "online")
+        board.declared(OF_ANNA, "offline")
+        heard = await told(subscription, 2)
+    assert [event.state for event in heard if isinstance(event, PresenceChanged)] == ["online", "offline"]

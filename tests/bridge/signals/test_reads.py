@@ -1,0 +1,362 @@
+"""Who has read how far, what is unread, what has become of a message for whom: on both databases, against a recount."""
+
+import asyncio
+import json
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.conversations.model import Conversation
+from bridge.core.ids import MessageId, ParticipantId
+from bridge.messages.errors import NotAParticipant
+from bridge.messages.model import Delivery
+from bridge.signals.events import ConversationRead
+from bridge.signals.reads import Place
+from bridge.signals.service import Signals
+from bridge.storage.database import Database, open_database
+from tests.bridge.conversations.features import TENANT, Features, person
+from tests.examples import examples
+
+PEOPLE = ("anna", "ben", "chef")
+
+
+class Reading:
+    """Anna and Ben, who talk with the chef; what is told goes to a listener."""
+
+    def __init__(self, database: Database) -> None:
+        self.features = Features(database)
+        self.database = database
+        self.clock = self.features.clock
+        self.features.outbox.subscribe("listener", ConversationRead)
+        self.signals = Signals(database, self.features.outbox, self.clock)
+        self.conversation: Conversation
+
+    async def begin(self) -> None:
+        self.conversation = await self.features.open(
+            hosts=[person("anna", "Anna"), person("ben", "Ben")], vendor=person("chef", "Sweet Bites")
+        )
+
+    def place(self, who: str) -> Place:
+        return Place(
+            tenant_id=TENANT,
+            conversation_id=self.conversation.conversation_id,
+            participant_id=ParticipantId(who),
+        )
+
+    async def say(self, who: str, *, sent: bool = True) -> MessageId:
+        self.clock.advance(1)
+        message_id = await self.features.post(self.conversation, text="Hello", sender=who)
+        if sent:
+            await self.sent(message_id)
+        return message_id
+
+    async def sent(self, message_id: MessageId) -> None:
+        async with self.database.transaction() as tx:
+            await self.features.messages.sent(tx, message_id, origin_id=f"${message_id}")
+
+    async def delete(self, message_id: MessageId) -> None:
+        async with self.database.transaction() as tx:
+            message = await self.features.message_store.get(tx, message_id)
+            assert message is not None
+            await self.features.changes.delete(tx, message, sender_id=None)
+
+    async def position(self, message_id: MessageId) -> int:
+        message = await self.features.message_store.get(self.database, message_id)
+        assert message is not None
+        return message.position
+
+    async def read(self, who: str, up_to: MessageId | None = None) -> int:
+        position = None if up_to is None else await self.position(up_to)
+        async with self.database.transaction() as tx:
+            return await self.signals.reads.read(tx, self.place(who), up_to=position)
+
+    async def seen(self, who: str, up_to: MessageId, *, at: int) -> None:
+        position = await self.position(up_to)
+        async with self.database.transaction() as tx:
+            await self.signals.reads.seen(tx, self.place(who), up_to=position, at=at)
+
+    async def unread(self) -> dict[str, int]:
+        here = self.conversation.conversation_id
+        counts = (await self.signals.unread.unread(self.database, [here])).get(here, {})
+        return {str(who): count for who, count in counts.items()}
+
+    async def deliveries(self) -> dict[str, Delivery]:
+        history = await self.features.history(self.conversation)
+        return {**await self.signals.deliveries.of(self.database, history)}
+
+
+@pytest.fixture
+async def reading(database: Database) -> Reading:
+    reading = Reading(database)
+    await reading.begin()
+    return reading
+
+
+async def test_what_others_say_is_unread_until_it_is_read(reading: Reading) -> None:
+    first, second = await reading.say("anna"), await reading.say("chef")
+    assert await reading.unread() == {"anna": 1, "ben": 2, "chef": 1}
+    assert await reading.read("ben", first) == 1
+    assert await reading.read("ben", first) == 0  # the same again
+    assert await reading.unread() == {"anna": 1, "ben": 1, "chef": 1}
+    assert await reading.read("ben") == 1
+    assert await reading.read("ben", second) == 0
+    assert await reading.unread() == {"anna": 1, "ben": 0, "chef": 1}
+
+
+async def test_how_far_somebody_has_read_never_goes_back(reading: Reading) -> None:
+    first, second = await reading.say("chef"), await reading.say("chef")
+    await reading.read("anna", second)
+    before = await reading.database.fetch_value("SELECT COUNT(*) FROM outbox")
+    assert await reading.read("anna", first) == 0
+    await reading.seen("anna", first, at=reading.clock.now())
+    place = reading.place("anna")
+    position = await reading.signals.read_store.position(
+        reading.database, place.conversation_id, place.participant_id
+    )
+    assert position is not None
+    assert position.message_id == second
+    assert await reading.database.fetch_value("SELECT COUNT(*) FROM outbox") == before  # nobody is told
+
+
+async def test_what_is_on_its_way_failed_or_was_deleted_is_not_unread(reading: Reading) -> None:
+    waiting = await reading.say("chef", sent=False)
+    assert await reading.unread() == {"anna": 0, "ben": 0, "chef": 0}
+    await reading.sent(waiting)
+    gone = await reading.say("chef")
+    assert (await reading.unread())["anna"] == 2
+    await reading.delete(gone)
+    assert (await reading.unread())["anna"] == 1
+    async with reading.database.transaction() as tx:
+        await reading.features.messages.failed(tx, waiting, reason="no")
+    assert (await reading.unread())["anna"] == 0
+
+
+async def test_who_comes_later_has_not_missed_what_was_said_before(reading: Reading) -> None:
+    early = await reading.say("chef")
+    reading.clock.advance(1)
+    await reading.features.open(hosts=[person("eve", "Eve")], vendor=person("chef", "Sweet Bites"))
+    await reading.say("chef")
+    assert (await reading.unread())["eve"] == 1
+    assert [one.participant_id for one in (await reading.deliveries())[early].recipients] == ["anna", "ben"]
+
+
+async def test_only_who_is_there_reads(reading: Reading) -> None:
+    message = await reading.say("chef")
+    async with reading.database.transaction() as tx:
+        await reading.features.conversations.went(
+            tx, reading.conversation.conversation_id, ParticipantId("ben"), "left"
+        )
+    before = await reading.features.everything()
+    for who in ("ben", "mallory"):
+        with pytest.raises(NotAParticipant) as refused:
+            await reading.read(who)
+        assert refused.value.field == "participant_id"
+    assert await reading.features.everything() == before
+    assert "ben" not in await reading.unread()
+    assert [one.participant_id for one in (await reading.deliveries())[message].recipients] == ["anna"]
+
+
+async def test_each_reader_has_read_when_they_first_reached_a_message(reading: Reading) -> None:
+    first = await reading.say("chef")
+    at = reading.clock.now()
+    await reading.seen("anna", first, at=at)
+    second = await reading.say("chef")
+    reading.clock.advance(1_000)
+    await reading.read("anna", second)
+    reading.clock.advance(1_000)
+    await reading.read("ben", second)
+    now = reading.clock.now()
+    found = await reading.deliveries()
+
+    def read_at(message_id: MessageId) -> dict[str, int | None]:
+        return {one.participant_id: one.read_at for one in found[message_id].recipients}
+
+    assert read_at(first) == {"anna": at, "ben": now}
+    assert read_at(second) == {"anna": now - 1_000, "ben": now}
+    assert (found[first].status, found[first].read_at) == ("read", now)
+
+
+async def test_nobody_reads_in_the_future(reading: Reading) -> None:
+    message = await reading.say("chef")
+    await reading.seen("anna", message, at=reading.clock.now() + 10**6)
+    (anna, _) = (await reading.deliveries())[message].recipients
+    assert anna.read_at == reading.clock.now()
+
+
+async def test_who_could_not_be_brought_in_has_not_got_the_message(reading: Reading) -> None:
+    message = await reading.say("chef")
+    assert (await reading.deliveries())[message].status == "delivered"
+    async with reading.database.transaction() as tx:
+        await reading.features.conversations.not_added(
+            tx, reading.conversation.conversation_id, ParticipantId("ben"), reason="no such user"
+        )
+    found = (await reading.deliveries())[message]
+    assert [(one.participant_id, one.status) for one in found.recipients] == [
+        ("anna", "delivered"),
+        ("ben", "sent"),
+    ]
+    assert found.status == "sent"
+
+
+async def test_the_event_says_who_read_how_far_and_where(reading: Reading) -> None:
+    message = await reading.say("chef")
+    await reading.read("anna", message)
+    name, fields = (await reading.features.told())[-1]
+    assert name == "ConversationRead"
+    assert (fields["reader_id"], fields["in_client"]) == ("anna", False)
+    await reading.seen("ben", message, at=5)
+    assert (await reading.features.told())[-1][1]["in_client"] is True
+    assert json.dumps(fields)  # plain values
+
+
+async def test_a_listener_hears_of_events_once_they_are_committed(reading: Reading) -> None:
+    reading.features.outbox.on_recorded(reading.signals.feed.publish)
+    message = await reading.say("chef")
+    with reading.signals.feed.subscribe() as subscription:
+        with suppress(KeyError):
+            async with reading.database.transaction() as tx:
+                await reading.signals.reads.read(tx, reading.place("anna"))
+                raise KeyError("never committed")
+        await reading.read("ben", message)
+        event = await subscription.next()
+    assert isinstance(event, ConversationRead)
+    assert event.reader_id == "ben"
+
+
+async def test_many_who_read_at_once_end_at_the_furthest(reading: Reading) -> None:
+    messages = [await reading.say("chef") for _ in range(6)]
+    counts = await asyncio.gather(*(reading.read("anna", message) for message in (*messages, *messages)))
+    assert sum(counts) == 6  # each was read once, by one of them
+    assert (await reading.unread())["anna"] == 0
+
+
+# What somebody does, drawn by hypothesis, and the same counted by hand from all that was said.
+
+
+@dataclass
+class Said:
+    message_id: MessageId
+    by: str
+    at: int
+    sent: bool
+    deleted: bool = False
+
+
+@dataclass
+class Recount:
+    """Plain lists of what happened: nothing here looks into the database."""
+
+    said: list[Said] = field(default_factory=list)
+    came_at: dict[str, int] = field(default_factory=dict)
+    read_up_to: dict[str, int] = field(default_factory=dict)
+
+    def unread(self, who: str) -> int:
+        return sum(
+            number > self.read_up_to.get(who, -1)
+            and one.by != who
+            and one.sent
+            and not one.deleted
+            and one.at >= self.came_at[who]
+            for number, one in enumerate(self.said)
+        )
+
+    def read(self, who: str, number: int) -> None:
+        self.read_up_to[who] = max(self.read_up_to.get(who, -1), number)
+
+
+LATE = ("dora", "emil")
+STEP = st.one_of(
+    st.tuples(st.just("say"), st.sampled_from(PEOPLE + LATE), st.booleans()),
+    st.tuples(st.just("announce"), st.none(), st.none()),
+    st.tuples(st.just("read"), st.sampled_from(PEOPLE + LATE), st.integers(0, 40)),
+    st.tuples(st.just("seen"), st.sampled_from(PEOPLE + LATE), st.integers(0, 40)),
+    st.tuples(st.just("delete"), st.none(), st.integers(0, 40)),
+    st.tuples(st.just("arrive"), st.none(), st.integers(0, 40)),
+    st.tuples(st.just("come"), st.sampled_from(LATE), st.none()),
+)
+
+
+@given(steps=st.lists(STEP, max_size=25))
+@settings(max_examples=examples(100))
+def test_what_is_unread_equals_a_recount(steps: list[tuple[str, str | None, int | None]]) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 3: every message is delivered, confirmed and updates
+    the thread for both sides: what is unread, for whom and in total, is what a recount of all that happened says,
+    deletions, own messages and late comers included."""
+    with TemporaryDirectory() as folder:
+        asyncio.run(_compare(Path(shutil.copy(migrated(), folder)), steps))
+
+
+@cache
+def migrated() -> Path:
+    """A database to copy: to make one takes longer than an example."""
+    path = Path(mkdtemp()) / "bridge.db"
+
+    async def make() -> None:
+        await (await open_database(f"sqlite:///{path}")).close()
+
+    asyncio.run(make())
+    return path
+
+
+async def _compare(path: Path, steps: list[tuple[str, str | None, int | None]]) -> None:
+    database = await open_database(f"sqlite:///{path}")
+    try:
+        reading = Reading(database)
+        await reading.begin()
+        recount = Recount(came_at=dict.fromkeys(PEOPLE, reading.clock.now()))
+        for step in steps:
+            await _take(reading, recount, *step)
+        expected = {who: recount.unread(who) for who in recount.came_at}
+        assert await reading.unread() == expected
+        for who, count in expected.items():
+            found = await reading.signals.unread.of(database, TENANT, ParticipantId(who))
+            assert sum(one.count for one in found) == count
+    finally:
+        await database.close()
+
+
+async def _take(reading: Reading, recount: Recount, what: str, who: str | None, detail: int | None) -> None:
+    reading.clock.advance(1)
+    said = recount.said
+    if who is not None and who not in recount.came_at and what != "come":
+        return
+    match what:
+        case "say":
+            assert who is not None
+            message_id = await reading.say(who, sent=bool(detail))
+            said.append(Said(message_id, who, reading.clock.now(), sent=bool(detail)))
+        case "announce":
+            async with reading.database.transaction() as tx:
+                message_id = await reading.features.messages.announce(tx, reading.conversation, text="News")
+            await reading.sent(message_id)
+            said.append(Said(message_id, "", reading.clock.now(), sent=True))
+        case "come":
+            assert who is not None
+            recount.came_at.setdefault(who, reading.clock.now())
+            await reading.features.open(hosts=[person(who, who)], vendor=person("chef", "Sweet Bites"))
+        case _ if not said:
+            pass
+        case "read" | "seen":
+            assert who is not None
+            number = (detail or 0) % len(said)
+            unread = recount.unread(who)
+            recount.read(who, number)
+            if what == "read":
+                assert await reading.read(who, said[number].message_id) == unread - recount.unread(who)
+            else:
+                await reading.seen(who, said[number].message_id, at=reading.clock.now())
+        case "delete":
+            one = said[(detail or 0) % len(said)]
+            await reading.delete(one.message_id)
+            one.deleted = True
+        case "arrive":
+            one = said[(detail or 0) % len(said)]
+            await reading.sent(one.message_id)
+            one.sent = True
