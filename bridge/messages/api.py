@@ -27,6 +27,8 @@ from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
+NOT_AN_ID = ("read",)
+"""What stands in an id's place in the path of another operation."""
 PAGE = 50
 NO_MESSAGES = ("search", "stats")
 """What stands where an id does, and is none."""
@@ -123,6 +125,7 @@ GET = Operation(
     name="getMessage",
     summary="Look at a message, and what became of it",
     tag="messages",
+    siblings=NOT_AN_ID,
     params=OneMessage,
     body=Nothing,
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
@@ -138,6 +141,7 @@ PUT = Operation(
     description="By who said it through this API, for 15 minutes. Everybody in the room sees the new text, marked as"
     " edited. The same again changes nothing more.",
     tag="messages",
+    siblings=NOT_AN_ID,
     params=OneMessage,
     body=MessageToEdit,
     answers={HTTPStatus.OK: Says("It says so now, and is on its way to the room.", MessageView)},
@@ -162,6 +166,7 @@ DELETE = Operation(
     description="By who said it, for an hour; by the platform's staff, always. What it said is gone, here at once and"
     " soon in the room; that it was said stays. The same again changes nothing more.",
     tag="messages",
+    siblings=NOT_AN_ID,
     params=MessageToDelete,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},

@@ -19,7 +19,7 @@ from bridge.delivery.dispatcher import Retry
 from bridge.delivery.queue import Item
 from bridge.participants.model import Participant
 from bridge.signals.events import ConversationRead
-from bridge.signals.model import Person, Presence
+from bridge.signals.model import Person, Presence, PresenceState
 from bridge.storage.database import Database
 from tests.appservice.delivering import NAMES, Delivering, delivering, event
 from tests.bridge.conversations.features import TENANT, person
@@ -230,14 +230,16 @@ async def settled(town: Town, event_id: str) -> None:
         )
 
 
-async def test_presence_reaches_the_person(town: Town) -> None:
+@pytest.mark.parametrize(
+    ("presence", "shown"), [("online", "online"), ("unavailable", "away"), ("offline", "offline")]
+)
+async def test_presence_reaches_the_person(town: Town, presence: str, shown: PresenceState) -> None:
     anna = Person(tenant_id=TENANT, participant_id=ParticipantId("anna"))
-    for presence, shown in (("online", "online"), ("unavailable", "away"), ("offline", "offline")):
-        content = {"presence": presence, "last_active_ago": 1_000}
-        town.inbound.offer([{"type": "m.presence", "sender": ANNA, "content": content}])
-        await town.inbound.step()
-        expected = Presence(state=shown, seen_at=town.clock.now() - 1_000)
-        assert await town.signals.presence.of(town.database, anna) == expected
+    content = {"presence": presence, "last_active_ago": 1_000}
+    town.inbound.offer([{"type": "m.presence", "sender": ANNA, "content": content}])
+    await town.inbound.step()
+    expected = Presence(state=shown, seen_at=town.clock.now() - 1_000)
+    assert await town.signals.presence.of(town.database, anna) == expected
 
 
 async def test_whatever_is_offered_is_taken_in_silence(town: Town) -> None:

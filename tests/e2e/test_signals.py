@@ -177,11 +177,15 @@ async def test_who_is_online_shows(scene: SignalScene) -> None:
     async with scene.running():
         await scene.open_with_anna()
 
-        async def shown(presence: str) -> bool | None:
-            found = await scene.api("GET", f"{scene.conversation}/presence")
-            (anna,) = (one for one in found["participants"] if one["participant_id"] == scene.anna_id)
-            return True if anna["presence"] == presence and anna["last_seen"] else None
+        async def shows(expected: str) -> None:
+            async def look() -> bool | None:
+                found = await scene.api("GET", f"{scene.conversation}/presence")
+                (anna,) = (one for one in found["participants"] if one["participant_id"] == scene.anna_id)
+                return True if anna["presence"] == expected and anna["last_seen"] else None
 
-        for presence, expected in (("unavailable", "away"), ("online", "online")):
-            await scene.anna.call("presence", presence=presence)
-            await eventually(lambda expected=expected: shown(expected))
+            await eventually(look)
+
+        await scene.anna.call("presence", presence="unavailable")
+        await shows("away")
+        await scene.anna.call("presence", presence="online")
+        await shows("online")

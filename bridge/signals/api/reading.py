@@ -40,13 +40,10 @@ class Reading(Data):
 
 
 _ONE_OF: list[JsonValue] = [
-    {"required": [name], "properties": {name: schema}}
-    for name, schema in (
-        ("message_ids", {"type": "array"}),
-        ("up_to_message_id", {"type": "string"}),
-        ("conversation_id", {"type": "string"}),
-        ("all", {"const": True}),
-    )
+    {"required": ["message_ids"], "properties": {"message_ids": {"type": "array"}}},
+    {"required": ["up_to_message_id"], "properties": {"up_to_message_id": {"type": "string"}}},
+    {"required": ["conversation_id"], "properties": {"conversation_id": {"type": "string"}}},
+    {"required": ["all"], "properties": {"all": {"const": True}}},
 ]
 """For a JSON Schema: what the validator below says."""
 

@@ -87,9 +87,9 @@ class Reading:
         counts = (await self.signals.unread.unread(self.database, [here])).get(here, {})
         return {str(who): count for who, count in counts.items()}
 
-    async def deliveries(self) -> dict[str, Delivery]:
+    async def deliveries(self) -> dict[MessageId, Delivery]:
         history = await self.features.history(self.conversation)
-        return {**await self.signals.deliveries.of(self.database, history)}
+        return await self.signals.deliveries.of(self.database, history)
 
 
 @pytest.fixture
