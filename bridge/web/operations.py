@@ -153,7 +153,6 @@ Read = Callable[[Caller, Params], Awaitable[Answer]]
 Stream = Callable[[Caller, Params, Body], Awaitable[Streamed]]
 Ask = Callable[[Caller, Params, Body], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
-Pass = Callable[[Caller, Params, Body], Awaitable[Answer]]
 
 
 class Toolkit:
@@ -181,7 +180,7 @@ class Toolkit:
         return route(operation, serve)
 
     def ask(self, operation: Operation[Params, Body], handle: Ask[Params, Body]) -> web.RouteDef:
-        """As `read`, with a body."""
+        """As `read`, with a body; also of what is not stored: without a transaction."""
 
         async def serve(request: web.Request) -> web.Response:
             caller = await self._caller_of(operation, request)
@@ -232,17 +231,6 @@ class Toolkit:
 
             made, replayed = await self._transacted(apply)
             return made.response(replayed=replayed)
-
-        return route(operation, serve)
-
-    def signal(self, operation: Operation[Params, Body], handle: Pass[Params, Body]) -> web.RouteDef:
-        """Of what is not stored: without a transaction."""
-
-        async def serve(request: web.Request) -> web.Response:
-            caller = await self._caller_of(operation, request)
-            params = _params(operation, request)
-            body, _ = await self._body(operation, request)
-            return (await handle(caller, params, body)).response()
 
         return route(operation, serve)
 

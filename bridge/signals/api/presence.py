@@ -78,7 +78,7 @@ class PresenceApi:
         self._access = access
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
-        return (toolkit.read(GET, self.get), toolkit.signal(PUT, self.set))
+        return (toolkit.read(GET, self.get), toolkit.ask(PUT, self.set))
 
     async def get(self, caller: Caller, asked: OfConversation) -> Answer:
         conversation_id = ConversationId(asked.conversation_id)

@@ -82,7 +82,7 @@ class TypingApi:
         self._access = access
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
-        return (toolkit.read(GET, self.get), toolkit.signal(POST, self.set))
+        return (toolkit.read(GET, self.get), toolkit.ask(POST, self.set))
 
     async def get(self, caller: Caller, asked: OfConversation) -> Answer:
         conversation_id = ConversationId(asked.conversation_id)
