@@ -5,37 +5,62 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
 from bridge.core.caller import Caller
-from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.messages.views import MessagePage, MessageView, view_of
+from bridge.messages.views import MessagePage, MessageView, MessageViews
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.web.fields import Data, Id, Text
+from bridge.web.fields import Data, Id, Text, refuse_repeated
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
 PAGE = 50
+MOST_MENTIONS = 50
+
+
+def _once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    refuse_repeated(ids)
+    return ids
+
+
+_HTML = Field(description="the same text, formatted; what could do harm is taken out of it")
 
 
 class MessageToPost(Data):
     sender_id: Annotated[Id, Field(description="who says it: one of the conversation's participants")]
     text: Text
+    html: Annotated[Text | None, _HTML] = None
+    mentions: Annotated[
+        tuple[Id, ...],
+        Field(
+            description="the participants to whom it speaks: their clients tell them",
+            max_length=MOST_MENTIONS,
+            json_schema_extra={"uniqueItems": True},
+        ),
+        AfterValidator(_once),
+    ] = ()
+    reply_to: Annotated[Id | None, Field(description="the message that it answers")] = None
+    thread_id: Annotated[
+        Id | None,
+        Field(description="the message that began the thread; an answer within a thread is in it by itself"),
+    ] = None
 
 
 class MessageToEdit(Data):
     sender_id: Annotated[Id, Field(description="who edits it: only who said it can")]
     text: Text
+    html: Annotated[Text | None, _HTML] = None
 
 
 class OfConversation(Data):
@@ -79,7 +104,16 @@ POST = Operation(
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
-    refusals=("not_found", "not_a_participant", "text_blank", "text_too_long"),
+    refusals=(
+        "not_found",
+        "not_a_participant",
+        "text_blank",
+        "text_too_long",
+        "not_in_conversation",
+        "message_deleted",
+        "thread_in_thread",
+        "other_thread",
+    ),
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
@@ -159,6 +193,7 @@ class MessagesApi:
         changes: MessageChanges,
         store: MessageStore,
         access: Access,
+        views: MessageViews,
         cursors: Cursors,
     ) -> None:
         self._database = database
@@ -166,6 +201,8 @@ class MessagesApi:
         self._changes = changes
         self._store = store
         self._access = access
+        self._seen = MessageAccess(store, access)
+        self._views = views
         self._cursors = cursors
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
@@ -182,26 +219,36 @@ class MessagesApi:
     ) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
         message_id = await self._messages.post(
-            tx, conversation, sender_id=ParticipantId(new.sender_id), text=new.text
+            tx,
+            conversation,
+            sender_id=ParticipantId(new.sender_id),
+            text=new.text,
+            html=new.html,
+            mentions=[ParticipantId(one) for one in new.mentions],
+            reply_to=None if new.reply_to is None else MessageId(new.reply_to),
+            thread_id=None if new.thread_id is None else MessageId(new.thread_id),
         )
         message = await self._store.get(tx, message_id)
         assert message is not None
         location = ONE.format(message_id=message_id)
-        return answer(view_of(message), status=HTTPStatus.CREATED, location=location)
+        view = await self._views.one(tx, caller, message)
+        return answer(view, status=HTTPStatus.CREATED, location=location)
 
     async def get(self, caller: Caller, asked: OneMessage) -> Answer:
-        return answer(view_of(await self._message(self._database, caller, asked)))
+        message = await self._message(self._database, caller, asked)
+        return answer(await self._views.one(self._database, caller, message))
 
     async def edit(self, tx: Transaction, caller: Caller, asked: OneMessage, new: MessageToEdit) -> Answer:
         message = await self._message(tx, caller, asked)
-        await self._changes.edit(tx, message, sender_id=ParticipantId(new.sender_id), text=new.text)
-        return answer(view_of(await self._message(tx, caller, asked)))
+        sender_id = ParticipantId(new.sender_id)
+        await self._changes.edit(tx, message, sender_id=sender_id, text=new.text, html=new.html)
+        return answer(await self._views.one(tx, caller, await self._message(tx, caller, asked)))
 
     async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
         message = await self._message(tx, caller, asked)
         by = None if asked.sender_id is None else ParticipantId(asked.sender_id)
         await self._changes.delete(tx, message, sender_id=by)
-        return answer(view_of(await self._message(tx, caller, asked)))
+        return answer(await self._views.one(tx, caller, await self._message(tx, caller, asked)))
 
     async def list(self, caller: Caller, asked: ListOfMessages) -> Answer:
         conversation = await self._conversation(self._database, caller, asked.conversation_id)
@@ -219,7 +266,7 @@ class MessagesApi:
         first = found[0].position if found else after + 1
         earlier = await self._store.has_before(self._database, conversation_id, first)
         page = MessagePage(
-            messages=[view_of(message) for message in found],
+            messages=await self._views.of(self._database, caller, found),
             before=self._cursors.at([first], of=this_list) if earlier else None,
             after=self._cursors.at([found[-1].position if found else after], of=this_list),
         )
@@ -230,19 +277,8 @@ class MessagesApi:
         return int(position)
 
     async def _message(self, reader: Reader, caller: Caller, asked: OneMessage) -> Message:
-        message = await self._store.find(reader, caller.tenant_id, MessageId(asked.message_id))
-        if message is None:
-            raise no_message()
-        try:
-            await self._access.to(reader, caller, message.conversation_id)
-        except NotFound:
-            raise no_message() from None
-        return message
+        return await self._seen.message(reader, caller, asked.message_id)
 
     async def _conversation(self, reader: Reader, caller: Caller, conversation_id: str) -> Conversation:
         stored = await self._access.to(reader, caller, ConversationId(conversation_id))
         return stored.conversation
-
-
-def no_message() -> NotFound:
-    return NotFound("There is no message with this id.", field="message_id")

@@ -1,5 +1,7 @@
 """Post a message from our side, take in one that was said in the room, and follow what became of it."""
 
+from collections.abc import Sequence
+
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -8,7 +10,8 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.events import MessagePosted, MessageReceived
-from bridge.messages.model import Kind, SenderType
+from bridge.messages.html import clean
+from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.store import MessageStore
 from bridge.storage.database import Transaction
 
@@ -30,9 +33,18 @@ class Messages:
         self._max_text_length = max_text_length
 
     async def post(
-        self, tx: Transaction, conversation: Conversation, *, sender_id: ParticipantId, text: str
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        sender_id: ParticipantId,
+        text: str,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        thread_id: MessageId | None = None,
     ) -> MessageId:
-        """A participant says something without their Matrix client."""
+        """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned."""
         rules.check_text(text, max_length=self._max_text_length)
         members = await self._conversations.members(tx, conversation.conversation_id)
         sender = next((member for member in members if member.participant.participant_id == sender_id), None)
@@ -41,7 +53,21 @@ class Messages:
                 f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
                 field="sender_id",
             )
-        return await self._post(tx, conversation, sender, _sender_type(sender), "text", text)
+        rules.check_mentions(mentions, {member.participant.participant_id for member in members})
+        reply = await self._target(tx, conversation, reply_to, field="reply_to")
+        thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        return await self._post(
+            tx,
+            conversation,
+            sender,
+            _sender_type(sender),
+            "text",
+            text,
+            html=None if html is None else clean(html),
+            mentions=mentions,
+            reply_to=reply_to,
+            thread_id=rules.thread_of(reply=reply, thread=thread),
+        )
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
         """The platform says something, in Festimo's voice."""
@@ -63,8 +89,15 @@ class Messages:
         origin_sender: str | None = None,
         for_festimo: bool = False,
         automated: bool = False,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_origin: str | None = None,
+        thread_origin: str | None = None,
     ) -> None:
         """Take in what somebody said in the room. The same `origin_id` again changes nothing.
+
+        `reply_origin`, `thread_origin`: the outside's ids of what it answers and of what began its thread, which may
+        come later. `html` is cleaned.
 
         `for_festimo`: said to the bot; `automated`: said by a program, which is never answered;
         `origin_sender`: the outside's name of who said it, who alone can edit it there.
@@ -85,6 +118,10 @@ class Messages:
             created_at=min(sent_at, self._clock.now()),
             origin_sender=origin_sender,
             from_client=True,
+            html=None if html is None else clean(html),
+            mentions=mentions,
+            reply_origin=reply_origin,
+            thread_origin=thread_origin,
         )
         if new:
             received = MessageReceived(
@@ -117,6 +154,11 @@ class Messages:
         sender_type: SenderType,
         kind: Kind,
         text: str,
+        *,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        thread_id: MessageId | None = None,
     ) -> MessageId:
         message_id = MessageId(new_id())
         await self._store.insert(
@@ -131,6 +173,10 @@ class Messages:
             status="pending",
             origin_id=None,
             created_at=self._clock.now(),
+            html=html,
+            mentions=mentions,
+            reply_to=reply_to,
+            thread_id=thread_id,
         )
         posted = MessagePosted(
             tenant_id=conversation.tenant_id,
@@ -139,6 +185,14 @@ class Messages:
         )
         await self._outbox.record(tx, posted)
         return message_id
+
+    async def _target(
+        self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str
+    ) -> Message | None:
+        if message_id is None:
+            return None
+        found = await self._store.get(tx, message_id)
+        return rules.check_target(found, conversation.conversation_id, field=field)
 
 
 def _sender_type(sender: Member) -> SenderType:

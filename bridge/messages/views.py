@@ -1,8 +1,17 @@
 """How a message looks to the API."""
 
+from collections.abc import Collection, Sequence
+
 from pydantic import BaseModel, Field
 
+from bridge.core.caller import Caller
+from bridge.core.ids import MessageId, ParticipantId
 from bridge.messages.model import Kind, Message, SenderType, Status
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.model import Reaction
+from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.reactions.views import ReactionView, views_of
+from bridge.storage.database import Reader
 from bridge.web.fields import Time, rfc3339
 
 
@@ -13,6 +22,14 @@ class MessageView(BaseModel):
     sender_type: SenderType
     message_type: Kind
     content: str = Field(description="what it says now; empty once it is deleted")
+    html: str | None = Field(
+        description="the same, formatted, and safe to show; null where it is not formatted"
+    )
+    mentions: list[str] = Field(description="the participants to whom it speaks")
+    reply_to: str | None = Field(description="the message that it answers")
+    thread_id: str | None = Field(description="the message that began the thread it is in")
+    reactions: list[ReactionView] = Field(description="in the order in which each emoji came up")
+    is_pinned: bool
     status: Status = Field(description="pending: on its way to the room; sent: everybody there has it")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
@@ -30,7 +47,42 @@ class MessagePage(BaseModel):
     after: str = Field(description="for `after`, to get what is said later, now or when you ask again")
 
 
-def view_of(message: Message) -> MessageView:
+class MessageViews:
+    """With all that others add to a message."""
+
+    def __init__(self, reactions: ReactionStore, pins: PinStore) -> None:
+        self._reactions = reactions
+        self._pins = pins
+
+    async def of(self, reader: Reader, caller: Caller, messages: Sequence[Message]) -> list[MessageView]:
+        """Of messages of one conversation."""
+        if not messages:
+            return []
+        reactions = await self._reactions.of_messages(reader, [one.message_id for one in messages])
+        pinned = await self._pins.of(reader, messages[0].conversation_id)
+        return [
+            view_of(
+                message,
+                reactions=reactions.get(message.message_id, ()),
+                pinned=pinned,
+                me=caller.participant_id,
+            )
+            for message in messages
+        ]
+
+    async def one(self, reader: Reader, caller: Caller, message: Message) -> MessageView:
+        (view,) = await self.of(reader, caller, [message])
+        return view
+
+
+def view_of(
+    message: Message,
+    *,
+    reactions: Sequence[Reaction] = (),
+    pinned: Collection[MessageId] = (),
+    me: ParticipantId | None = None,
+) -> MessageView:
+    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `me`: who looks."""
     return MessageView(
         message_id=message.message_id,
         conversation_id=message.conversation_id,
@@ -38,6 +90,12 @@ def view_of(message: Message) -> MessageView:
         sender_type=message.sender_type,
         message_type=message.kind,
         content=message.text,
+        html=message.html,
+        mentions=list(message.mentions),
+        reply_to=message.reply_to,
+        thread_id=message.thread_id,
+        reactions=[] if message.is_deleted else views_of(reactions, me=me),
+        is_pinned=message.message_id in pinned and not message.is_deleted,
         status=message.status,
         failure_reason=message.failure_reason,
         event_id=message.origin_id,

@@ -16,9 +16,17 @@ from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
 from bridge.messages import api as messages
+from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
+from bridge.messages.pins import api as pins_api
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions import api as reactions_api
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.messages.views import MessageViews
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
 from bridge.storage.database import Database
@@ -33,6 +41,8 @@ from bridge.web.paging import Cursors
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *messages.OPERATIONS,
+    *reactions_api.OPERATIONS,
+    *pins_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -54,6 +64,9 @@ def routes(
     message_service: Messages,
     message_changes: MessageChanges,
     message_store: MessageStore,
+    reactions: Reactions,
+    reaction_store: ReactionStore,
+    pins: Pins,
     rooms: RoomIds,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
@@ -64,14 +77,18 @@ def routes(
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
+    message_access = MessageAccess(message_store, access)
+    message_views = MessageViews(reaction_store, PinStore())
     views = ConversationViews(conversation_store, message_store, rooms)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
         *messages.MessagesApi(
-            database, message_service, message_changes, message_store, access, cursors
+            database, message_service, message_changes, message_store, access, message_views, cursors
         ).routes(toolkit),
+        *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
+        *pins_api.PinsApi(pins, message_access, message_views).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),

@@ -26,6 +26,12 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -49,6 +55,9 @@ TABLES = (
     "conversation_members",
     "messages",
     "message_edits",
+    "reactions",
+    "reaction_origins",
+    "pins",
     "inbox",
     "outbox",
     "platform_events",
@@ -79,6 +88,7 @@ class World:
         self.outbox = Outbox(database, self.sealer, self.clock)
         for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
+        self.outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
         self.conversation_store = ConversationStore(self.clock)
         self.message_store = MessageStore(self.sealer)
         self.conversations = Conversations(
@@ -98,6 +108,11 @@ class World:
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
         )
+        self.reaction_store = ReactionStore(self.sealer)
+        self.reactions = Reactions(
+            self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
+        )
+        self.pins = Pins(PinStore(), self.message_store, self.outbox)
         self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
         self.platform = PlatformEvents(
             database,
@@ -136,6 +151,9 @@ class World:
                 message_service=self.messages,
                 message_changes=self.changes,
                 message_store=self.message_store,
+                reactions=self.reactions,
+                reaction_store=self.reaction_store,
+                pins=self.pins,
                 rooms=self.rooms,
                 events_api=EventsApi(
                     InboxIntake(self.database, self.inbox),
