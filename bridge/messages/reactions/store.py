@@ -16,9 +16,9 @@ INSERT INTO reactions ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)
 SELECT = f"SELECT {_COLUMNS} FROM reactions WHERE reaction_id = $1"
 _OF_MESSAGES = f"""
 SELECT {_COLUMNS} FROM reactions WHERE message_id IN ({{places}}) AND removed_at IS NULL
-ORDER BY created_at, reaction_id
+ORDER BY position
 """
-SELECT_ALL_OF = f"SELECT {_COLUMNS} FROM reactions WHERE message_id = $1 ORDER BY created_at, reaction_id"
+SELECT_ALL_OF = f"SELECT {_COLUMNS} FROM reactions WHERE message_id = $1 ORDER BY position"
 REMOVE = "UPDATE reactions SET removed_at = $2 WHERE reaction_id = $1 AND removed_at IS NULL"
 FORGET = """
 DELETE FROM reactions WHERE reaction_id = $1 AND removed_at IS NOT NULL

@@ -9,7 +9,8 @@ ALTER TABLE messages ADD COLUMN thread_origin TEXT;
 -- One row per message, person and emoji. `outsider`: the outside's name of somebody who is no participant. `removed_at`:
 -- taken back, and the room has yet to be told.
 CREATE TABLE reactions (
-    reaction_id      TEXT PRIMARY KEY,
+    position         BIGSERIAL PRIMARY KEY,
+    reaction_id      TEXT NOT NULL UNIQUE,
     tenant_id        TEXT NOT NULL,
     conversation_id  TEXT NOT NULL,
     message_id       TEXT NOT NULL REFERENCES messages (message_id),
@@ -20,7 +21,7 @@ CREATE TABLE reactions (
     removed_at       BIGINT
 );
 
-CREATE INDEX reactions_of ON reactions (message_id, created_at);
+CREATE INDEX reactions_of ON reactions (message_id, position);
 
 -- What stands in the room for a reaction: by the person's own client, or by us for them, or both.
 CREATE TABLE reaction_origins (

@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
     "openConversation": pair(),
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
+    "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
 }
 
 
@@ -39,7 +40,8 @@ async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     if method in ("POST", "PUT"):
         return await api.send(method, path, BODIES.get(name, {}))
     if method == "DELETE":
-        return await api.request("DELETE", path)
+        query = {"sender_id": "u-anna"} if name == "removeReaction" else {}
+        return await api.request("DELETE", path, params=query)
     return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
 
 
@@ -52,6 +54,7 @@ async def ids_of(sides: Sides, world: World) -> dict[str, str]:
         "conversation_id": conversation_id,
         "party_id": "p-1",
         "message_id": message.json["message_id"],
+        "emoji": "%F0%9F%91%8D",
         "event_id": event.json["id"],
         "dead_letter_id": await dead_letter(world),
     }
