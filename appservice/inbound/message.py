@@ -71,7 +71,9 @@ class InboundMessages:
 def text_of(content: Mapping[str, Any]) -> str | None:
     """What it says; None where it is of a kind that is not taken in."""
     body = content.get("body")
-    return body if content.get("msgtype") in TEXT_TYPES and isinstance(body, str) else None
+    if content.get("msgtype") not in TEXT_TYPES or not isinstance(body, str):
+        return None
+    return body.encode("utf-8", "replace").decode()  # half characters, which JSON can hold, no encoding knows
 
 
 def sent_at(event: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.core.ids import ParticipantId
 from bridge.messages.model import Message
+from bridge.messages.views import view_of
 from tests.appservice.changes.room import GHOST, Conversation
 from tests.appservice.changes.test_from_our_side import read
 from tests.appservice.changes.test_in_clients import key
@@ -221,7 +222,8 @@ async def test_who_is_mentioned_in_a_client(talk: Conversation, anna: Party) -> 
     users = {"user_ids": [GHOST, ANNA, BOT, "@mallory:people.test", 5]}
     await talk.deliver(talk.said(anna, "$1", "Chef?", **{"m.mentions": users}))
     assert (await received(talk)).mentions == (ANNA_ID, CHEF_ID)
-    for number, nonsense in enumerate((None, [], {"user_ids": "x"}, {"room": True})):
+    nothing: list[Any] = [None, [], {"user_ids": "x"}, {"room": True}]
+    for number, nonsense in enumerate(nothing):
         await talk.deliver(talk.said(anna, f"$n{number}", "All?", **{"m.mentions": nonsense}))
         assert (await received(talk)).mentions == ()
     assert await talk.dead() == []
@@ -229,7 +231,8 @@ async def test_who_is_mentioned_in_a_client(talk: Conversation, anna: Party) -> 
 
 async def test_formatted_text_comes_in_clean(talk: Conversation, anna: Party) -> None:
     await key(talk, anna)
-    formatted = {"format": "org.matrix.custom.html", "formatted_body": "<b>80</b><img src=x onerror=y>\ud800"}
+    harmful = "<b>80</b><img src=x onerror=y>\ud800"
+    formatted: dict[str, Any] = {"format": "org.matrix.custom.html", "formatted_body": harmful}
     await talk.deliver(talk.said(anna, "$1", "80", **formatted))
     assert (await received(talk)).html == "<b>80</b>?"
     edit = talk.edited(
@@ -237,7 +240,16 @@ async def test_formatted_text_comes_in_clean(talk: Conversation, anna: Party) ->
     )
     await talk.deliver(edit)
     assert ((await received(talk)).text, (await received(talk)).html) == ("90", "<b>80</b>?")
-    for number, other in enumerate(({"format": "text/html"}, {"formatted_body": 5}, {"formatted_body": ""})):
+    others: list[dict[str, Any]] = [{"format": "text/html"}, {"formatted_body": 5}, {"formatted_body": ""}]
+    for number, other in enumerate(others):
         await talk.deliver(talk.said(anna, f"$n{number}", "80", **(formatted | other)))
         assert (await received(talk)).html is None
     assert await talk.dead() == []
+
+
+async def test_half_a_character_comes_in_as_a_question_mark(talk: Conversation, anna: Party) -> None:
+    """JSON can hold it, and no answer of the API could."""
+    await key(talk, anna)
+    await talk.deliver(talk.said(anna, "$1", "80\ud800"))
+    message = await received(talk)
+    assert json.loads(view_of(message).model_dump_json())["content"] == "80?"
