@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
-from bridge.core.caller import Caller
+from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.access import MessageAccess
+from bridge.messages.acting import acting
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
@@ -89,6 +90,14 @@ class MessageToDelete(OneMessage):
     sender_id: Annotated[
         Id | None,
         Field(description="who deletes it, having said it; left out: the platform's staff, who always may"),
+    ] = None
+
+
+class ToForward(Data):
+    conversation_id: Annotated[Id, Field(description="where to")]
+    sender_id: Annotated[
+        Id | None,
+        Field(description="who repeats it there: one of its participants; a person may leave it out"),
     ] = None
 
 
@@ -182,7 +191,20 @@ DELETE = Operation(
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
     refusals=("not_found", "not_the_sender", "delete_window_closed"),
 )
-OPERATIONS = (POST, LIST, GET, PUT, DELETE)
+FORWARD = Operation(
+    method="POST",
+    path=f"{ONE}/forward",
+    name="forwardMessage",
+    summary="Repeat a message in another conversation",
+    description="What it says, not who said it, nor to whom. In the room it is a message like any other.",
+    tag="messages",
+    params=OneMessage,
+    body=ToForward,
+    answers={HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"})},
+    refusals=("not_found", "not_a_participant", "not_yourself", "sender_missing", "message_deleted"),
+    roles=EVERYBODY,
+)
+OPERATIONS = (POST, LIST, GET, PUT, DELETE, FORWARD)
 
 
 class MessagesApi:
@@ -212,6 +234,7 @@ class MessagesApi:
             toolkit.read(GET, self.get),
             toolkit.write(PUT, self.edit),
             toolkit.write(DELETE, self.delete),
+            toolkit.write(FORWARD, self.forward),
         )
 
     async def post(
@@ -228,11 +251,13 @@ class MessagesApi:
             reply_to=None if new.reply_to is None else MessageId(new.reply_to),
             thread_id=None if new.thread_id is None else MessageId(new.thread_id),
         )
-        message = await self._store.get(tx, message_id)
-        assert message is not None
-        location = ONE.format(message_id=message_id)
-        view = await self._views.one(tx, caller, message)
-        return answer(view, status=HTTPStatus.CREATED, location=location)
+        return await self._made(tx, caller, message_id)
+
+    async def forward(self, tx: Transaction, caller: Caller, asked: OneMessage, new: ToForward) -> Answer:
+        message = await self._message(tx, caller, asked)
+        to = await self._conversation(tx, caller, new.conversation_id)
+        by = acting(caller, new.sender_id)
+        return await self._made(tx, caller, await self._messages.forward(tx, message, to=to, sender_id=by))
 
     async def get(self, caller: Caller, asked: OneMessage) -> Answer:
         message = await self._message(self._database, caller, asked)
@@ -275,6 +300,12 @@ class MessagesApi:
     def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)
         return int(position)
+
+    async def _made(self, tx: Transaction, caller: Caller, message_id: MessageId) -> Answer:
+        message = await self._store.get(tx, message_id)
+        assert message is not None
+        view = await self._views.one(tx, caller, message)
+        return answer(view, status=HTTPStatus.CREATED, location=ONE.format(message_id=message_id))
 
     async def _message(self, reader: Reader, caller: Caller, asked: OneMessage) -> Message:
         return await self._seen.message(reader, caller, asked.message_id)

@@ -17,6 +17,7 @@ class Message:
     `origin_sender`: who said it there, by the outside's name; `from_client`: written there, not handed to us.
     `text`, `html`: what it says now, plain and formatted; nothing once it is deleted. `mentions`: to whom it speaks.
     `reply_to`: the message it answers; `thread_id`: the message that began the thread it is in.
+    `forwarded`: it repeats what was said elsewhere.
     """
 
     tenant_id: TenantId
@@ -39,6 +40,7 @@ class Message:
     mentions: tuple[ParticipantId, ...] = ()
     reply_to: MessageId | None = None
     thread_id: MessageId | None = None
+    forwarded: bool = False
 
     @property
     def is_deleted(self) -> bool:

@@ -59,6 +59,11 @@ def check_target(message: Message | None, conversation_id: ConversationId, *, fi
     return message
 
 
+def check_forward(message: Message) -> None:
+    if message.is_deleted:
+        raise MessageIsDeleted("The message was deleted, so there is nothing to forward.")
+
+
 def thread_of(*, reply: Message | None, thread: Message | None) -> MessageId | None:
     """Which thread a new message is in. `reply`: what it answers; `thread`: what is said to begin its thread."""
     if thread is None:

@@ -47,12 +47,7 @@ class Messages:
         """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned."""
         rules.check_text(text, max_length=self._max_text_length)
         members = await self._conversations.members(tx, conversation.conversation_id)
-        sender = next((member for member in members if member.participant.participant_id == sender_id), None)
-        if sender is None:
-            raise NotAParticipant(
-                f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
-                field="sender_id",
-            )
+        sender = _member(members, sender_id)
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
         reply = await self._target(tx, conversation, reply_to, field="reply_to")
         thread = await self._target(tx, conversation, thread_id, field="thread_id")
@@ -67,6 +62,18 @@ class Messages:
             mentions=mentions,
             reply_to=reply_to,
             thread_id=rules.thread_of(reply=reply, thread=thread),
+        )
+
+    async def forward(
+        self, tx: Transaction, message: Message, *, to: Conversation, sender_id: ParticipantId
+    ) -> MessageId:
+        """A participant of the conversation `to` repeats there what was said: not by whom, nor to whom."""
+        rules.check_forward(message)
+        members = await self._conversations.members(tx, to.conversation_id)
+        sender = _member(members, sender_id)
+        sender_type = _sender_type(sender)
+        return await self._post(
+            tx, to, sender, sender_type, "text", message.text, html=message.html, forwarded=True
         )
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
@@ -159,6 +166,7 @@ class Messages:
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
+        forwarded: bool = False,
     ) -> MessageId:
         message_id = MessageId(new_id())
         await self._store.insert(
@@ -177,6 +185,7 @@ class Messages:
             mentions=mentions,
             reply_to=reply_to,
             thread_id=thread_id,
+            forwarded=forwarded,
         )
         posted = MessagePosted(
             tenant_id=conversation.tenant_id,
@@ -193,6 +202,16 @@ class Messages:
             return None
         found = await self._store.get(tx, message_id)
         return rules.check_target(found, conversation.conversation_id, field=field)
+
+
+def _member(members: Sequence[Member], sender_id: ParticipantId) -> Member:
+    found = next((member for member in members if member.participant.participant_id == sender_id), None)
+    if found is None:
+        raise NotAParticipant(
+            f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
+            field="sender_id",
+        )
+    return found
 
 
 def _sender_type(sender: Member) -> SenderType:

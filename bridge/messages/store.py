@@ -14,12 +14,12 @@ _RELATED = """COALESCE({column}, (SELECT other.message_id FROM messages other
 # What a client answers may come later than the answer: so it is looked up whenever somebody reads it.
 _COLUMNS = f"""tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
     failure_reason, origin_id, created_at, origin_sender, from_client, edited_content, edited_at, deleted_at,
-    {_RELATED.format(column="reply_to", origin="reply_origin")},
+    forwarded, {_RELATED.format(column="reply_to", origin="reply_origin")},
     {_RELATED.format(column="thread_id", origin="thread_origin")}"""
 INSERT = """
 INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_type, kind, content, status, origin_id,
-    created_at, origin_sender, from_client, reply_to, reply_origin, thread_id, thread_origin)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    created_at, origin_sender, from_client, reply_to, reply_origin, thread_id, thread_origin, forwarded)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 """
 SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
@@ -79,6 +79,7 @@ class MessageStore:
         reply_origin: str | None = None,
         thread_id: MessageId | None = None,
         thread_origin: str | None = None,
+        forwarded: bool = False,
     ) -> bool:
         """Return False, changing nothing, where this id or origin id is stored already."""
         # Positions are given out in commit order within a conversation: nobody else inserts until we have committed.
@@ -108,6 +109,7 @@ class MessageStore:
             reply_origin,
             thread_id,
             thread_origin,
+            int(forwarded),
         )
         return bool(added)
 
@@ -206,6 +208,7 @@ class MessageStore:
             mentions=tuple(ParticipantId(one) for one in content.get("mentions", ())),
             reply_to=row["reply_to"],
             thread_id=row["thread_id"],
+            forwarded=bool(row["forwarded"]),
         )
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, ParticipantId
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.messages.pins.store import PinStore
 from bridge.messages.reactions.model import Reaction
@@ -30,6 +31,8 @@ class MessageView(BaseModel):
     thread_id: str | None = Field(description="the message that began the thread it is in")
     reactions: list[ReactionView] = Field(description="in the order in which each emoji came up")
     is_pinned: bool
+    is_bookmarked: bool = Field(description="by the one who asks, or for whom a program asks")
+    is_forwarded: bool = Field(description="it repeats what was said elsewhere")
     status: Status = Field(description="pending: on its way to the room; sent: everybody there has it")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
@@ -50,28 +53,46 @@ class MessagePage(BaseModel):
 class MessageViews:
     """With all that others add to a message."""
 
-    def __init__(self, reactions: ReactionStore, pins: PinStore) -> None:
+    def __init__(self, reactions: ReactionStore, pins: PinStore, bookmarks: BookmarkStore) -> None:
         self._reactions = reactions
         self._pins = pins
+        self._bookmarks = bookmarks
 
-    async def of(self, reader: Reader, caller: Caller, messages: Sequence[Message]) -> list[MessageView]:
-        """Of messages of one conversation."""
+    async def of(
+        self,
+        reader: Reader,
+        caller: Caller,
+        messages: Sequence[Message],
+        *,
+        me: ParticipantId | None = None,
+    ) -> list[MessageView]:
+        """`me`: for whom a program asks; else it is the caller."""
+        me = me or caller.participant_id
         if not messages:
             return []
-        reactions = await self._reactions.of_messages(reader, [one.message_id for one in messages])
-        pinned = await self._pins.of(reader, messages[0].conversation_id)
+        ids = [one.message_id for one in messages]
+        reactions = await self._reactions.of_messages(reader, ids)
+        pinned: set[MessageId] = set()
+        for conversation_id in {one.conversation_id for one in messages}:
+            pinned.update(await self._pins.of(reader, conversation_id))
+        marked: Collection[MessageId] = ()
+        if me is not None:
+            marked = await self._bookmarks.among(reader, caller.tenant_id, me, ids)
         return [
             view_of(
                 message,
                 reactions=reactions.get(message.message_id, ()),
                 pinned=pinned,
-                me=caller.participant_id,
+                marked=marked,
+                me=me,
             )
             for message in messages
         ]
 
-    async def one(self, reader: Reader, caller: Caller, message: Message) -> MessageView:
-        (view,) = await self.of(reader, caller, [message])
+    async def one(
+        self, reader: Reader, caller: Caller, message: Message, *, me: ParticipantId | None = None
+    ) -> MessageView:
+        (view,) = await self.of(reader, caller, [message], me=me)
         return view
 
 
@@ -80,9 +101,10 @@ def view_of(
     *,
     reactions: Sequence[Reaction] = (),
     pinned: Collection[MessageId] = (),
+    marked: Collection[MessageId] = (),
     me: ParticipantId | None = None,
 ) -> MessageView:
-    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `me`: who looks."""
+    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `marked`: by `me`, who looks."""
     return MessageView(
         message_id=message.message_id,
         conversation_id=message.conversation_id,
@@ -96,6 +118,8 @@ def view_of(
         thread_id=message.thread_id,
         reactions=[] if message.is_deleted else views_of(reactions, me=me),
         is_pinned=message.message_id in pinned and not message.is_deleted,
+        is_bookmarked=message.message_id in marked and not message.is_deleted,
+        is_forwarded=message.forwarded,
         status=message.status,
         failure_reason=message.failure_reason,
         event_id=message.origin_id,

@@ -17,6 +17,8 @@ from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
 from bridge.messages import api as messages
 from bridge.messages.access import MessageAccess
+from bridge.messages.bookmarks import api as bookmarks_api
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.pins import api as pins_api
 from bridge.messages.pins.service import Pins
@@ -43,6 +45,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *messages.OPERATIONS,
     *reactions_api.OPERATIONS,
     *pins_api.OPERATIONS,
+    *bookmarks_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
 )
@@ -78,7 +81,8 @@ def routes(
     cursors = Cursors(master_key)
     access = Access(conversation_store)
     message_access = MessageAccess(message_store, access)
-    message_views = MessageViews(reaction_store, PinStore())
+    bookmark_store = BookmarkStore(clock)
+    message_views = MessageViews(reaction_store, PinStore(), bookmark_store)
     views = ConversationViews(conversation_store, message_store, rooms)
     return [
         *conversations.ConversationsApi(
@@ -88,6 +92,15 @@ def routes(
             database, message_service, message_changes, message_store, access, message_views, cursors
         ).routes(toolkit),
         *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
+        *bookmarks_api.BookmarksApi(
+            database,
+            bookmark_store,
+            message_store,
+            conversation_store,
+            message_access,
+            message_views,
+            cursors,
+        ).routes(toolkit),
         *pins_api.PinsApi(pins, message_access, message_views).routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),

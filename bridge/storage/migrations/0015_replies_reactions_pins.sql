@@ -1,4 +1,4 @@
--- What a message answers, which thread it is in, how people react to it, and what is pinned.
+-- What a message answers, which thread it is in, how people react to it, what is pinned, marked and passed on.
 
 -- `reply_origin`, `thread_origin`: the outside's ids, where it was written in a client: what they name may come later.
 ALTER TABLE messages ADD COLUMN reply_to TEXT;
@@ -39,3 +39,16 @@ CREATE TABLE pins (
 );
 
 CREATE INDEX pins_of ON pins (conversation_id, place);
+
+ALTER TABLE messages ADD COLUMN forwarded BIGINT NOT NULL DEFAULT 0;
+
+CREATE TABLE bookmarks (
+    position         BIGSERIAL PRIMARY KEY,
+    tenant_id        TEXT NOT NULL,
+    participant_id   TEXT NOT NULL,
+    message_id       TEXT NOT NULL REFERENCES messages (message_id),
+    created_at       BIGINT NOT NULL,
+    UNIQUE (participant_id, message_id, tenant_id)
+);
+
+CREATE INDEX bookmarks_of ON bookmarks (tenant_id, participant_id, position);

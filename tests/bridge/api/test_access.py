@@ -28,6 +28,15 @@ BODIES: dict[str, Any] = {
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
     "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
+    "forwardMessage": {"sender_id": "u-anna", "conversation_id": "conversation_id"},
+}
+"""A value that names one of the ids stands for it."""
+QUERIES = {
+    "getEvent": {"source": "/festipin"},
+    "removeReaction": {"sender_id": "u-anna"},
+    "bookmarkMessage": {"participant_id": "u-anna"},
+    "removeBookmark": {"participant_id": "u-anna"},
+    "listBookmarks": {"participant_id": "u-anna"},
 }
 
 
@@ -37,12 +46,12 @@ UNKNOWN_LETTER = "inbox.dW5rbm93bg"
 async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    if method in ("POST", "PUT"):
-        return await api.send(method, path, BODIES.get(name, {}))
-    if method == "DELETE":
-        query = {"sender_id": "u-anna"} if name == "removeReaction" else {}
-        return await api.request("DELETE", path, params=query)
-    return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
+    query = QUERIES.get(name, {})
+    if method == "POST" or name in BODIES:
+        body = BODIES.get(name, {})
+        here = {key: ids.get(value, value) for key, value in body.items() if isinstance(value, str)}
+        return await api.send(method, path, body | here)
+    return await api.request(method, path, params=query)
 
 
 async def ids_of(sides: Sides, world: World) -> dict[str, str]:

@@ -28,6 +28,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "thread_id": None,
         "reactions": [],
         "is_pinned": False,
+        "is_bookmarked": False,
+        "is_forwarded": False,
         "status": "pending",
         "failure_reason": None,
         "event_id": None,

@@ -58,6 +58,7 @@ TABLES = (
     "reactions",
     "reaction_origins",
     "pins",
+    "bookmarks",
     "inbox",
     "outbox",
     "platform_events",

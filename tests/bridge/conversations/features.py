@@ -44,6 +44,7 @@ TABLES = (
     "reactions",
     "reaction_origins",
     "pins",
+    "bookmarks",
     "bookings",
     "outbox",
 )
