@@ -5,7 +5,7 @@ One attempt a call: whether to try again is decided by who called, who has the o
 
 import functools
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
@@ -263,6 +263,21 @@ class Homeserver:
         events = await self.request(Method.GET, Path.v3.rooms[room_id].state, as_user=user)
         return [dict(event) for event in events]
 
+    async def pinned(self, user: str, room_id: str) -> list[str]:
+        """The ids of the room's pinned events, as it shows them."""
+        path = Path.v3.rooms[room_id].state["m.room.pinned_events"]
+        try:
+            content = await self.request(Method.GET, path, as_user=user)
+        except HomeserverRefused as refusal:
+            if refusal.errcode == "M_NOT_FOUND":
+                return []
+            raise
+        return pinned_ids(content)
+
+    async def pin(self, user: str, room_id: str, event_ids: Sequence[str]) -> None:
+        path = Path.v3.rooms[room_id].state["m.room.pinned_events"]
+        await self.request(Method.PUT, path, {"pinned": list(event_ids)}, as_user=user)
+
     @_shaped
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         """Who is joined, invited, ...: MXID -> membership, those who left excluded."""
@@ -284,7 +299,7 @@ class Homeserver:
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
     ) -> str:
-        """Send an `m.room.encrypted` event: besides redactions the only timeline event there is a call for."""
+        """Send an `m.room.encrypted` event: besides reactions and redactions the only one there is a call for."""
         answer = await self.request(
             Method.PUT,
             Path.v3.rooms[room_id].send["m.room.encrypted"][txn_id],
@@ -293,6 +308,33 @@ class Homeserver:
             device=device,
         )
         return str(answer["event_id"])
+
+    @_shaped
+    async def react(self, user: str, device: str, room_id: str, event_id: str, key: str, txn_id: str) -> str:
+        """React to an event. Spec: client-server API, "Event annotations and reactions": they are not encrypted."""
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        answer = await self.request(
+            Method.PUT,
+            Path.v3.rooms[room_id].send["m.reaction"][txn_id],
+            {"m.relates_to": relation},
+            as_user=user,
+            device=device,
+        )
+        return str(answer["event_id"])
+
+    @_shaped
+    async def reactions(
+        self, user: str, room_id: str, event_id: str, *, after: str | None = None
+    ) -> dict[str, Any]:
+        """A page of the reactions to an event: {"chunk": [event], "next_batch": token or absent}."""
+        query = {"limit": "100"} | ({"from": after} if after else {})
+        page: dict[str, Any] = await self.request(
+            Method.GET,
+            Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"],
+            as_user=user,
+            query=query,
+        )
+        return page | {"chunk": list(page["chunk"])}
 
     async def redact(self, user: str, device: str, room_id: str, event_id: str, txn_id: str) -> None:
         """Take an event's content from everybody. A reason would not be encrypted: there is none."""
@@ -384,6 +426,12 @@ class Homeserver:
             as_user=user,
             device=device,
         )
+
+
+def pinned_ids(content: Any) -> list[str]:
+    """Of the content of an `m.room.pinned_events`, whoever wrote it."""
+    ids = content.get("pinned") if isinstance(content, dict) else None
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

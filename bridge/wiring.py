@@ -34,13 +34,17 @@ from appservice.inbound.lanes import RoomLanes
 from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.pins import InboundPins
+from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.signals import InboundSignals
 from appservice.inbound.undecryptable import Undecryptable, count_undecryptable, nowhere_else
 from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.edits import Edits
+from appservice.outbound.pins import PinsInRoom
 from appservice.outbound.private_rooms import PrivateRooms
+from appservice.outbound.reactions import ReactionsInRoom
 from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.receipts import GhostReceipts
 from appservice.outbound.redactions import Redactions
@@ -80,6 +84,13 @@ from bridge.festimo.unread import UnreadNotices
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.pins.listeners import PinListener
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -299,6 +310,10 @@ class Parts:
         )
         edit_store = EditStore(sealer, index)
         changes = MessageChanges(self.message_store, edit_store, outbox, clock, max_text_length=LONGEST_TEXT)
+        reaction_store, pin_store = ReactionStore(sealer), PinStore()
+        reactions = Reactions(reaction_store, self.message_store, self.conversation_store, outbox, clock)
+        pins = Pins(pin_store, self.message_store, outbox)
+        pin_listener = PinListener(database, self.message_store, pins, outbox)
         booking_store = BookingStore(sealer, clock)
         bookings = Bookings(booking_store, messages)
         platform = PlatformEvents(database, inbox, conversations, self.conversation_store, messages, bookings)
@@ -326,6 +341,9 @@ class Parts:
             message_service=messages,
             message_changes=changes,
             message_store=self.message_store,
+            reactions=reactions,
+            reaction_store=reaction_store,
+            pins=pins,
             rooms=_RoomIds(),
             searching=Searching(self.message_store, index, words, search_store),
             participants=participants,
@@ -449,6 +467,20 @@ class Parts:
             edit_store=edit_store,
             outbox=outbox,
         )
+        reactions_in_room = ReactionsInRoom(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            own_devices=own_devices,
+            participants=participants,
+            message_store=self.message_store,
+            store=reaction_store,
+            outbox=outbox,
+            sent_before=sent_before,
+        )
+        pins_in_room = PinsInRoom(
+            database=database, homeserver=homeserver, names=self.names, store=pin_store, outbox=outbox
+        )
         recap_delivery = RecapDelivery(
             database=database,
             names=self.names,
@@ -531,12 +563,27 @@ class Parts:
                 conversations=self.conversation_store,
                 late=late,
             ),
+            reactions=InboundReactions(
+                names=self.names,
+                inbox=inbox,
+                outbox=outbox,
+                reactions=reactions,
+                conversations=self.conversation_store,
+            ),
+            pins=InboundPins(
+                names=self.names,
+                outbox=outbox,
+                pins=pins,
+                store=pin_store,
+                conversations=self.conversation_store,
+            ),
             redactions=InboundRedactions(
                 database=database,
                 homeserver=homeserver,
                 names=self.names,
                 inbox=inbox,
                 changes=changes,
+                reactions=reactions,
                 conversations=self.conversation_store,
                 late=late,
                 undecryptable=self._undecryptable,
@@ -603,6 +650,8 @@ class Parts:
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         outbox.subscribe("matrix", MessageEdited, MessageDeleted)
+        outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
+        outbox.subscribe("pins", MessageDeleted)
         outbox.subscribe("matrix", RecapDue, RecapChanged)
         outbox.subscribe("recap", MessageEdited, MessageDeleted)
         outbox.subscribe("recap-held", RecapHeld)
@@ -628,6 +677,10 @@ class Parts:
                 "matrix.MessagePosted": timeline.posted,
                 "matrix.MessageEdited": edits.edited,
                 "matrix.MessageDeleted": redactions.deleted,
+                "matrix.ReactionAdded": reactions_in_room.changed,
+                "matrix.ReactionRemoved": reactions_in_room.changed,
+                "matrix.PinsChanged": pins_in_room.changed,
+                "pins.MessageDeleted": pin_listener.deleted,
                 "matrix.RecapDue": recap_delivery.due,
                 "matrix.RecapChanged": recap_delivery.changed,
                 "recap-held.RecapHeld": recap_delivery.held,

@@ -11,6 +11,7 @@ import structlog
 
 from appservice.inbound.late import LateNotices
 from appservice.inbound.message import sent_at, text_of
+from appservice.inbound.relations import html_of, mentioned, participants_of
 from appservice.inbound.waiting import is_event_id, wait_for
 from appservice.names import Names
 from appservice.room_map import Room
@@ -58,11 +59,14 @@ class InboundEdits:
         if not is_event_id(original):
             raise Fail("an edit of nothing")
         new_content = content.get("m.new_content")
-        text = text_of(new_content) if isinstance(new_content, dict) else None
+        if not isinstance(new_content, dict):
+            new_content = {}
+        text = text_of(new_content)
         if text is None:
             raise Fail("an edit to a kind of message that is not taken in")
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
+        people = await self._conversations.members(tx, room.conversation_id)
         try:
             known = await self._changes.receive_edit(
                 tx,
@@ -70,6 +74,8 @@ class InboundEdits:
                 of=original,
                 by=event["sender"],
                 text=text,
+                html=html_of(new_content),
+                mentions=participants_of(mentioned(new_content), people, self._names),
                 origin_id=event["event_id"],
                 claimed_at=sent_at(event),
                 received_at=item.created_at,

@@ -14,6 +14,8 @@ from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnava
 from appservice.inbound.edit import InboundEdits, replaces
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
+from appservice.inbound.pins import InboundPins
+from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions, is_redacted
 from appservice.inbound.undecryptable import Undecryptable
 from appservice.inbound.waiting import event_id_of, waits_for_event
@@ -42,6 +44,8 @@ class InboundEvents:
         membership: InboundMembership,
         messages: InboundMessages,
         edits: InboundEdits,
+        reactions: InboundReactions,
+        pins: InboundPins,
         redactions: InboundRedactions,
         undecryptable: Undecryptable,
     ) -> None:
@@ -54,6 +58,8 @@ class InboundEvents:
         self._membership = membership
         self._messages = messages
         self._edits = edits
+        self._reactions = reactions
+        self._pins = pins
         self._redactions = redactions
         self._undecryptable = undecryptable
 
@@ -96,6 +102,10 @@ class InboundEvents:
             await self._membership.changed(tx, room, event)
         elif event_type in ENDS_SESSIONS and "state_key" in event:
             await retire_sessions(tx, room.room_id)
+        elif event_type == "m.room.pinned_events" and event.get("state_key") == "":
+            await self._pins.changed(tx, room, event, item)
+        elif event_type == "m.reaction" and "state_key" not in event:
+            return await self._reactions.receive(tx, room, event, event["content"], item)
         elif event_type == "m.room.message":
             # Anybody's homeserver could have written it: flagged, never trusted.
             log.warning("plaintext_in_encrypted_room", room=room.room_id, event_id=event["event_id"])
@@ -118,6 +128,8 @@ class InboundEvents:
         if await self._inbox.is_overtaking(tx, item):
             return False  # the key came for both while we were at this one
         await self._undecryptable.read(tx, room, item)
+        if decrypted.type == "m.reaction":
+            return await self._reactions.receive(tx, room, event, decrypted.content, item)
         if decrypted.type != "m.room.message":
             return True
         if replaces(decrypted.content):

@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from appservice.inbound.relations import (
+    html_of,
+    mentioned,
+    participants_of,
+    relations_of,
+    without_fallback,
+)
 from appservice.names import Names
 from appservice.room_map import Room
 from bridge.conversations.store import ConversationStore
@@ -42,6 +49,8 @@ class InboundMessages:
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)
+        relations, users = relations_of(content), mentioned(content)
+        text = without_fallback(text, relations)
         await self._messages.receive(
             tx,
             conversation,
@@ -49,26 +58,25 @@ class InboundMessages:
             text=text,
             origin_id=event["event_id"],
             origin_sender=event["sender"],
-            for_festimo=self._is_for_festimo(text, mentioned=_mentions(content, self._names.bot)),
+            for_festimo=self._is_for_festimo(text, mentioned=self._names.bot in users),
             automated=content.get("msgtype") == "m.notice",
             sent_at=sent_at(event),
+            html=html_of(content),
+            mentions=participants_of(users, people, self._names),
+            reply_origin=relations.reply,
+            thread_origin=relations.thread,
         )
 
 
 def text_of(content: Mapping[str, Any]) -> str | None:
     """What it says; None where it is of a kind that is not taken in."""
     body = content.get("body")
-    return body if content.get("msgtype") in TEXT_TYPES and isinstance(body, str) else None
+    if content.get("msgtype") not in TEXT_TYPES or not isinstance(body, str):
+        return None
+    return body.encode("utf-8", "replace").decode()  # half characters, which JSON can hold, no encoding knows
 
 
 def sent_at(event: Mapping[str, Any]) -> int:
     """In epoch ms, as the sender's homeserver says; 0 where it says nothing of the kind."""
     at = event.get("origin_server_ts")
     return at if isinstance(at, int) and 0 <= at < 2**53 else 0
-
-
-def _mentions(content: Mapping[str, Any], user_id: str) -> bool:
-    """Spec: client-server API, "User and room mentions"."""
-    mentions = content.get("m.mentions")
-    users = mentions.get("user_ids") if isinstance(mentions, dict) else None
-    return isinstance(users, list) and user_id in users

@@ -14,12 +14,14 @@ from appservice.inbound.waiting import inbox_id, is_event_id, wait_for
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.room_map import Room
+from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
 from bridge.core.errors import Refusal
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.changes import MessageChanges
 from bridge.messages.errors import DeleteWindowClosed
+from bridge.messages.reactions.service import Reactions
 from bridge.storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -57,6 +59,7 @@ class InboundRedactions:
         names: Names,
         inbox: Inbox,
         changes: MessageChanges,
+        reactions: Reactions,
         conversations: ConversationStore,
         late: LateNotices,
         undecryptable: Undecryptable,
@@ -66,6 +69,7 @@ class InboundRedactions:
         self._names = names
         self._inbox = inbox
         self._changes = changes
+        self._reactions = reactions
         self._conversations = conversations
         self._late = late
         self._undecryptable = undecryptable
@@ -77,7 +81,8 @@ class InboundRedactions:
             return True
         if original is None:
             return False
-        author = await self._changes.author_of(self._database, room.conversation_id, original)
+        here = (self._database, room.conversation_id, original)
+        author = await self._changes.author_of(*here) or await self._reactions.author_of(*here)
         if author is None or author == sender:
             return False
         async with decided():
@@ -104,7 +109,7 @@ class InboundRedactions:
                 is_staff=is_staff,
                 claimed_at=sent_at(event),
                 received_at=item.created_at,
-            )
+            ) or await self._take_back(tx, conversation, event, original, is_staff=is_staff)
         except DeleteWindowClosed:
             log.info("redaction_too_late", room=room.room_id, event_id=event["event_id"], of=original)
             await self._late.deletion(tx, conversation)
@@ -117,13 +122,29 @@ class InboundRedactions:
             return True
         return await wait_for(self._inbox, tx, item, original)
 
+    async def _take_back(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        event: Mapping[str, Any],
+        of: str,
+        *,
+        is_staff: bool,
+    ) -> bool:
+        """Where it is a reaction. Of those that we take back we know; since then it may have been made again."""
+        if self._names.is_ours(event["sender"]):
+            return False
+        return await self._reactions.receive_removal(
+            tx, conversation, of=of, by=event["sender"], is_staff=is_staff
+        )
+
     async def _drop(self, tx: Transaction, sender: str, original: str) -> bool:
         """Forget the sender's own event that waits (for its key, for what it edits) or was given up."""
         found = await self._inbox.set_aside(tx, inbox_id(original))
         if found is None:
             return False
         event = json.loads(found.body)
-        if (event["sender"], event["type"]) != (sender, "m.room.encrypted"):
+        if event["sender"] != sender or event["type"] not in ("m.room.encrypted", "m.reaction"):
             return False
         log.info("dropped_as_redacted", event_id=original)
         await self._inbox.drop(tx, found)

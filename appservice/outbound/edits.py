@@ -59,7 +59,7 @@ class Edits:
         if room is None or original is None or (text is None and item.prepared is None):
             # It never came into the room, or has been deleted since.
             return await self._nothing_to_tell(item)
-        said_now = dataclasses.replace(message, text=text or "")
+        said_now = dataclasses.replace(message, text=text or "", html=edit.html, mentions=edit.mentions)
         speaker, prefix = await self._voice(message)
         async with decided():
             event_id = await self._timeline.send(
@@ -80,11 +80,12 @@ class Edits:
     async def _content(self, speaker: str, message: Message, prefix: str, original: str) -> dict[str, Any]:
         """Spec: client-server API, "Event replacements". For clients that know no edits there is `body`."""
         new_content = await self._timeline.content(speaker, message, prefix)
+        new_content["m.mentions"] = await self._timeline.mentions(message, message.mentions)
         body = prefix + message.text
         return {
             "msgtype": "m.notice" if new_content["msgtype"] == "m.notice" else "m.text",
             "body": f"* {body}" if len(body) <= PREVIEW else f"* {body[:PREVIEW]} …",
-            "m.mentions": {},
+            "m.mentions": {},  # nobody is told anew
             "m.new_content": new_content,
             "m.relates_to": {"rel_type": "m.replace", "event_id": original},
         }

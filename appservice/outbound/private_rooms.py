@@ -47,5 +47,5 @@ class PrivateRooms:
             alias=self._names.alias_localpart(place),
             name=f"What you missed: {title}"[:LONGEST_NAME],
             topic=TOPIC,
-            power_levels=POWER_LEVELS | {"events_default": STAFF},
+            power_levels=POWER_LEVELS | {"events_default": STAFF, "events": {}},
         )

@@ -48,7 +48,7 @@ POWER_LEVELS = {
     "kick": STAFF,
     "ban": STAFF,
     "redact": STAFF,
-    "events": {},
+    "events": {"m.room.pinned_events": OWNER},
     "notifications": {"room": OWNER},
 }
 MOST_INVITES = 8

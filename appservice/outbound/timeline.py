@@ -1,7 +1,8 @@
 """Messages into the room: in the right voice, encrypted, exactly once."""
 
+import html
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ from appservice.outbound.decisions import decided
 from appservice.outbound.sent_before import SentBefore
 from appservice.room_map import room_of
 from bridge.core.clock import Clock
-from bridge.core.ids import MessageId
+from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
@@ -82,7 +83,7 @@ class Timeline:
         speaker, prefix = await self.voice(message)
         async with decided():
             event_id = await self.send(
-                item, room.room_id, speaker, lambda: self.content(speaker, message, prefix)
+                item, room.room_id, speaker, lambda: self._related_content(speaker, message, prefix)
             )
         async with self._database.transaction() as tx:
             tx.may_be_lost = True  # the homeserver knows the transaction id, or it is found by its ciphertext
@@ -172,13 +173,22 @@ class Timeline:
         await self._outbox.discard_prepared(item)
         raise Retry(f"{reason}: it is encrypted anew")
 
-    async def content(self, speaker: str, message: Message, prefix: str) -> dict[str, Any]:
+    async def _related_content(self, speaker: str, message: Message, prefix: str) -> Content:
+        content = await self.content(speaker, message, prefix)
+        content["m.mentions"] = await self.mentions(message, message.mentions)
+        relation = await self._relation(message)
+        return content | ({"m.relates_to": relation} if relation else {})
+
+    async def content(self, speaker: str, message: Message, prefix: str) -> Content:
+        """What the message says. What is too long for an event goes unformatted, or else as a file."""
         text = prefix + message.text
         # A notice is never answered by another program, nor pushed to phones.
         msgtype = "m.text" if message.sender_type in ("user", "vendor") else "m.notice"
-        content: dict[str, Any] = {"msgtype": msgtype, "body": text, "m.mentions": {}}
-        if len(json.dumps(content, ensure_ascii=False).encode()) <= LARGEST_PLAINTEXT:
-            return content
+        plain: Content = {"msgtype": msgtype, "body": text, "m.mentions": {}}
+        formatted = {} if message.html is None else formatted_body(prefix, message.html)
+        for content in (plain | formatted, plain):
+            if len(json.dumps(content, ensure_ascii=False).encode()) <= LARGEST_PLAINTEXT:
+                return content
         data = text.encode()
         ciphertext, file = encrypt_attachment(data)
         file["url"] = await self._homeserver.upload(speaker, ciphertext, "application/octet-stream")
@@ -190,6 +200,38 @@ class Timeline:
             "info": {"mimetype": "text/plain", "size": len(data)},
             "m.mentions": {},
         }
+
+    async def mentions(self, message: Message, participants: Iterable[ParticipantId]) -> Content:
+        """Spec: client-server API, "User and room mentions": by their account, or by the ghost that stands for them."""
+        users = []
+        for participant_id in participants:
+            person = await self._participants.get(self._database, message.tenant_id, participant_id)
+            if person is not None:
+                users.append(person.mxid or self._names.ghost(person.tenant_id, person.participant_id))
+        return {"user_ids": users} if users else {}
+
+    async def _relation(self, message: Message) -> Content:
+        """Spec: client-server API, "Rich replies" (without a fallback text) and "Threading".
+
+        What is answered went before, in the same lane; where it did not come into the room, there is nothing to show.
+        """
+        reply = await self._origin_of(message.reply_to)
+        root = None
+        if message.thread_id is not None:
+            root = await self._message_store.get(self._database, message.thread_id)
+        if root is not None and root.origin_id is not None:
+            last = reply or await self._message_store.last_of_thread(self._database, root)
+            return {
+                "rel_type": "m.thread",
+                "event_id": root.origin_id,
+                "is_falling_back": reply is None,
+                "m.in_reply_to": {"event_id": last or root.origin_id},
+            }
+        return {} if reply is None else {"m.in_reply_to": {"event_id": reply}}
+
+    async def _origin_of(self, message_id: MessageId | None) -> str | None:
+        message = None if message_id is None else await self._message_store.get(self._database, message_id)
+        return None if message is None else message.origin_id
 
     def _may_be_forgotten(self, item: Item) -> bool:
         age = timedelta(milliseconds=self._clock.now() - (item.prepared_at or 0))
@@ -209,6 +251,14 @@ class Timeline:
             # An hour of grace: the homeserver's clock is not ours.
             if before is None or oldest < since - 3_600_000:
                 return None
+
+
+def formatted_body(prefix: str, formatted: str) -> Content:
+    """Beside a `body`. `prefix`: plain; `formatted`: cleaned HTML."""
+    return {
+        "format": "org.matrix.custom.html",
+        "formatted_body": html.escape(prefix, quote=False) + formatted,
+    }
 
 
 def _message_id(item: Item) -> MessageId:

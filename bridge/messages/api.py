@@ -5,33 +5,39 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, MessageId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
 from bridge.messages.model import Message
-from bridge.messages.ports import Deliveries
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.messages.views import MessagePage, MessageView, view_of
+from bridge.messages.views import MessagePage, MessageView, MessageViews
 from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.web.fields import Data, Id, Text
+from bridge.web.fields import Data, Id, Text, refuse_repeated
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
-NOT_AN_ID = ("read",)
-"""What stands in an id's place in the path of another operation."""
 PAGE = 50
-NO_MESSAGES = ("search", "stats")
+NO_MESSAGES = ("search", "stats", "read")
 """What stands where an id does, and is none."""
+MOST_MENTIONS = 50
+
+
+def _once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    refuse_repeated(ids)
+    return ids
+
+
+_HTML = Field(description="the same text, formatted; what could do harm is taken out of it")
 
 
 class MessageToPost(Data):
@@ -40,6 +46,21 @@ class MessageToPost(Data):
         Field(description="who says it: one of the conversation's participants; a person may leave it out"),
     ] = None
     text: Text
+    html: Annotated[Text | None, _HTML] = None
+    mentions: Annotated[
+        tuple[Id, ...],
+        Field(
+            description="the participants to whom it speaks: their clients tell them",
+            max_length=MOST_MENTIONS,
+            json_schema_extra={"uniqueItems": True},
+        ),
+        AfterValidator(_once),
+    ] = ()
+    reply_to: Annotated[Id | None, Field(description="the message that it answers")] = None
+    thread_id: Annotated[
+        Id | None,
+        Field(description="the message that began the thread; an answer within a thread is in it by itself"),
+    ] = None
 
 
 class MessageToEdit(Data):
@@ -47,6 +68,7 @@ class MessageToEdit(Data):
         Id | None, Field(description="who edits it: only who said it can; a person may leave it out")
     ] = None
     text: Text
+    html: Annotated[Text | None, _HTML] = None
 
 
 class OfConversation(Data):
@@ -81,6 +103,14 @@ class MessageToDelete(OneMessage):
     ] = None
 
 
+class ToForward(Data):
+    conversation_id: Annotated[Id, Field(description="where to")]
+    sender_id: Annotated[
+        Id | None,
+        Field(description="who repeats it there: one of its participants; a person may leave it out"),
+    ] = None
+
+
 POST = Operation(
     method="POST",
     path=PATH,
@@ -93,8 +123,18 @@ POST = Operation(
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
-    refusals=("not_found", "not_a_participant", "not_yourself", "text_blank", "text_too_long"),
     roles=EVERYBODY,
+    refusals=(
+        "not_found",
+        "not_a_participant",
+        "not_yourself",
+        "text_blank",
+        "text_too_long",
+        "not_in_conversation",
+        "message_deleted",
+        "thread_in_thread",
+        "other_thread",
+    ),
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
@@ -125,7 +165,6 @@ GET = Operation(
     name="getMessage",
     summary="Look at a message, and what became of it",
     tag="messages",
-    siblings=NOT_AN_ID,
     params=OneMessage,
     body=Nothing,
     answers={HTTPStatus.OK: Says("The message.", MessageView)},
@@ -141,7 +180,6 @@ PUT = Operation(
     description="By who said it through this API, for 15 minutes. Everybody in the room sees the new text, marked as"
     " edited. The same again changes nothing more.",
     tag="messages",
-    siblings=NOT_AN_ID,
     params=OneMessage,
     body=MessageToEdit,
     answers={HTTPStatus.OK: Says("It says so now, and is on its way to the room.", MessageView)},
@@ -166,7 +204,6 @@ DELETE = Operation(
     description="By who said it, for an hour; by the platform's staff, always. What it said is gone, here at once and"
     " soon in the room; that it was said stays. The same again changes nothing more.",
     tag="messages",
-    siblings=NOT_AN_ID,
     params=MessageToDelete,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
@@ -187,7 +224,20 @@ RETRY = Operation(
     refusals=("not_found", "not_the_sender", "not_failed", "message_deleted"),
     roles=EVERYBODY,
 )
-OPERATIONS = (POST, LIST, GET, PUT, DELETE, RETRY)
+FORWARD = Operation(
+    method="POST",
+    path=f"{ONE}/forward",
+    name="forwardMessage",
+    summary="Repeat a message in another conversation",
+    description="What it says, not who said it, nor to whom. In the room it is a message like any other.",
+    tag="messages",
+    params=OneMessage,
+    body=ToForward,
+    answers={HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"})},
+    refusals=("not_found", "not_a_participant", "not_yourself", "message_deleted"),
+    roles=EVERYBODY,
+)
+OPERATIONS = (POST, LIST, GET, PUT, DELETE, RETRY, FORWARD)
 
 
 class MessagesApi:
@@ -197,16 +247,17 @@ class MessagesApi:
         messages: Messages,
         changes: MessageChanges,
         store: MessageStore,
-        deliveries: Deliveries,
         access: Access,
+        views: MessageViews,
         cursors: Cursors,
     ) -> None:
         self._database = database
         self._messages = messages
         self._changes = changes
         self._store = store
-        self._deliveries = deliveries
         self._access = access
+        self._seen = MessageAccess(store, access)
+        self._views = views
         self._cursors = cursors
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
@@ -217,19 +268,30 @@ class MessagesApi:
             toolkit.write(PUT, self.edit),
             toolkit.write(DELETE, self.delete),
             toolkit.write(RETRY, self.retry),
+            toolkit.write(FORWARD, self.forward),
         )
 
     async def post(
         self, tx: Transaction, caller: Caller, asked: OfConversation, new: MessageToPost
     ) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
-        sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
-        message_id = await self._messages.post(tx, conversation, sender_id=sender_id, text=new.text)
-        message = await self._store.get(tx, message_id)
-        assert message is not None
-        location = ONE.format(message_id=message_id)
-        (view,) = await self._views(tx, [message])
-        return answer(view, status=HTTPStatus.CREATED, location=location)
+        message_id = await self._messages.post(
+            tx,
+            conversation,
+            sender_id=acting_as_somebody(caller, new.sender_id, field="sender_id"),
+            text=new.text,
+            html=new.html,
+            mentions=[ParticipantId(one) for one in new.mentions],
+            reply_to=None if new.reply_to is None else MessageId(new.reply_to),
+            thread_id=None if new.thread_id is None else MessageId(new.thread_id),
+        )
+        return await self._made(tx, caller, message_id)
+
+    async def forward(self, tx: Transaction, caller: Caller, asked: OneMessage, new: ToForward) -> Answer:
+        message = await self._message(tx, caller, asked)
+        to = await self._conversation(tx, caller, new.conversation_id)
+        by = acting_as_somebody(caller, new.sender_id, field="sender_id")
+        return await self._made(tx, caller, await self._messages.forward(tx, message, to=to, sender_id=by))
 
     async def get(self, caller: Caller, asked: OneMessage) -> Answer:
         return await self._shown(self._database, caller, asked)
@@ -237,7 +299,7 @@ class MessagesApi:
     async def edit(self, tx: Transaction, caller: Caller, asked: OneMessage, new: MessageToEdit) -> Answer:
         message = await self._message(tx, caller, asked)
         sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
-        await self._changes.edit(tx, message, sender_id=sender_id, text=new.text)
+        await self._changes.edit(tx, message, sender_id=sender_id, text=new.text, html=new.html)
         return await self._shown(tx, caller, asked)
 
     async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
@@ -267,38 +329,28 @@ class MessagesApi:
         first = found[0].position if found else after + 1
         earlier = await self._store.has_before(self._database, conversation_id, first)
         page = MessagePage(
-            messages=[*await self._views(self._database, found)],
+            messages=await self._views.of(self._database, caller, found),
             before=self._cursors.at([first], of=this_list) if earlier else None,
             after=self._cursors.at([found[-1].position if found else after], of=this_list),
         )
         return answer(page)
 
     async def _shown(self, reader: Reader, caller: Caller, asked: OneMessage) -> Answer:
-        (view,) = await self._views(reader, [await self._message(reader, caller, asked)])
-        return answer(view)
-
-    async def _views(self, reader: Reader, messages: Sequence[Message]) -> Sequence[MessageView]:
-        deliveries = await self._deliveries.of(reader, messages)
-        return [view_of(message, deliveries[message.message_id]) for message in messages]
+        return answer(await self._views.one(reader, caller, await self._message(reader, caller, asked)))
 
     def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)
         return int(position)
 
+    async def _made(self, tx: Transaction, caller: Caller, message_id: MessageId) -> Answer:
+        message = await self._store.get(tx, message_id)
+        assert message is not None
+        view = await self._views.one(tx, caller, message)
+        return answer(view, status=HTTPStatus.CREATED, location=ONE.format(message_id=message_id))
+
     async def _message(self, reader: Reader, caller: Caller, asked: OneMessage) -> Message:
-        message = await self._store.find(reader, caller.tenant_id, MessageId(asked.message_id))
-        if message is None:
-            raise no_message()
-        try:
-            await self._access.to(reader, caller, message.conversation_id)
-        except NotFound:
-            raise no_message() from None
-        return message
+        return await self._seen.message(reader, caller, asked.message_id)
 
     async def _conversation(self, reader: Reader, caller: Caller, conversation_id: str) -> Conversation:
         stored = await self._access.to(reader, caller, ConversationId(conversation_id))
         return stored.conversation
-
-
-def no_message() -> NotFound:
-    return NotFound("There is no message with this id.", field="message_id")

@@ -1,5 +1,7 @@
 """Edit and delete what was said: from our side, and as it was done in a client."""
 
+from collections.abc import Sequence
+
 from bridge.conversations.model import Conversation
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, new_id
@@ -7,6 +9,7 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.edit_store import Edit, EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited
+from bridge.messages.html import clean
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore, lock_of
 from bridge.storage.database import Reader, Transaction
@@ -32,19 +35,37 @@ class MessageChanges:
 
     # From our side
 
-    async def edit(self, tx: Transaction, message: Message, *, sender_id: ParticipantId, text: str) -> None:
-        """The sender changes what they said. Asked again, it changes nothing more."""
+    async def edit(
+        self,
+        tx: Transaction,
+        message: Message,
+        *,
+        sender_id: ParticipantId,
+        text: str,
+        html: str | None = None,
+    ) -> None:
+        """The sender changes what they said, not to whom. Asked again, it changes nothing more."""
         rules.check_text(text, max_length=self._max_text_length)
+        cleaned = None if html is None else clean(html)
         message = await self._locked(tx, message)
         is_sender = sender_id == message.sender_id
-        if is_sender and not message.is_deleted and message.text == text:
+        if is_sender and not message.is_deleted and (message.text, message.html) == (text, cleaned):
             return
         rules.check_edit(message, is_sender=is_sender, at=self._clock.now())
         rules.check_from_here(message)
         # Later than the edit before, in whatever haste they are made.
         edited_at = max(self._clock.now(), (message.edited_at or 0) + 1)
         edit_id = new_id()
-        await self._edits.insert(tx, message, edit_id=edit_id, text=text, origin_id=None, edited_at=edited_at)
+        await self._edits.insert(
+            tx,
+            message,
+            edit_id=edit_id,
+            text=text,
+            html=cleaned,
+            mentions=message.mentions,
+            origin_id=None,
+            edited_at=edited_at,
+        )
         await self._show(tx, message, edit_id=edit_id)
 
     async def delete(self, tx: Transaction, message: Message, *, sender_id: ParticipantId | None) -> None:
@@ -75,6 +96,8 @@ class MessageChanges:
         origin_id: str,
         claimed_at: int,
         received_at: int,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
     ) -> bool:
         """Take in an edit of the message with the origin id `of`. Return False where there is no such message (yet).
 
@@ -88,7 +111,14 @@ class MessageChanges:
         is_sender = message.from_client and message.origin_sender == by
         rules.check_edit(message, is_sender=is_sender, at=edited_at)
         new = await self._edits.insert(
-            tx, message, edit_id=origin_id, text=text, origin_id=origin_id, edited_at=edited_at
+            tx,
+            message,
+            edit_id=origin_id,
+            text=text,
+            html=None if html is None else clean(html),
+            mentions=mentions,
+            origin_id=origin_id,
+            edited_at=edited_at,
         )
         if new:
             await self._show(tx, message, edit_id=None)

@@ -1,12 +1,14 @@
 """Edits and deletions in the database; what an edit says is sealed like what was said first."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bridge.core.ids import ConversationId, MessageId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.model import Message
 from bridge.messages.ports import Index, NoIndex
-from bridge.messages.store import content_place, edited_place
+from bridge.messages.store import content_of, content_place, edited_place
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
@@ -44,6 +46,8 @@ class Edit:
     message_id: MessageId
     text: str | None
     edited_at: int
+    html: str | None = None
+    mentions: tuple[ParticipantId, ...] = ()
 
 
 class EditStore:
@@ -60,9 +64,12 @@ class EditStore:
         text: str,
         origin_id: str | None,
         edited_at: int,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
     ) -> bool:
         """Return False, changing nothing, where this edit is stored already."""
-        sealed = await self._seal(tx, message, text, place=_place(edit_id))
+        content = content_of(text, html=html, mentions=mentions)
+        sealed = await self._seal(tx, message, content, place=_place(edit_id))
         return bool(await tx.execute(INSERT, edit_id, message.message_id, sealed, origin_id, edited_at))
 
     async def get(self, reader: Reader, edit_id: str) -> Edit | None:
@@ -88,13 +95,14 @@ class EditStore:
             await tx.execute(SHOW, message.message_id, None, None)
             await self._says(tx, message, await self._first(tx, message))
             return
-        sealed = await self._seal(tx, message, edit.text, place=edited_place(message.message_id))
+        content = content_of(edit.text, html=edit.html, mentions=edit.mentions)
+        sealed = await self._seal(tx, message, content, place=edited_place(message.message_id))
         await tx.execute(SHOW, message.message_id, sealed, edit.edited_at)
         await self._says(tx, message, edit.text)
 
     async def delete(self, tx: Transaction, message: Message, *, at: int) -> None:
         """Forget all that the message ever said. That it was said stays."""
-        nothing = await self._seal(tx, message, "", place=content_place(message.message_id))
+        nothing = await self._seal(tx, message, content_of(""), place=content_place(message.message_id))
         await tx.execute(DELETE, message.message_id, nothing, at)
         await tx.execute(CLEAR_EDITS, message.message_id)
         await self._says(tx, message, "")
@@ -116,19 +124,26 @@ class EditStore:
         text: str = json.loads(opened)["text"]
         return text
 
-    async def _seal(self, tx: Transaction, message: Message, text: str, *, place: str) -> bytes:
-        content = json.dumps({"text": text}).encode()
+    async def _seal(self, tx: Transaction, message: Message, content: bytes, *, place: str) -> bytes:
         scope = f"conversation:{message.conversation_id}"
         return await self._sealer.seal(tx, message.tenant_id, scope, content, place=place)
 
     async def _edit(self, reader: Reader, row: Row | None) -> Edit | None:
         if row is None:
             return None
-        text: str | None = None
+        content: dict[str, Any] = {"text": None}
         if row["content"] is not None:
-            opened = await self._sealer.open(reader, row["content"], place=_place(row["edit_id"]))
-            text = json.loads(opened)["text"]
-        return Edit(row["edit_id"], MessageId(row["message_id"]), text, row["edited_at"])
+            content = json.loads(
+                await self._sealer.open(reader, row["content"], place=_place(row["edit_id"]))
+            )
+        return Edit(
+            row["edit_id"],
+            MessageId(row["message_id"]),
+            content["text"],
+            row["edited_at"],
+            html=content.get("html"),
+            mentions=tuple(ParticipantId(one) for one in content.get("mentions", ())),
+        )
 
 
 def _place(edit_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Why a message, an edit or a deletion is refused."""
+"""Why a message, an edit, a deletion or what is done to a message is refused."""
 
 from typing import ClassVar
 
@@ -43,3 +43,15 @@ class MessageIsDeleted(Refusal):
 
 class WrittenInClient(Refusal):
     code: ClassVar[str] = "written_in_client"
+
+
+class NotInConversation(Refusal):
+    code: ClassVar[str] = "not_in_conversation"
+
+
+class ThreadInThread(Refusal):
+    code: ClassVar[str] = "thread_in_thread"
+
+
+class OtherThread(Refusal):
+    code: ClassVar[str] = "other_thread"

@@ -16,7 +16,9 @@ class Message:
     """`position` orders the messages of a conversation; `origin_id` is the outside's id of it, once it has one.
 
     `origin_sender`: who said it there, by the outside's name; `from_client`: written there, not handed to us.
-    `text`: what it says now; nothing once it is deleted.
+    `text`, `html`: what it says now, plain and formatted; nothing once it is deleted. `mentions`: to whom it speaks.
+    `reply_to`: the message it answers; `thread_id`: the message that began the thread it is in.
+    `forwarded`: it repeats what was said elsewhere.
     """
 
     tenant_id: TenantId
@@ -35,6 +37,11 @@ class Message:
     from_client: bool = False
     edited_at: int | None = None
     deleted_at: int | None = None
+    html: str | None = None
+    mentions: tuple[ParticipantId, ...] = ()
+    reply_to: MessageId | None = None
+    thread_id: MessageId | None = None
+    forwarded: bool = False
 
     @property
     def is_deleted(self) -> bool:

@@ -1,15 +1,21 @@
 """What may be said, changed and taken back: pure."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.errors import (
     DeleteWindowClosed,
     EditWindowClosed,
     MessageIsDeleted,
+    NotAParticipant,
     NotFailed,
+    NotInConversation,
     NotTheSender,
+    OtherThread,
     TextBlank,
     TextTooLong,
+    ThreadInThread,
     WrittenInClient,
 )
 from bridge.messages.model import Message
@@ -31,6 +37,49 @@ def check_text(text: str, *, max_length: int = MAX_TEXT_LENGTH) -> None:
             f"The text has {len(text)} characters; {max_length} are allowed. Shorten it or send it in parts.",
             field="text",
         )
+
+
+def check_mentions(mentions: Sequence[ParticipantId], members: Collection[ParticipantId]) -> None:
+    for one in mentions:
+        if one not in members:
+            raise NotAParticipant(
+                f"{one} takes no part in this conversation, so nobody there can be mentioned by this id. Leave it out.",
+                field="mentions",
+            )
+
+
+def check_target(message: Message | None, conversation_id: ConversationId, *, field: str) -> Message:
+    """That `message` can be answered, or be the beginning of a thread, in the conversation."""
+    if message is None or message.conversation_id != conversation_id:
+        raise NotInConversation(
+            "There is no message with this id in this conversation. Replies stay where it is.",
+            field=field,
+        )
+    if message.is_deleted:
+        raise MessageIsDeleted("The message was deleted, so it cannot be answered.", field=field)
+    return message
+
+
+def check_forward(message: Message) -> None:
+    if message.is_deleted:
+        raise MessageIsDeleted("The message was deleted, so there is nothing to forward.")
+
+
+def thread_of(*, reply: Message | None, thread: Message | None) -> MessageId | None:
+    """Which thread a new message is in. `reply`: what it answers; `thread`: what is said to begin its thread."""
+    if thread is None:
+        return reply.thread_id if reply is not None else None
+    if thread.thread_id is not None:
+        raise ThreadInThread(
+            "The message is in a thread itself and cannot begin another. Name the one that began its thread.",
+            field="thread_id",
+        )
+    if reply is not None and thread.message_id not in (reply.message_id, reply.thread_id):
+        raise OtherThread(
+            "What is answered is not in this thread. Leave out one of the two, or answer a message of the thread.",
+            field="reply_to",
+        )
+    return thread.message_id
 
 
 def done_at(*, claimed: int, received: int) -> int:

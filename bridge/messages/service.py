@@ -1,5 +1,7 @@
 """Post a message from our side, take in one that was said in the room, and follow what became of it."""
 
+from collections.abc import Sequence
+
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -8,6 +10,7 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.events import MessagePosted, MessageReceived
+from bridge.messages.html import clean
 from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.store import MessageStore, lock_of
 from bridge.storage.database import Transaction
@@ -30,18 +33,48 @@ class Messages:
         self._max_text_length = max_text_length
 
     async def post(
-        self, tx: Transaction, conversation: Conversation, *, sender_id: ParticipantId, text: str
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        sender_id: ParticipantId,
+        text: str,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        thread_id: MessageId | None = None,
     ) -> MessageId:
-        """A participant says something without their Matrix client."""
+        """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned."""
         rules.check_text(text, max_length=self._max_text_length)
         members = await self._conversations.members(tx, conversation.conversation_id)
-        sender = next((member for member in members if member.participant.participant_id == sender_id), None)
-        if sender is None:
-            raise NotAParticipant(
-                f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
-                field="sender_id",
-            )
-        return await self._post(tx, conversation, sender, _sender_type(sender), "text", text)
+        sender = _member(members, sender_id)
+        rules.check_mentions(mentions, {member.participant.participant_id for member in members})
+        reply = await self._target(tx, conversation, reply_to, field="reply_to")
+        thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        return await self._post(
+            tx,
+            conversation,
+            sender,
+            _sender_type(sender),
+            "text",
+            text,
+            html=None if html is None else clean(html),
+            mentions=mentions,
+            reply_to=reply_to,
+            thread_id=rules.thread_of(reply=reply, thread=thread),
+        )
+
+    async def forward(
+        self, tx: Transaction, message: Message, *, to: Conversation, sender_id: ParticipantId
+    ) -> MessageId:
+        """A participant of the conversation `to` repeats there what was said: not by whom, nor to whom."""
+        rules.check_forward(message)
+        members = await self._conversations.members(tx, to.conversation_id)
+        sender = _member(members, sender_id)
+        sender_type = _sender_type(sender)
+        return await self._post(
+            tx, to, sender, sender_type, "text", message.text, html=message.html, forwarded=True
+        )
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
         """The platform says something, in Festimo's voice."""
@@ -63,8 +96,15 @@ class Messages:
         origin_sender: str | None = None,
         for_festimo: bool = False,
         automated: bool = False,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_origin: str | None = None,
+        thread_origin: str | None = None,
     ) -> None:
         """Take in what somebody said in the room. The same `origin_id` again changes nothing.
+
+        `reply_origin`, `thread_origin`: the outside's ids of what it answers and of what began its thread, which may
+        come later. `html` is cleaned.
 
         `for_festimo`: said to the bot; `automated`: said by a program, which is never answered;
         `origin_sender`: the outside's name of who said it, who alone can edit it there.
@@ -85,6 +125,10 @@ class Messages:
             created_at=min(sent_at, self._clock.now()),
             origin_sender=origin_sender,
             from_client=True,
+            html=None if html is None else clean(html),
+            mentions=mentions,
+            reply_origin=reply_origin,
+            thread_origin=thread_origin,
         )
         if new:
             received = MessageReceived(
@@ -133,6 +177,12 @@ class Messages:
         sender_type: SenderType,
         kind: Kind,
         text: str,
+        *,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        thread_id: MessageId | None = None,
+        forwarded: bool = False,
     ) -> MessageId:
         message_id = MessageId(new_id())
         await self._store.insert(
@@ -147,6 +197,11 @@ class Messages:
             status="pending",
             origin_id=None,
             created_at=self._clock.now(),
+            html=html,
+            mentions=mentions,
+            reply_to=reply_to,
+            thread_id=thread_id,
+            forwarded=forwarded,
         )
         posted = MessagePosted(
             tenant_id=conversation.tenant_id,
@@ -155,6 +210,24 @@ class Messages:
         )
         await self._outbox.record(tx, posted)
         return message_id
+
+    async def _target(
+        self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str
+    ) -> Message | None:
+        if message_id is None:
+            return None
+        found = await self._store.get(tx, message_id)
+        return rules.check_target(found, conversation.conversation_id, field=field)
+
+
+def _member(members: Sequence[Member], sender_id: ParticipantId) -> Member:
+    found = next((member for member in members if member.participant.participant_id == sender_id), None)
+    if found is None:
+        raise NotAParticipant(
+            f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
+            field="sender_id",
+        )
+    return found
 
 
 def _sender_type(sender: Member) -> SenderType:

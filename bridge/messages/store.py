@@ -10,11 +10,17 @@ from bridge.messages.ports import Index, NoIndex
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
-_COLUMNS = """tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
-    failure_reason, origin_id, created_at, origin_sender, from_client, edited_content, edited_at, deleted_at"""
+_RELATED = """COALESCE({column}, (SELECT other.message_id FROM messages other
+    WHERE other.origin_id = messages.{origin} AND other.conversation_id = messages.conversation_id)) AS {column}"""
+# What a client answers may come later than the answer: so it is looked up whenever somebody reads it.
+_COLUMNS = f"""tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
+    failure_reason, origin_id, created_at, origin_sender, from_client, edited_content, edited_at, deleted_at,
+    forwarded, {_RELATED.format(column="reply_to", origin="reply_origin")},
+    {_RELATED.format(column="thread_id", origin="thread_origin")}"""
 INSERT = """
 INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_type, kind, content, status, origin_id,
-    created_at, origin_sender, from_client) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    created_at, origin_sender, from_client, reply_to, reply_origin, thread_id, thread_origin, forwarded)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 """
 INSERT_AND_TELL = f"{INSERT} RETURNING position"
@@ -35,6 +41,11 @@ SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at FROM 
     SELECT conversation_id, COUNT(*) AS message_count, MAX(position) AS last_position FROM messages
     WHERE conversation_id IN ({places}) GROUP BY conversation_id
 ) c JOIN messages m ON m.position = c.last_position
+"""
+SELECT_LAST_OF_THREAD = """
+SELECT origin_id FROM messages WHERE conversation_id = $1 AND position >= $2 AND origin_id IS NOT NULL
+    AND deleted_at IS NULL AND (message_id = $3 OR thread_id = $3 OR thread_origin = $4)
+ORDER BY position DESC LIMIT 1
 """
 SET_SENT = """
 UPDATE messages SET status = 'sent', origin_id = $2, origin_sender = $3, failure_reason = NULL WHERE message_id = $1
@@ -66,6 +77,13 @@ class MessageStore:
         created_at: int,
         origin_sender: str | None = None,
         from_client: bool = False,
+        html: str | None = None,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        reply_origin: str | None = None,
+        thread_id: MessageId | None = None,
+        thread_origin: str | None = None,
+        forwarded: bool = False,
     ) -> bool:
         """Return False, changing nothing, where this id or origin id is stored already."""
         # Positions are given out in commit order within a conversation: nobody else inserts until we have committed.
@@ -74,7 +92,7 @@ class MessageStore:
             tx,
             tenant_id,
             f"conversation:{conversation_id}",
-            json.dumps({"text": text}).encode(),
+            content_of(text, html=html, mentions=mentions),
             place=content_place(message_id),
         )
         position = await tx.fetch_value(
@@ -91,6 +109,11 @@ class MessageStore:
             created_at,
             origin_sender,
             int(from_client),
+            reply_to,
+            reply_origin,
+            thread_id,
+            thread_origin,
+            int(forwarded),
         )
         if position is None:
             return False
@@ -125,6 +148,13 @@ class MessageStore:
     ) -> Message | None:
         row = await reader.fetch_one(SELECT_BY_ORIGIN, origin_id, conversation_id)
         return None if row is None else await self._message(reader, row)
+
+    async def last_of_thread(self, reader: Reader, root: Message) -> str | None:
+        """The origin id of the last message of the thread that `root` began, as far as the outside has them."""
+        found = await reader.fetch_value(
+            SELECT_LAST_OF_THREAD, root.conversation_id, root.position, root.message_id, root.origin_id
+        )
+        return None if found is None else str(found)
 
     async def newest(
         self, reader: Reader, conversation_id: ConversationId, *, before: int | None = None, limit: int
@@ -196,7 +226,22 @@ class MessageStore:
             from_client=bool(row["from_client"]),
             edited_at=row["edited_at"],
             deleted_at=row["deleted_at"],
+            html=content.get("html"),
+            mentions=tuple(ParticipantId(one) for one in content.get("mentions", ())),
+            reply_to=row["reply_to"],
+            thread_id=row["thread_id"],
+            forwarded=bool(row["forwarded"]),
         )
+
+
+def content_of(text: str, *, html: str | None = None, mentions: Sequence[ParticipantId] = ()) -> bytes:
+    """What a message or an edit says, as it is sealed."""
+    content: dict[str, object] = {"text": text}
+    if html is not None:
+        content["html"] = html
+    if mentions:
+        content["mentions"] = list(mentions)
+    return json.dumps(content).encode()
 
 
 def lock_of(conversation_id: ConversationId) -> str:

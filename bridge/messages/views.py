@@ -1,8 +1,19 @@
 """How a message looks to the API."""
 
+from collections.abc import Collection, Sequence
+
 from pydantic import BaseModel, Field
 
+from bridge.core.caller import Caller
+from bridge.core.ids import MessageId, ParticipantId
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.model import Delivery, Kind, Message, RecipientStatus, SenderType
+from bridge.messages.pins.store import PinStore
+from bridge.messages.ports import Deliveries
+from bridge.messages.reactions.model import Reaction
+from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.reactions.views import ReactionView, views_of
+from bridge.storage.database import Reader
 from bridge.web.fields import Time, rfc3339
 
 
@@ -26,6 +37,16 @@ class MessageView(BaseModel):
         description="as far as it has come for everybody. pending: on its way to the room; sent: the room has it, and"
         " somebody could not be brought in; delivered: all have it; read: all have read it"
     )
+    html: str | None = Field(
+        description="the same, formatted, and safe to show; null where it is not formatted"
+    )
+    mentions: list[str] = Field(description="the participants to whom it speaks")
+    reply_to: str | None = Field(description="the message that it answers")
+    thread_id: str | None = Field(description="the message that began the thread it is in")
+    reactions: list[ReactionView] = Field(description="in the order in which each emoji came up")
+    is_pinned: bool
+    is_bookmarked: bool = Field(description="by the one who asks, or for whom a program asks")
+    is_forwarded: bool = Field(description="it repeats what was said elsewhere")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
     sent_at: Time
@@ -44,7 +65,67 @@ class MessagePage(BaseModel):
     after: str = Field(description="for `after`, to get what is said later, now or when you ask again")
 
 
-def view_of(message: Message, delivery: Delivery) -> MessageView:
+class MessageViews:
+    """With all that others add to a message."""
+
+    def __init__(
+        self, reactions: ReactionStore, pins: PinStore, bookmarks: BookmarkStore, deliveries: Deliveries
+    ) -> None:
+        self._reactions = reactions
+        self._pins = pins
+        self._bookmarks = bookmarks
+        self._deliveries = deliveries
+
+    async def of(
+        self,
+        reader: Reader,
+        caller: Caller,
+        messages: Sequence[Message],
+        *,
+        me: ParticipantId | None = None,
+    ) -> list[MessageView]:
+        """`me`: for whom a program asks; else it is the caller."""
+        me = me or caller.participant_id
+        if not messages:
+            return []
+        ids = [one.message_id for one in messages]
+        reactions = await self._reactions.of_messages(reader, ids)
+        pinned: set[MessageId] = set()
+        for conversation_id in {one.conversation_id for one in messages}:
+            pinned.update(await self._pins.of(reader, conversation_id))
+        marked: Collection[MessageId] = ()
+        if me is not None:
+            marked = await self._bookmarks.among(reader, caller.tenant_id, me, ids)
+        deliveries = await self._deliveries.of(reader, messages)
+        return [
+            view_of(
+                message,
+                deliveries[message.message_id],
+                reactions=reactions.get(message.message_id, ()),
+                pinned=pinned,
+                marked=marked,
+                me=me,
+            )
+            for message in messages
+        ]
+
+    async def one(
+        self, reader: Reader, caller: Caller, message: Message, *, me: ParticipantId | None = None
+    ) -> MessageView:
+        (view,) = await self.of(reader, caller, [message], me=me)
+        return view
+
+
+def view_of(
+    message: Message,
+    delivery: Delivery,
+    *,
+    reactions: Sequence[Reaction] = (),
+    pinned: Collection[MessageId] = (),
+    marked: Collection[MessageId] = (),
+    me: ParticipantId | None = None,
+) -> MessageView:
+    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `marked`: by `me`, who looks."""
     return MessageView(
         message_id=message.message_id,
         conversation_id=message.conversation_id,
@@ -52,6 +133,14 @@ def view_of(message: Message, delivery: Delivery) -> MessageView:
         sender_type=message.sender_type,
         message_type=message.kind,
         content=message.text,
+        html=message.html,
+        mentions=list(message.mentions),
+        reply_to=message.reply_to,
+        thread_id=message.thread_id,
+        reactions=[] if message.is_deleted else views_of(reactions, me=me),
+        is_pinned=message.message_id in pinned and not message.is_deleted,
+        is_bookmarked=message.message_id in marked and not message.is_deleted,
+        is_forwarded=message.forwarded,
         status=delivery.status,
         failure_reason=message.failure_reason,
         event_id=message.origin_id,

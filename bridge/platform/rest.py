@@ -17,9 +17,19 @@ from bridge.core.clock import Clock
 from bridge.export import api as export
 from bridge.export.service import Exports
 from bridge.messages import api as messages
+from bridge.messages.access import MessageAccess
+from bridge.messages.bookmarks import api as bookmarks_api
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
+from bridge.messages.pins import api as pins_api
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions import api as reactions_api
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
@@ -49,6 +59,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *export.OPERATIONS,
     *statistics.OPERATIONS,
     *signals_api.OPERATIONS,
+    *reactions_api.OPERATIONS,
+    *pins_api.OPERATIONS,
+    *bookmarks_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
     *tokens_api.OPERATIONS,
@@ -74,6 +87,9 @@ def routes(
     message_service: Messages,
     message_changes: MessageChanges,
     message_store: MessageStore,
+    reactions: Reactions,
+    reaction_store: ReactionStore,
+    pins: Pins,
     rooms: RoomIds,
     searching: Searching,
     participants: ParticipantStore,
@@ -88,15 +104,29 @@ def routes(
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
+    message_access = MessageAccess(message_store, access)
+    bookmark_store = BookmarkStore(clock)
+    message_views = MessageViews(reaction_store, PinStore(), bookmark_store, signals.deliveries)
     views = ConversationViews(conversation_store, message_store, rooms, signals.unread)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
         *messages.MessagesApi(
-            database, message_service, message_changes, message_store, signals.deliveries, access, cursors
+            database, message_service, message_changes, message_store, access, message_views, cursors
         ).routes(toolkit),
-        *search.SearchApi(database, searching, access, cursors).routes(toolkit),
+        *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
+        *bookmarks_api.BookmarksApi(
+            database,
+            bookmark_store,
+            message_store,
+            conversation_store,
+            message_access,
+            message_views,
+            cursors,
+        ).routes(toolkit),
+        *pins_api.PinsApi(pins, message_access, message_views).routes(toolkit),
+        *search.SearchApi(database, searching, access, message_views, cursors).routes(toolkit),
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
             toolkit
         ),

@@ -12,7 +12,7 @@ from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.ids import ConversationId, ParticipantId
 from bridge.messages.model import Kind
-from bridge.messages.views import MessageView, view_of
+from bridge.messages.views import MessageView, MessageViews
 from bridge.search.model import Search
 from bridge.search.service import Searching
 from bridge.storage.database import Database
@@ -100,10 +100,18 @@ OPERATIONS = (IN_CONVERSATION, EVERYWHERE)
 
 
 class SearchApi:
-    def __init__(self, database: Database, searching: Searching, access: Access, cursors: Cursors) -> None:
+    def __init__(
+        self,
+        database: Database,
+        searching: Searching,
+        access: Access,
+        views: MessageViews,
+        cursors: Cursors,
+    ) -> None:
         self._database = database
         self._searching = searching
         self._access = access
+        self._views = views
         self._cursors = cursors
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
@@ -146,7 +154,7 @@ class SearchApi:
         next_cursor = self._cursors.at([found.messages[-1].position], of=this_list) if found.more else None
         return answer(
             FoundMessages(
-                messages=[view_of(message) for message in found.messages],
+                messages=await self._views.of(self._database, caller, found.messages),
                 next_cursor=next_cursor,
                 complete=complete,
             )

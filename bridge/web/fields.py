@@ -34,7 +34,7 @@ INVISIBLE = (
     "\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
-_NOT_IN_A_LINE = _CONTROL + _LINE_BREAKS + _BIDI_OVERRIDES
+NOT_IN_A_LINE = _CONTROL + _LINE_BREAKS + _BIDI_OVERRIDES
 _BLANK = re.compile(f"[{INVISIBLE}]*")
 _BREAK = re.compile(f"[{_CONTROL}{_LINE_BREAKS}]")
 _OVERRIDE = re.compile(f"[{_BIDI_OVERRIDES}]")
@@ -55,7 +55,7 @@ def _refuse_blank(text: str) -> None:
         raise ValueError("Must not be blank")
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """One line as people write it: a name, a title."""
     _refuse_blank(text)
     if _BREAK.search(text):
@@ -122,14 +122,14 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_LONGEST_NAME),
-    AfterValidator(_line),
-    schema(1, _LONGEST_NAME, visible(_NOT_IN_A_LINE)),
+    AfterValidator(line),
+    schema(1, _LONGEST_NAME, visible(NOT_IN_A_LINE)),
 ]
 Title = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_LONGEST_TITLE),
-    AfterValidator(_line),
-    schema(1, _LONGEST_TITLE, visible(_NOT_IN_A_LINE)),
+    AfterValidator(line),
+    schema(1, _LONGEST_TITLE, visible(NOT_IN_A_LINE)),
 ]
 Text = Annotated[
     str,

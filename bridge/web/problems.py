@@ -34,6 +34,7 @@ STATUS_BY_CODE = {
     "unauthorized": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_yourself": HTTPStatus.FORBIDDEN,
+    "not_an_owner": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
@@ -45,6 +46,7 @@ STATUS_BY_CODE = {
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "text_blank": HTTPStatus.UNPROCESSABLE_ENTITY,
     "text_too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_a_reaction": HTTPStatus.UNPROCESSABLE_ENTITY,
     INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -8,7 +8,7 @@ import copy
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -178,6 +178,11 @@ class FakeHomeserver(Homeserver):
 
     def set_membership(self, room_id: str, user: str, membership: str) -> None:
         self.rooms[room_id].members[user] = membership
+
+    def set_pinned(self, room_id: str, event_ids: Sequence[str]) -> None:
+        content = {"pinned": list(event_ids)}
+        event = {"type": "m.room.pinned_events", "state_key": "", "content": content}
+        self.rooms[room_id].state.append(event)
 
     def delete_device(self, user: str, device: str) -> None:
         del self.users[user].devices[device]
@@ -463,6 +468,59 @@ class FakeHomeserver(Homeserver):
             )
             self.log.append(("send_encrypted", user, event_id))
         return self._answered[request]
+
+    @_call
+    async def react(self, user: str, device: str, room_id: str, event_id: str, key: str, txn_id: str) -> str:
+        """One reaction of a user with a key to an event, as Synapse does it: what was redacted does not count."""
+        self._published(user, device)
+        room = self._room(room_id)
+        if room.members.get(user) != "join":
+            raise refused(403, "M_FORBIDDEN", "not in the room")
+        request = ("react", user, device, room_id, txn_id)
+        if request not in self._answered:
+            relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+            content = {"m.relates_to": relation}
+            if any((one["sender"], one["content"]) == (user, content) for one in room.timeline):
+                raise refused(400, "M_DUPLICATE_ANNOTATION", "Can't send same reaction twice")
+            self._answered[request] = reaction = f"$reaction{len(self._answered)}:{room_id}"
+            self._sent_as[reaction] = (user, device, txn_id)
+            room.timeline.append(
+                {
+                    "type": "m.reaction",
+                    "event_id": reaction,
+                    "room_id": room_id,
+                    "sender": user,
+                    "origin_server_ts": len(self.log),
+                    "content": content,
+                }
+            )
+            self.log.append(("react", user, (event_id, key)))
+        return self._answered[request]
+
+    @_call
+    async def reactions(self, user: str, room_id: str, event_id: str, *, after: str | None = None) -> Json:
+        """Two a page, newest first."""
+        found = [
+            event
+            for event in reversed(self._room(room_id).timeline)
+            if event["content"].get("m.relates_to", {}).get("event_id") == event_id
+            and event["type"] == "m.reaction"
+        ]
+        start = int(after or 0)
+        more = {"next_batch": str(start + 2)} if len(found) > start + 2 else {}
+        return {"chunk": found[start : start + 2]} | more
+
+    @_call
+    async def pinned(self, user: str, room_id: str) -> list[str]:
+        events = [event for event in self._room(room_id).state if event["type"] == "m.room.pinned_events"]
+        return list(events[-1]["content"]["pinned"]) if events else []
+
+    @_call
+    async def pin(self, user: str, room_id: str, event_ids: Sequence[str]) -> None:
+        if self._room(room_id).members.get(user) != "join":
+            raise refused(403, "M_FORBIDDEN", "not in the room")
+        self.set_pinned(room_id, event_ids)
+        self.log.append(("pin", user, list(event_ids)))
 
     @_call
     async def redact(self, user: str, device: str, room_id: str, event_id: str, txn_id: str) -> None:

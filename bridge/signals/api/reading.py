@@ -12,7 +12,7 @@ from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
-from bridge.messages.api import no_message
+from bridge.messages.access import no_message
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
 from bridge.participants.rules import acting_as_somebody

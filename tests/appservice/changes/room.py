@@ -10,6 +10,9 @@ from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from bridge.messages.model import Message
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.reactions.model import tallies
 from tests.appservice.encryption.engine import BOT, NAMES, TENANT, Engine
 from tests.appservice.encryption.party import Party, text_message
 from tests.appservice.encryption.reader import ANNA, TALK, Reader
@@ -29,6 +32,7 @@ class Conversation(Reader):
         assert isinstance(outgoing._queue, Outbox)
         self._outbox, self._handlers, self._given_up = outgoing._queue, outgoing._handlers, outgoing._on_dead
         self.features.outbox.subscribe("matrix", MessagePosted, MessageEdited, MessageDeleted)
+        self.features.outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
 
     async def opened(self) -> "Conversation":
         self.conversation = await self.features.open(
@@ -49,13 +53,31 @@ class Conversation(Reader):
 
     # On our side
 
-    async def post(self, text: str, *, sender: str = "chef") -> MessageId:
-        return await self.features.post(self.conversation, text=text, sender=sender)
+    async def post(self, text: str, *, sender: str = "chef", **more: Any) -> MessageId:
+        async with self.engine.database.transaction() as tx:
+            return await self.features.messages.post(
+                tx, self.conversation, sender_id=ParticipantId(sender), text=text, **more
+            )
 
-    async def edit(self, message_id: MessageId, text: str, *, sender: str = "chef") -> None:
+    async def edit(self, message_id: MessageId, text: str, *, sender: str = "chef", **more: Any) -> None:
         message = await self.message(message_id)
         async with self.engine.database.transaction() as tx:
-            await self.features.changes.edit(tx, message, sender_id=ParticipantId(sender), text=text)
+            sender_id = ParticipantId(sender)
+            await self.features.changes.edit(tx, message, sender_id=sender_id, text=text, **more)
+
+    async def react(self, message_id: MessageId, emoji: str = "👍", *, sender: str = "chef") -> None:
+        message = await self.message(message_id)
+        async with self.engine.database.transaction() as tx:
+            await self.features.reactions.add(tx, message, by=ParticipantId(sender), emoji=emoji)
+
+    async def take_back(self, message_id: MessageId, emoji: str = "👍", *, sender: str = "chef") -> None:
+        message = await self.message(message_id)
+        async with self.engine.database.transaction() as tx:
+            await self.features.reactions.remove(tx, message, by=ParticipantId(sender), emoji=emoji)
+
+    async def reactions(self, message_id: MessageId) -> list[tuple[str, tuple[str, ...]]]:
+        found = await self.features.reaction_store.of(self.engine.database, message_id)
+        return [(one.emoji, one.participants) for one in tallies(found)]
 
     async def delete(self, message_id: MessageId, *, sender: str | None = "chef") -> None:
         message = await self.message(message_id)
@@ -103,6 +125,45 @@ class Conversation(Reader):
         encrypted = party.encrypt(TALK, "", inside={"content": content | dict(inside or {})})
         event = party.event(TALK, event_id, encrypted | {"m.relates_to": relation}, sender=sender)
         return event | {"origin_server_ts": self.clock.now()}
+
+    def said(
+        self,
+        party: Party,
+        event_id: str,
+        text: str,
+        *,
+        beside: Mapping[str, Any] | None = None,
+        **inside: Any,
+    ) -> Json:
+        """A message with more `inside` its ciphertext, and with more `beside` it."""
+        encrypted = party.encrypt(TALK, "", inside={"content": text_message(text) | inside})
+        event = party.event(TALK, event_id, encrypted | dict(beside or {}))
+        return event | {"origin_server_ts": self.clock.now()}
+
+    def reaction(self, event_id: str, of: Any, emoji: Any = "👍", *, sender: str = ANNA) -> Json:
+        relation = {"rel_type": "m.annotation", "event_id": of, "key": emoji}
+        return {
+            "type": "m.reaction",
+            "room_id": TALK,
+            "event_id": event_id,
+            "sender": sender,
+            "origin_server_ts": self.clock.now(),
+            "content": {"m.relates_to": relation},
+        }
+
+    def pinning(
+        self, event_id: str, pinned: Any, *, before: list[str] | None = None, sender: str = ANNA
+    ) -> Json:
+        unsigned = {} if before is None else {"unsigned": {"prev_content": {"pinned": before}}}
+        return {
+            "type": "m.room.pinned_events",
+            "state_key": "",
+            "room_id": TALK,
+            "event_id": event_id,
+            "sender": sender,
+            "origin_server_ts": self.clock.now(),
+            "content": {"pinned": pinned},
+        } | unsigned
 
     def redaction(self, event_id: str, of: Any, *, sender: str = ANNA, **more: Any) -> Json:
         return {

@@ -1,5 +1,6 @@
 """A conversation with the engine below it: events of the room are applied by what `bridge.wiring` puts together."""
 
+import json
 from base64 import b64encode
 
 from appservice.encryption.withheld import Withheld
@@ -17,7 +18,7 @@ from bridge.wiring import Parts
 from tests.appservice.encryption.engine import BOT, PICKLE_KEY, SECRET, TENANT, Engine
 from tests.appservice.encryption.party import Party
 from tests.bridge.conversations.features import MASTER_KEY, Features, person
-from tests.fakes.homeserver import FakeHomeserver, Json, canonical
+from tests.fakes.homeserver import FakeHomeserver, Json
 
 TALK = "!talk:bridge.test"
 ANNA = "@anna:people.test"
@@ -110,7 +111,7 @@ class Reader:
                 tenant_id=TENANT,
                 lane=f"room:{event['room_id']}",
                 topic=TOPIC,
-                body=canonical(event),
+                body=json.dumps(event).encode(),
             )
             assert accepted is Accepted.NEW
         await self.work_off()

@@ -36,6 +36,15 @@ BODIES: dict[str, Any] = {
     "readMessages": {"participant_id": "v-1", "all": True},
     "setTyping": {"participant_id": "v-1", "conversation_id": "unknown"},
     "setPresence": {"participant_id": "v-1", "presence": "online"},
+    "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
+    "forwardMessage": {"sender_id": "u-anna", "conversation_id": "{conversation_id}"},
+}
+QUERIES = {
+    "getEvent": {"source": "/festipin"},
+    "removeReaction": {"sender_id": "u-anna"},
+    "bookmarkMessage": {"participant_id": "u-anna"},
+    "removeBookmark": {"participant_id": "u-anna"},
+    "listBookmarks": {"participant_id": "u-anna"},
 }
 
 
@@ -48,13 +57,12 @@ async def ask(
     """`bodies`: instead of the usual ones. A text "{conversation_id}" in one stands for that id."""
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    if method in ("POST", "PUT"):
+    query = QUERIES.get(name, {})
+    if method == "POST" or name in {**BODIES, **bodies}:
         body = json.dumps(bodies.get(name, BODIES.get(name, {})))
         filled = re.sub(r'"\{(\w+)\}"', lambda match: json.dumps(ids[match[1]]), body)
         return await api.send(method, path, filled.encode())
-    if method == "DELETE":
-        return await api.request("DELETE", path)
-    return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
+    return await api.request(method, path, params=query)
 
 
 async def ids_of(sides: Sides, world: World) -> dict[str, str]:
@@ -66,6 +74,7 @@ async def ids_of(sides: Sides, world: World) -> dict[str, str]:
         "conversation_id": conversation_id,
         "party_id": "p-1",
         "message_id": message.json["message_id"],
+        "emoji": "%F0%9F%91%8D",
         "event_id": event.json["id"],
         "dead_letter_id": await dead_letter(world),
     }

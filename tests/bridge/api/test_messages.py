@@ -22,6 +22,14 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "sender_type": "user",
         "message_type": "text",
         "content": "  Do you\n\tcook vegan? 🌱",
+        "html": None,
+        "mentions": [],
+        "reply_to": None,
+        "thread_id": None,
+        "reactions": [],
+        "is_pinned": False,
+        "is_bookmarked": False,
+        "is_forwarded": False,
         "status": "pending",
         "failure_reason": None,
         "event_id": None,
@@ -72,7 +80,23 @@ async def test_everybody_who_speaks_is_told_apart(api: Api, world: World) -> Non
         ({"sender_id": "u-anna", "text": "a\x00"}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": 5}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": "x" * (MAX_TEXT_LENGTH + 1)}, 422, "invalid_input", "text"),
-        ({"sender_id": "u-anna", "text": "x", "html": "<b>"}, 422, "invalid_input", "html"),
+        ({"sender_id": "u-anna", "text": "x", "html": " "}, 422, "invalid_input", "html"),
+        ({"sender_id": "u-anna", "text": "x", "html": "a\x00"}, 422, "invalid_input", "html"),
+        (
+            {"sender_id": "u-anna", "text": "x", "html": "x" * (MAX_TEXT_LENGTH + 1)},
+            422,
+            "invalid_input",
+            "html",
+        ),
+        ({"sender_id": "u-anna", "text": "x", "mentions": ["v-1", "v-1"]}, 422, "invalid_input", "mentions"),
+        ({"sender_id": "u-anna", "text": "x", "mentions": ["v-2"]}, 409, "not_a_participant", "mentions"),
+        ({"sender_id": "u-anna", "text": "x", "reply_to": "unknown"}, 409, "not_in_conversation", "reply_to"),
+        (
+            {"sender_id": "u-anna", "text": "x", "thread_id": "unknown"},
+            409,
+            "not_in_conversation",
+            "thread_id",
+        ),
         ({"sender_id": "u-ben", "text": "x"}, 409, "not_a_participant", "sender_id"),  # of nothing
         ({"sender_id": "v-2", "text": "x"}, 409, "not_a_participant", "sender_id"),  # of another conversation
     ],
@@ -86,6 +110,32 @@ async def test_what_may_not_be_said_is_refused(
     answer = await api.post(messages_of(conversation_id), body)
     assert (answer.status, answer.problem, answer.json["field"]) == (status, problem, field)
     assert await world.contents() == before
+
+
+async def test_an_answer_says_what_it_answers_to_whom_and_how(api: Api) -> None:
+    conversation_id = await opened(api)
+    question = (await said(api, conversation_id)).json["message_id"]
+    root = (await said(api, conversation_id, "Cakes")).json["message_id"]
+    body: dict[str, object] = {
+        "sender_id": "v-1",
+        "text": "Yes",
+        "mentions": ["u-anna"],
+        "reply_to": question,
+    }
+    posted = await api.post(messages_of(conversation_id), body | {"html": "<b>Yes</b><script>x</script>"})
+    assert posted.status == 201
+    assert {name: posted.json[name] for name in ("html", "mentions", "reply_to", "thread_id")} == {
+        "html": "<b>Yes</b>",
+        "mentions": ["u-anna"],
+        "reply_to": question,
+        "thread_id": None,
+    }
+    in_thread = {"sender_id": "v-1", "text": "Vanilla", "thread_id": root}
+    assert (await api.post(messages_of(conversation_id), in_thread)).json["thread_id"] == root
+    elsewhere = await opened(api, "p-2", "v-1")
+    for field in ("reply_to", "thread_id"):
+        refused = await api.post(messages_of(elsewhere), {"sender_id": "v-1", "text": "x", field: question})
+        assert (refused.problem, refused.json["field"]) == ("not_in_conversation", field)
 
 
 async def test_the_longest_text_is_taken(api: Api) -> None:

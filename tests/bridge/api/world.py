@@ -26,6 +26,12 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.model import Participant
@@ -66,6 +72,10 @@ TABLES = (
     "read_positions",
     "read_marks",
     "last_seen",
+    "reactions",
+    "reaction_origins",
+    "pins",
+    "bookmarks",
     "inbox",
     "outbox",
     "platform_events",
@@ -111,6 +121,7 @@ class World:
         self.signals = Signals(database, self.outbox, self.clock)
         self.typing_outside = TypingHeard()
         self.participants = ParticipantStore(self.clock)
+        self.outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
         self.conversation_store = ConversationStore(self.clock)
         words, search_store = Words(["english", "german"]), SearchStore()
         index = BlindIndex(self.sealer, words, search_store)
@@ -146,6 +157,12 @@ class World:
             },
         )
         self.credentials = Credentials(self.keys, self.tokens)
+        self.reaction_store = ReactionStore(self.sealer)
+        self.reactions = Reactions(
+            self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
+        )
+        self.pins = Pins(PinStore(), self.message_store, self.outbox)
+        self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
         self.platform = PlatformEvents(
             database,
             self.inbox,
@@ -184,6 +201,9 @@ class World:
                 message_service=self.messages,
                 message_changes=self.changes,
                 message_store=self.message_store,
+                reactions=self.reactions,
+                reaction_store=self.reaction_store,
+                pins=self.pins,
                 rooms=self.rooms,
                 searching=self.searching,
                 participants=self.participants,

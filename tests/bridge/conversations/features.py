@@ -18,6 +18,12 @@ from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.model import Message
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.model import Participant
@@ -35,6 +41,10 @@ TABLES = (
     "conversation_members",
     "messages",
     "message_edits",
+    "reactions",
+    "reaction_origins",
+    "pins",
+    "bookmarks",
     "bookings",
     "outbox",
 )
@@ -69,12 +79,18 @@ class Features:
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
         )
+        self.reaction_store = ReactionStore(self.sealer)
+        self.reactions = Reactions(
+            self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
+        )
+        self.pins = Pins(PinStore(), self.message_store, self.outbox)
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
         )
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)
+        self.outbox.subscribe("listener", ReactionAdded, ReactionRemoved, PinsChanged)
 
     async def open(
         self,

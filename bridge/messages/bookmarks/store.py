@@ -1,0 +1,68 @@
+"""Bookmarks in the database."""
+
+from collections.abc import Sequence
+
+from bridge.core.clock import Clock
+from bridge.core.ids import MessageId, ParticipantId, TenantId
+from bridge.messages.model import Message
+from bridge.storage.database import Reader, Transaction
+
+PUT = """
+INSERT INTO bookmarks (tenant_id, participant_id, message_id, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (participant_id, message_id, tenant_id) DO NOTHING
+"""
+DELETE = "DELETE FROM bookmarks WHERE tenant_id = $1 AND participant_id = $2 AND message_id = $3"
+_AMONG = """
+SELECT message_id FROM bookmarks WHERE tenant_id = $1 AND participant_id = $2 AND message_id IN ({places})
+"""
+# Of conversations in which they still take part.
+_NEWEST = """
+SELECT b.position, b.message_id FROM bookmarks b
+JOIN messages m ON m.message_id = b.message_id
+JOIN conversation_members c ON c.conversation_id = m.conversation_id AND c.participant_id = b.participant_id
+WHERE b.tenant_id = $1 AND b.participant_id = $2 AND m.deleted_at IS NULL{before} ORDER BY b.position DESC LIMIT $3
+"""
+SELECT_NEWEST = _NEWEST.format(before="")
+SELECT_BEFORE = _NEWEST.format(before=" AND b.position < $4")
+
+
+class BookmarkStore:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def put(self, tx: Transaction, message: Message, participant_id: ParticipantId) -> None:
+        """One that is there stays as it is."""
+        await tx.execute(PUT, message.tenant_id, participant_id, message.message_id, self._clock.now())
+
+    async def delete(self, tx: Transaction, message: Message, participant_id: ParticipantId) -> None:
+        await tx.execute(DELETE, message.tenant_id, participant_id, message.message_id)
+
+    async def among(
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        participant_id: ParticipantId,
+        message_ids: Sequence[MessageId],
+    ) -> set[MessageId]:
+        """Which of these the person has marked."""
+        if not message_ids:
+            return set()
+        places = ", ".join(f"${number}" for number in range(3, len(message_ids) + 3))
+        rows = await reader.fetch(_AMONG.format(places=places), tenant_id, participant_id, *message_ids)
+        return {MessageId(row["message_id"]) for row in rows}
+
+    async def newest(
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        participant_id: ParticipantId,
+        *,
+        before: int | None,
+        limit: int,
+    ) -> list[tuple[int, MessageId]]:
+        """Position and message, the one marked last first; `before`: the position of the last one seen."""
+        if before is None:
+            rows = await reader.fetch(SELECT_NEWEST, tenant_id, participant_id, limit)
+        else:
+            rows = await reader.fetch(SELECT_BEFORE, tenant_id, participant_id, limit, before)
+        return [(row["position"], MessageId(row["message_id"])) for row in rows]

@@ -1,0 +1,1 @@
+"""How people react to messages: one reaction per message, person and emoji."""
