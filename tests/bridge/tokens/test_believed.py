@@ -195,6 +195,10 @@ BAD: dict[str, tuple[str, Make]] = {
     ),
     "not valid yet": ("not_yet_valid", lambda one: of(one, nbf=one.seconds + LATE + 1)),
     "issued in the future": ("not_yet_valid", lambda one: of(one, iat=one.seconds + LATE + 1)),
+    "issued in the future, valid before": (
+        "not_yet_valid",
+        lambda one: of(one, iat=one.seconds + LATE + 1, nbf=one.seconds),
+    ),
     "issued at no time": ("malformed", lambda one: of(one, iat=None)),
     # Who
     "no role": ("role", lambda one: of(one, role=None)),
@@ -232,6 +236,16 @@ async def test_what_is_no_token_lets_nobody_in(place: Place, text: str) -> None:
 async def test_one_tenants_keys_make_no_token_of_another(place: Place) -> None:
     forged = place.theirs.signed(place.ours.claims())
     assert await place.tokens.caller_of(forged) is None
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", "", None, 5, ["https://id.festipin.example"]])
+async def test_the_only_issuer_is_not_taken_for_granted(database: Database, issuer: object) -> None:
+    clock = FrozenClock()
+    one = SignIn(OURS, clock)
+    keys = PublicKeys(one, clock, tenant_id=OURS)
+    tokens = Tokens(database, RevocationStore(), clock, issuers={one.issuer: keys})
+    assert await tokens.caller_of(of(one)) is not None
+    assert await tokens.caller_of(of(one, iss=issuer)) is None
 
 
 async def test_what_is_for_two_tenants_at_once_is_for_none(database: Database) -> None:

@@ -213,7 +213,10 @@ async def serving(aiohttp_server: AiohttpServer, answer: web.Response) -> Publis
     async def serve(_: web.Request) -> web.Response:
         return answer
 
-    app.add_routes([web.get("/jwks.json", serve), web.get("/elsewhere", serve)])
+    async def serve_elsewhere(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"keys": []}')
+
+    app.add_routes([web.get("/jwks.json", serve), web.get("/elsewhere", serve_elsewhere)])
     server = await aiohttp_server(app)
     return Published(str(server.make_url("/jwks.json")))
 

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bridge.checkup.process import Process
 from bridge.config import Web
 from bridge.core.start import CannotStart, Reason
 from bridge.web.server import Server, serve, tls_of
@@ -64,6 +66,26 @@ async def test_nothing_is_answered_in_the_clear(server: Server) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientError):
             await session.get(f"http://127.0.0.1:{server.port}/")
+
+
+async def test_the_doctor_asks_by_tls_too(tmp_path: Path) -> None:
+    async def ready(_: web.Request) -> web.Response:
+        return web.json_response({"checks": {"database": "ok"}})
+
+    bridge, stand_in = web.Application(), web.Application()
+    bridge.add_routes([web.get("/health/ready", ready)])
+    tls = tls_of(write_certificate(tmp_path))
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        running = await serve(bridge, host="127.0.0.1", port=0, tls=tls)
+        process = Process("127.0.0.1", running.port, session, stack, tls)
+        try:
+            assert await process.check(stand_in) == "runs, and is ready"
+        finally:
+            await running.stop()
+        assert "is listened at in its place" in await process.check(stand_in)
+        known = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        async with session.get(f"https://127.0.0.1:{running.port}/", ssl=known) as response:
+            assert response.status == 404
 
 
 def missing(files: Web) -> None:
