@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
 }
+QUERIES = {"getEvent": {"source": "/festipin"}, "searchConversation": {"q": "Hello"}}
 
 
 UNKNOWN_LETTER = "inbox.dW5rbm93bg"
@@ -40,7 +41,7 @@ async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
         return await api.send(method, path, BODIES.get(name, {}))
     if method == "DELETE":
         return await api.request("DELETE", path)
-    return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
+    return await api.get(path, **QUERIES.get(name, {}))
 
 
 async def ids_of(sides: Sides, world: World) -> dict[str, str]:
