@@ -74,7 +74,8 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
 @schemathesis.hook
 def after_call(_: schemathesis.HookContext, case: AnyCase, response: schemathesis.Response) -> None:
     """Remembers the cursors that were given out: the links bring them back."""
-    answer = response.json() if response.status_code == 200 else None
+    is_json = any(kind.startswith("application/json") for kind in response.headers["content-type"])
+    answer = response.json() if response.status_code == 200 and is_json else None
     if isinstance(answer, dict):
         given.update(
             (_list(case), str(answer[name])) for name in ("next_cursor", *CURSORS) if answer.get(name)

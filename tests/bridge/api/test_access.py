@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
+    "searchConversation": {"q": "Hello"},
     "removeReaction": {"sender_id": "u-anna"},
     "bookmarkMessage": {"participant_id": "u-anna"},
     "removeBookmark": {"participant_id": "u-anna"},
