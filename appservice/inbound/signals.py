@@ -176,6 +176,8 @@ class InboundSignals:
         due = [waiting for waiting in self._receipts.values() if waiting.due <= now][:MOST_AT_ONCE]
         found = [(waiting, await self._read_by(waiting, now)) for waiting in due]
         places = [(waiting, place) for waiting, place in found if place is not None]
+        # In the order in which the API reads several: else two could wait for each other.
+        places.sort(key=lambda one: one[1][0].conversation_id)
         if places:
             async with self._database.transaction() as tx:
                 tx.may_be_lost = True  # the next look at the homeserver tells of it again

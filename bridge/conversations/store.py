@@ -52,18 +52,18 @@ FIND = f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 A
 IS_MEMBER = """
 SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
 """
-_TAKES_PART = """EXISTS (
-    SELECT 1 FROM conversation_members m WHERE m.conversation_id = conversations.conversation_id
-        AND m.participant_id = {reader} AND m.away IS NULL
-)"""
-_HAS_UNREAD = """EXISTS (
-    SELECT 1 FROM conversation_members m LEFT JOIN read_positions r
+_TAKES_PART = """conversation_id IN (
+    SELECT m.conversation_id FROM conversation_members m LEFT JOIN read_positions r
         ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
-    JOIN messages u ON u.conversation_id = m.conversation_id
-    WHERE m.conversation_id = conversations.conversation_id AND m.participant_id = {reader} AND m.away IS NULL
+    WHERE m.tenant_id = $1 AND m.participant_id = {reader} AND m.away IS NULL{more}
+)"""
+_SOMETHING_UNREAD = """EXISTS (
+    SELECT 1 FROM messages u WHERE u.conversation_id = m.conversation_id
         AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
         AND u.status = 'sent' AND u.deleted_at IS NULL AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
 )"""
+_MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
+"""By whether they are to have something unread there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +217,11 @@ class ConversationStore:
                 conditions.append(f"{column} = ${len(args)}")
         if wanted.member is not None:
             args.append(wanted.member)
-            conditions.append(_TAKES_PART.format(reader=f"${len(args)}"))
+            conditions.append(_TAKES_PART.format(reader=f"${len(args)}", more=""))
         if wanted.reader is not None:
             args.append(wanted.reader)
-            conditions.append(_TAKES_PART.format(reader=f"${len(args)}"))
-            if wanted.has_unread is not None:
-                unread = _HAS_UNREAD.format(reader=f"${len(args)}")
-                conditions.append(unread if wanted.has_unread else f"NOT {unread}")
+            more = _MORE[wanted.has_unread]
+            conditions.append(_TAKES_PART.format(reader=f"${len(args)}", more=more))
         if before is not None:
             args += before
             conditions.append(f"(created_at, conversation_id) < (${len(args) - 1}, ${len(args)})")

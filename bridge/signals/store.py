@@ -50,10 +50,8 @@ SELECT {_UNREAD.format(more=" AND u.position <= $3")} FROM {_MEMBERS}
 WHERE m.conversation_id = $1 AND m.participant_id = $2 AND m.away IS NULL
 """
 UNREAD_OF = f"""
-SELECT conversation_id, participant_id, unread FROM (
-    SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
-    WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL
-) counted WHERE unread > 0 ORDER BY conversation_id
+SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL ORDER BY m.conversation_id
 """
 # One row for each message and each of its recipients; `read_at`: at the first step that reached it.
 _RECIPIENTS = """
@@ -154,7 +152,8 @@ class ReadStore:
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[Unread]:
         """In each conversation in which there is something, in the order of their ids."""
-        return [_unread(row) for row in await reader.fetch(UNREAD_OF, tenant_id, participant_id)]
+        rows = await reader.fetch(UNREAD_OF, tenant_id, participant_id)
+        return [_unread(row) for row in rows if row["unread"]]
 
     async def recipients(self, reader: Reader, message_ids: Sequence[MessageId]) -> list[Row]:
         """Rows of message_id, participant_id, failure, read_at."""

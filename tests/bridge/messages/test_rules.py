@@ -1,6 +1,7 @@
 """Who may edit and delete, and until when: to the millisecond."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,11 @@ from bridge.messages.errors import (
     DeleteWindowClosed,
     EditWindowClosed,
     MessageIsDeleted,
+    NotFailed,
     NotTheSender,
     WrittenInClient,
 )
-from bridge.messages.model import Message
+from bridge.messages.model import Message, Status
 
 SAID = 1_800_000_000_000
 MINUTE = 60_000
@@ -129,3 +131,21 @@ def test_what_somebody_wrote_in_their_client_is_not_edited_for_them() -> None:
 def test_the_windows_are_those_that_people_are_told() -> None:
     assert timedelta(minutes=15) == rules.EDIT_WINDOW
     assert timedelta(hours=1) == rules.DELETE_WINDOW
+
+
+@pytest.mark.parametrize(
+    ("status", "deleted", "is_sender", "refusal"),
+    [
+        ("failed", False, True, None),
+        ("failed", False, False, NotTheSender),
+        ("failed", True, True, MessageIsDeleted),
+        ("pending", False, True, NotFailed),  # it is on its way
+        ("sent", False, True, NotFailed),
+        ("sent", True, False, NotTheSender),  # who may not learn more than that
+    ],
+)
+def test_what_failed_may_be_tried_again_by_who_said_it(
+    status: Status, refusal: type[Refusal] | None, *, deleted: bool, is_sender: bool
+) -> None:
+    failed = replace(message(deleted=deleted), status=status)
+    _assert_refused(lambda: rules.check_retry(failed, is_sender=is_sender), refusal)

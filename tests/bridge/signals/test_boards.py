@@ -1,5 +1,8 @@
 """Typing and presence in memory: bounded, ending by themselves, told to whoever listens."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bridge.core.clock import FrozenClock
 from bridge.core.events import Event
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
@@ -10,6 +13,7 @@ from bridge.signals.presence import PresenceBoard
 from bridge.signals.store import SeenStore
 from bridge.signals.typing import TypingBoard
 from bridge.storage.database import Database
+from tests.examples import examples
 
 TENANT = TenantId("festipin")
 HERE, THERE = ConversationId("here"), ConversationId("there")
@@ -61,6 +65,41 @@ def test_typing_in_more_conversations_than_there_is_room_for_does_not_show() -> 
     clock.advance(10_000)
     board.set(TENANT, THERE, ANNA, is_typing=True)
     assert (typists(board), typists(board, THERE)) == ([], ["anna"])
+
+
+STEP = st.one_of(
+    st.tuples(st.just("types"), st.sampled_from((ANNA, BEN)), st.sampled_from((HERE, THERE))),
+    st.tuples(st.just("stops"), st.sampled_from((ANNA, BEN)), st.sampled_from((HERE, THERE))),
+    st.tuples(st.just("waits"), st.integers(0, 12_000), st.none()),
+)
+
+
+@given(steps=st.lists(STEP, max_size=30))
+@settings(max_examples=examples(200))
+def test_just_those_show_who_typed_in_the_last_ten_seconds(
+    steps: list[tuple[str, ParticipantId | int, ConversationId | None]],
+) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows, and ends by itself, whatever is typed
+    where and in whatever order."""
+    clock = FrozenClock()
+    board = TypingBoard(Feed(), clock)
+    typed: dict[tuple[ConversationId, ParticipantId], int] = {}
+    for what, who, where in steps:
+        if isinstance(who, int):
+            clock.advance(who)
+        elif where is not None:
+            board.set(TENANT, where, who, is_typing=what == "types")
+            typed.pop((where, who), None)
+            if what == "types":
+                typed[where, who] = clock.now()
+        for place in (HERE, THERE):
+            shown = {one.participant_id for one in board.of(place)}
+            expected = {
+                person
+                for (there, person), at in typed.items()
+                if there == place and clock.now() < at + 10_000
+            }
+            assert shown == expected
 
 
 async def told(subscription: Subscription, number: int) -> list[Event | PresenceChanged]:
