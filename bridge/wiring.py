@@ -42,8 +42,10 @@ from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.redactions import Redactions
 from appservice.outbound.replays import Replays
+from appservice.outbound.room_state import RoomState
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.sent_before import SentBefore
+from appservice.outbound.spaces import Spaces
 from appservice.outbound.timeline import Timeline
 from appservice.own_account import OwnAccount
 from appservice.preflight import Preflight
@@ -51,7 +53,7 @@ from appservice.readers import Readers
 from appservice.repair import Repair
 from appservice.restored import Restored
 from appservice.resume import Resume
-from appservice.room_map import room_of
+from appservice.room_map import rooms_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
 from bridge.admin.dead_letters.service import DeadLetters
@@ -61,7 +63,21 @@ from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Config
 from bridge.config.messages import LONGEST_TEXT
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock, SystemClock
@@ -118,8 +134,7 @@ class _RoomIds:
     async def room_ids(
         self, reader: Reader, conversation_ids: Sequence[ConversationId]
     ) -> dict[ConversationId, str]:
-        rooms = [await room_of(reader, conversation_id) for conversation_id in conversation_ids]
-        return {room.conversation_id: room.room_id for room in rooms if room is not None}
+        return await rooms_of(reader, conversation_ids)
 
 
 def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
@@ -242,6 +257,7 @@ class Parts:
         self.conversation_store = ConversationStore(clock)
         self.message_store = MessageStore(sealer)
         conversations = Conversations(self.conversation_store, participants, outbox, clock)
+        change_store = ChangeStore(sealer, clock)
         messages = Messages(
             self.message_store,
             self.conversation_store,
@@ -269,6 +285,11 @@ class Parts:
             keys=api_keys(config, database, clock),
             conversation_service=conversations,
             conversation_store=self.conversation_store,
+            conversation_changes=ConversationChanges(
+                conversations, self.conversation_store, change_store, outbox, clock
+            ),
+            change_store=change_store,
+            accounts=Accounts(self.conversation_store, participants, PartyLists(outbox), outbox),
             message_service=messages,
             message_changes=changes,
             message_store=self.message_store,
@@ -356,6 +377,25 @@ class Parts:
             service=conversations,
             conversations=self.conversation_store,
             participants=participants,
+            outbox=outbox,
+            clock=clock,
+        )
+        room_state = RoomState(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            rooms=rooms,
+            members=members,
+            readers=readers,
+            conversations=self.conversation_store,
+            outbox=outbox,
+        )
+        spaces = Spaces(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            rooms=rooms,
+            conversations=self.conversation_store,
             outbox=outbox,
             clock=clock,
         )
@@ -522,6 +562,9 @@ class Parts:
 
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+        outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
+        outbox.subscribe("space", PartyListChanged)
         outbox.subscribe("matrix", MessageEdited, MessageDeleted)
         outbox.subscribe("matrix", RecapDue, RecapChanged)
         outbox.subscribe("recap", MessageEdited, MessageDeleted)
@@ -542,6 +585,13 @@ class Parts:
             {
                 "matrix.ConversationOpened": rooms.opened,
                 "matrix.ParticipantAdded": rooms.added,
+                "matrix.ConversationStatusChanged": room_state.changed,
+                "matrix.ConversationChanged": room_state.changed,
+                "matrix.ConversationDeleted": room_state.deleted,
+                "matrix.ParticipantLeft": room_state.left,
+                "matrix.ParticipantCame": room_state.came,
+                "matrix.AccountUnlinked": room_state.unlinked,
+                "space.PartyListChanged": spaces.changed,
                 "matrix.MessagePosted": timeline.posted,
                 "matrix.MessageEdited": edits.edited,
                 "matrix.MessageDeleted": redactions.deleted,

@@ -3,7 +3,7 @@
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId
+from bridge.core.ids import ConversationId, ParticipantId
 from bridge.storage.database import Reader
 
 
@@ -28,3 +28,11 @@ class Access:
         return caller.participant_id is not None and await self._store.is_member(
             reader, conversation_id, caller.participant_id
         )
+
+
+def member_of(caller: Caller) -> ParticipantId | None:
+    """Whose conversations alone the caller may be shown; None: all of the tenant."""
+    if not caller.is_person:
+        return None
+    # No token makes such a caller; should one come about, it shall see nothing rather than everything.
+    return caller.participant_id or ParticipantId("")

@@ -1,31 +1,41 @@
 """Conversations by REST: open one, look at one, list them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from bridge.conversations.access import Access
-from bridge.conversations.model import Status
+from bridge.conversations.access import Access, member_of
+from bridge.conversations.listing import Filter, newest
+from bridge.conversations.model import Status, Type
 from bridge.conversations.service import Conversations
-from bridge.conversations.store import ConversationStore, Filter
+from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
-from bridge.core.caller import Caller
+from bridge.core.caller import EVERYBODY, STAFF, Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, VendorId
 from bridge.participants.input import Party, Vendor
+from bridge.participants.rules import acting
 from bridge.storage.database import Database, Transaction
-from bridge.web.fields import Data, Id
+from bridge.web.fields import Data, Flag, Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = "/api/v1/conversations"
 PAGE = 20
+NOBODY = ParticipantId("")
+"""No participant's id."""
 
 _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="conversations of a page")
+_STATUS = Field(description="left out: any but `archived`")
+_WHOSE = Field(description="those in which this participant takes part; a person may ask for their own only")
+_OF_WHOSE = Field(
+    description="by the settings of the person who asks, or of `participant_id`; else it finds nothing"
+)
 
 
 class NewConversation(Data):
@@ -40,16 +50,22 @@ class OneConversation(Data):
 
 
 class ListOfConversations(Data):
-    status: Status | None = None
+    type: Type | None = None
+    status: Annotated[Status | None, _STATUS] = None
     party_id: Id | None = None
     vendor_id: Id | None = None
+    booking_id: Id | None = None
+    event_id: Id | None = None
+    participant_id: Annotated[Id | None, _WHOSE] = None
+    is_pinned: Annotated[Flag | None, _OF_WHOSE] = None
+    is_muted: Annotated[Flag | None, _OF_WHOSE] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
 
 class ListOfParty(Data):
     party_id: Id
-    status: Status | None = None
+    status: Annotated[Status | None, _STATUS] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
@@ -75,6 +91,7 @@ OPEN = Operation(
         HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
+    roles=STAFF,
     links=_LINKS,
 )
 LIST = Operation(
@@ -82,11 +99,13 @@ LIST = Operation(
     path=PATH,
     name="listConversations",
     summary="List conversations, newest first",
+    description="A person's own; all of the tenant for programs and staff.",
     tag="conversations",
     params=ListOfConversations,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
-    refusals=("invalid_cursor",),
+    refusals=("invalid_cursor", "not_yourself"),
+    roles=EVERYBODY,
 )
 GET = Operation(
     method="GET",
@@ -98,17 +117,20 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
+    roles=EVERYBODY,
 )
 LIST_OF_PARTY = Operation(
     method="GET",
     path="/api/v1/parties/{party_id}/conversations",
     name="listConversationsOfParty",
     summary="List a party's conversations, newest first",
+    description="Those in which a person takes part; all for programs and staff.",
     tag="conversations",
     params=ListOfParty,
     body=Nothing,
     answers={HTTPStatus.OK: Says("A page of them.", ConversationPage)},
     refusals=("not_found", "invalid_cursor"),
+    roles=EVERYBODY,
 )
 OPERATIONS = (OPEN, LIST, GET, LIST_OF_PARTY)
 
@@ -156,37 +178,47 @@ class ConversationsApi:
 
     async def get(self, caller: Caller, asked: OneConversation) -> Answer:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
-        (view,) = await self._views.of(self._database, [stored])
+        (view,) = await self._views.of(self._database, [stored], person=member_of(caller))
         return answer(view)
 
     async def list(self, caller: Caller, asked: ListOfConversations) -> Answer:
+        person = acting(caller, asked.participant_id, field="participant_id")
+        if person is None and (asked.is_pinned, asked.is_muted) != (None, None):
+            person = NOBODY
         wanted = Filter(
+            type=asked.type,
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+            booking_id=None if asked.booking_id is None else BookingId(asked.booking_id),
+            event_id=asked.event_id,
+            member=person,
+            is_pinned=asked.is_pinned,
+            is_muted=asked.is_muted,
         )
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
     async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
-        party_id = PartyId(asked.party_id)
-        if not await self._store.has_party(self._database, caller.tenant_id, party_id):
+        wanted = Filter(status=asked.status, party_id=PartyId(asked.party_id), member=member_of(caller))
+        everything = replace(wanted, status=None, archive=True)
+        if not await newest(self._database, caller.tenant_id, everything, before=None, limit=1):
             raise NotFound(
                 "No party with this id has a conversation. Open one, or check the id.", field="party_id"
             )
-        wanted = Filter(status=asked.status, party_id=party_id)
-        return await self._page(caller.tenant_id, wanted, cursor=asked.cursor, limit=asked.limit)
+        return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
-    async def _page(self, tenant_id: TenantId, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
-        this_list = ("conversations", tenant_id, wanted.status, wanted.party_id, wanted.vendor_id)
+    async def _page(self, caller: Caller, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
+        tenant_id = caller.tenant_id
+        this_list = ("conversations", tenant_id, *wanted.identity())
         before = None
         if cursor is not None:
             created_at, conversation_id = self._cursors.place(cursor, of=this_list, field="cursor")
             before = (int(created_at), str(conversation_id))
-        found = await self._store.newest(self._database, tenant_id, wanted, before=before, limit=limit + 1)
+        found = await newest(self._database, tenant_id, wanted, before=before, limit=limit + 1)
         shown = found[:limit]
         next_cursor = None
         if len(found) > limit:
             last = shown[-1].conversation
             next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
-        views = await self._views.of(self._database, shown)
+        views = await self._views.of(self._database, shown, person=wanted.member)
         return answer(ConversationPage(conversations=views, next_cursor=next_cursor))

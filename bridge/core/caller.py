@@ -7,7 +7,9 @@ from bridge.core.ids import ParticipantId, TenantId
 
 CallerRole = Literal["service", "admin", "host", "vendor"]
 PEOPLE: frozenset[CallerRole] = frozenset({"host", "vendor"})
-EVERYBODY: frozenset[CallerRole] = frozenset({"service", "admin", "host", "vendor"})
+STAFF: frozenset[CallerRole] = frozenset({"service", "admin"})
+"""Of whoever may see all that is the tenant's."""
+EVERYBODY: frozenset[CallerRole] = STAFF | PEOPLE
 """Of whoever is known at all."""
 
 

@@ -1,6 +1,7 @@
 """Post a message from our side, take in one that was said in the room, and follow what became of it."""
 
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, new_id
@@ -41,6 +42,7 @@ class Messages:
                 f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
                 field="sender_id",
             )
+        check_may_write(conversation, sender)
         return await self._post(tx, conversation, sender, _sender_type(sender), "text", text)
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:

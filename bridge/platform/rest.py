@@ -8,8 +8,13 @@ from aiohttp import web
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
+from bridge.conversations import accounts_api
 from bridge.conversations import api as conversations
+from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.ports import RoomIds
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
@@ -32,6 +37,8 @@ from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
+    *conversation_changes_api.OPERATIONS,
+    *accounts_api.OPERATIONS,
     *messages.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
@@ -51,6 +58,9 @@ def routes(
     keys: ApiKeys,
     conversation_service: Conversations,
     conversation_store: ConversationStore,
+    conversation_changes: ConversationChanges,
+    change_store: ChangeStore,
+    accounts: Accounts,
     message_service: Messages,
     message_changes: MessageChanges,
     message_store: MessageStore,
@@ -64,11 +74,13 @@ def routes(
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
-    views = ConversationViews(conversation_store, message_store, rooms)
+    views = ConversationViews(conversation_store, change_store, message_store, rooms)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
+        *conversation_changes_api.ConversationChangesApi(conversation_changes, access, views).routes(toolkit),
+        *accounts_api.AccountsApi(accounts).routes(toolkit),
         *messages.MessagesApi(
             database, message_service, message_changes, message_store, access, cursors
         ).routes(toolkit),

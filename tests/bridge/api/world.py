@@ -16,7 +16,21 @@ from bridge.api_keys.store import ApiKeyStore
 from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Tenant
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import FrozenClock
@@ -77,12 +91,22 @@ class World:
         self.rooms = KnownRooms()
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
-        for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
-            self.outbox.subscribe("matrix", event)
+        self.outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        self.outbox.subscribe("matrix", MessageEdited, MessageDeleted, ParticipantCame, AccountUnlinked)
+        self.outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+        self.outbox.subscribe("matrix", ParticipantLeft)
+        self.outbox.subscribe("space", PartyListChanged)
         self.conversation_store = ConversationStore(self.clock)
         self.message_store = MessageStore(self.sealer)
         self.conversations = Conversations(
             self.conversation_store, ParticipantStore(self.clock), self.outbox, self.clock
+        )
+        self.change_store = ChangeStore(self.sealer, self.clock)
+        self.conversation_changes = ConversationChanges(
+            self.conversations, self.conversation_store, self.change_store, self.outbox, self.clock
+        )
+        self.accounts = Accounts(
+            self.conversation_store, ParticipantStore(self.clock), PartyLists(self.outbox), self.outbox
         )
         self.messages = Messages(
             self.message_store,
@@ -133,6 +157,9 @@ class World:
                 keys=self.keys,
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
+                conversation_changes=self.conversation_changes,
+                change_store=self.change_store,
+                accounts=self.accounts,
                 message_service=self.messages,
                 message_changes=self.changes,
                 message_store=self.message_store,

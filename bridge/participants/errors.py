@@ -1,0 +1,13 @@
+"""Why somebody may not do a thing in a name."""
+
+from typing import ClassVar
+
+from bridge.core.errors import Refusal
+
+
+class NotYourself(Refusal):
+    code: ClassVar[str] = "not_yourself"
+
+
+class NobodyNamed(Refusal):
+    code: ClassVar[str] = "invalid_input"
