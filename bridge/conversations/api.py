@@ -42,7 +42,7 @@ class NewConversation(Data):
     """People are told apart by `id`; what is known of them already is brought up to date."""
 
     party: Party
-    vendor: Vendor
+    vendor: Annotated[Vendor | None, Field(description="left out: the party's own, with Festimo")] = None
 
 
 class OneConversation(Data):
@@ -71,11 +71,10 @@ class ListOfParty(Data):
 
 
 _ID = "$response.body#/conversation_id"
-_LINKS = {
+LINKS = {
     "getConversation": {"conversation_id": _ID},
     "listMessages": {"conversation_id": _ID},
     "postMessage": {"conversation_id": _ID},
-    "listConversationsOfParty": {"party_id": "$response.body#/party_id"},
 }
 
 OPEN = Operation(
@@ -92,7 +91,7 @@ OPEN = Operation(
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
     roles=STAFF,
-    links=_LINKS,
+    links=LINKS | {"listConversationsOfParty": {"party_id": "$response.body#/party_id"}},
 )
 LIST = Operation(
     method="GET",
@@ -167,7 +166,7 @@ class ConversationsApi:
             party_id=PartyId(new.party.id),
             party_title=new.party.title,
             hosts=[host.participant(caller.tenant_id) for host in new.party.hosts],
-            vendor=new.vendor.participant(caller.tenant_id),
+            vendor=None if new.vendor is None else new.vendor.participant(caller.tenant_id),
         )
         stored = await self._store.find(tx, caller.tenant_id, conversation.conversation_id)
         assert stored is not None

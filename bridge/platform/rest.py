@@ -8,7 +8,7 @@ from aiohttp import web
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
-from bridge.conversations import accounts_api
+from bridge.conversations import accounts_api, openings_api
 from bridge.conversations import api as conversations
 from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
@@ -37,6 +37,7 @@ from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
+    *openings_api.OPERATIONS,
     *conversation_changes_api.OPERATIONS,
     *accounts_api.OPERATIONS,
     *messages.OPERATIONS,
@@ -79,6 +80,7 @@ def routes(
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
+        *openings_api.OpeningsApi(conversation_service, conversation_store, views, clock).routes(toolkit),
         *conversation_changes_api.ConversationChangesApi(conversation_changes, access, views).routes(toolkit),
         *accounts_api.AccountsApi(accounts).routes(toolkit),
         *messages.MessagesApi(

@@ -20,6 +20,17 @@ async def opened(api: Api, party_id: str = "p-1", vendor_id: str = "v-1") -> str
     return str(answer.json["conversation_id"])
 
 
+def group(*people: dict[str, Any]) -> dict[str, Any]:
+    return {"title": "Surprise!", "owner": host() | {"role": "host"}, "participants": list(people)}
+
+
+async def group_opened(api: Api, *people: dict[str, Any]) -> str:
+    """The id of a conversation that Anna owns."""
+    answer = await api.post(f"{CONVERSATIONS}/groups", group(*people))
+    assert answer.status == 201, answer.json
+    return str(answer.json["conversation_id"])
+
+
 def messages_of(conversation_id: str) -> str:
     return f"{CONVERSATIONS}/{conversation_id}/messages"
 

@@ -11,8 +11,9 @@ from bridge.core.caller import Caller
 from bridge.core.ids import TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
-from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, pair, said
+from tests.bridge.api.requests import CONVERSATIONS, event_sent, group, group_opened, opened, pair, said
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
+from tests.bridge.platform.sender import host, vendor
 
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path)
@@ -27,7 +28,19 @@ BODIES: dict[str, Any] = {
     "openConversation": pair(),
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
+    "openInquiry": {"host": host(), "vendor": vendor()},
+    "openGroup": group(),
+    "openSupport": {"title": "Help", "person": host() | {"role": "host"}},
+    "blockConversation": {"side": "vendor"},
+    "addParticipants": {"participants": [host() | {"id": "u-ben", "role": "host"}]},
+    "linkAccount": {"mxid": "@new:example.org"},
 }
+QUERIES = {
+    "getEvent": {"source": "/festipin"},
+    "leaveConversation": {"participant_id": "u-anna"},
+    "changeSettings": {"participant_id": "u-anna"},
+}
+"""What a program has to say besides."""
 
 
 UNKNOWN_LETTER = "inbox.dW5rbm93bg"
@@ -37,19 +50,18 @@ async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     if method in ("POST", "PUT"):
-        return await api.send(method, path, BODIES.get(name, {}))
-    if method == "DELETE":
-        return await api.request("DELETE", path)
-    return await api.get(path, **({"source": "/festipin"} if name == "getEvent" else {}))
+        return await api.send(method, path, BODIES.get(name, {}), params=QUERIES.get(name, {}))
+    return await api.request(method, path, params=QUERIES.get(name, {}))
 
 
-async def ids_of(sides: Sides, world: World) -> dict[str, str]:
-    """One of our objects of each kind."""
+async def ids_of(sides: Sides, world: World, name: str) -> dict[str, str]:
+    """One of our objects of each kind; what people are added to is a group."""
     conversation_id = await opened(sides.ours)
     message = await said(sides.ours, conversation_id)
     event = await event_sent(sides.ours, SECRETS[OURS])
     return {
-        "conversation_id": conversation_id,
+        "conversation_id": await group_opened(sides.ours) if name == "addParticipants" else conversation_id,
+        "participant_id": "v-1",
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "event_id": event.json["id"],
@@ -70,7 +82,7 @@ async def dead_letter(world: World) -> str:
 
 @pytest.mark.parametrize("name", WITH_IDS)
 async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
-    ids = await ids_of(sides, world)
+    ids = await ids_of(sides, world, name)
     before = await world.contents()
     answer = await ask(sides.theirs, name, ids)
     assert (answer.status, answer.problem) == (404, "not_found")
@@ -156,7 +168,7 @@ async def of_a_tenant_that_left(key: str, world: World) -> str:
 @pytest.mark.parametrize("name", KEYED)
 @pytest.mark.parametrize("spoil", [none, wrong_secret], ids=lambda spoil: spoil.__name__)
 async def test_every_operation_asks_for_a_key(sides: Sides, world: World, name: str, spoil: Spoil) -> None:
-    ids = await ids_of(sides, world)
+    ids = await ids_of(sides, world, name)
     assert sides.ours.key is not None
     stranger = Api(sides.ours.http, await spoil(sides.ours.key, world))
     before = await world.contents()
