@@ -26,7 +26,7 @@ from bridge.conversations.service import Newcomer
 from bridge.conversations.views import ConversationView, ConversationViews, SettingsView, settings_view
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.ids import BookingId, ConversationId, TenantId
-from bridge.participants.input import Person
+from bridge.participants.input import Vendor
 from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Transaction
 from bridge.web.fields import Data, Id, Name, Text, Title, refuse_empty, refuse_repeated
@@ -129,7 +129,7 @@ class SettingsChange(Data):
         return replace(settings, **given)
 
 
-class NewMember(Person):
+class NewMember(Vendor):
     role: Role
     standing: Annotated[Standing, Field(description="owners and admins may change the conversation")] = (
         "member"

@@ -27,7 +27,7 @@ class NewInquiry(Data):
     vendor: Vendor
 
 
-class Founder(Person):
+class Founder(Vendor):
     role: Side
 
 

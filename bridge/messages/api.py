@@ -79,7 +79,15 @@ POST = Operation(
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
-    refusals=("not_found", "not_a_participant", "text_blank", "text_too_long"),
+    refusals=(
+        "not_found",
+        "not_a_participant",
+        "not_allowed",
+        "conversation_closed",
+        "conversation_blocked",
+        "text_blank",
+        "text_too_long",
+    ),
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
@@ -131,6 +139,9 @@ PUT = Operation(
         "edit_window_closed",
         "message_deleted",
         "written_in_client",
+        "not_allowed",
+        "conversation_closed",
+        "conversation_blocked",
         "text_blank",
         "text_too_long",
     ),

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
-from bridge.api_keys.service import ApiKeys
 from bridge.conversations import accounts_api, openings_api
 from bridge.conversations import api as conversations
 from bridge.conversations import changes_api as conversation_changes_api
@@ -32,7 +31,7 @@ from bridge.web import docs
 from bridge.web.fields import MAX_TEXT_LENGTH
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.openapi import AnyOperation, document
-from bridge.web.operations import Toolkit
+from bridge.web.operations import Keys, Toolkit
 from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -56,7 +55,7 @@ def routes(
     sealer: Sealer,
     clock: Clock,
     master_key: bytes,
-    keys: ApiKeys,
+    keys: Keys,
     conversation_service: Conversations,
     conversation_store: ConversationStore,
     conversation_changes: ConversationChanges,

@@ -33,6 +33,7 @@ from bridge.conversations.events import (
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
+from bridge.core.caller import Caller
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
@@ -83,6 +84,17 @@ class KnownRooms:
         return {one: self.rooms[one] for one in conversation_ids if one in self.rooms}
 
 
+class Tokens:
+    """API keys, and callers that a test has given tokens."""
+
+    def __init__(self, keys: ApiKeys, callers: Mapping[str, Caller]) -> None:
+        self._keys = keys
+        self._callers = callers
+
+    async def caller_of(self, token: str) -> Caller | None:
+        return self._callers.get(token) or await self._keys.caller_of(token)
+
+
 class World:
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -122,6 +134,7 @@ class World:
             self.clock,
             max_text_length=MAX_TEXT_LENGTH,
         )
+        self.callers: dict[str, Caller] = {}
         self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
         self.platform = PlatformEvents(
             database,
@@ -154,7 +167,7 @@ class World:
                 sealer=self.sealer,
                 clock=self.clock,
                 master_key=MASTER_KEY,
-                keys=self.keys,
+                keys=Tokens(self.keys, self.callers),
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
                 conversation_changes=self.conversation_changes,
