@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -57,19 +56,11 @@ class Api:
         """`headers`: names with underscores."""
         return await self.send("POST", path, body, **headers)
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        *,
-        params: Mapping[str, str] | None = None,
-        **headers: str,
-    ) -> Answer:
+    async def send(self, method: str, path: str, body: object, **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         return await self.request(
-            method, path, data=sent, params=params, headers={"Content-Type": "application/json"} | given
+            method, path, data=sent, headers={"Content-Type": "application/json"} | given
         )
 
     async def request(

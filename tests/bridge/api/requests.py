@@ -1,5 +1,7 @@
 """What the tests ask for."""
 
+import io
+import json
 from typing import Any
 
 from tests.bridge.api.client import Answer, Api
@@ -29,6 +31,13 @@ async def group_opened(api: Api, *people: dict[str, Any]) -> str:
     answer = await api.post(f"{CONVERSATIONS}/groups", group(*people))
     assert answer.status == 201, answer.json
     return str(answer.json["conversation_id"])
+
+
+async def sent_with(api: Api, method: str, path: str, body: object, params: dict[str, str]) -> Answer:
+    """As `Api.send`, with parameters in the query."""
+    data = io.BytesIO(json.dumps(body).encode())
+    headers = {"Content-Type": "application/json"}
+    return await api.request(method, path, data=data, params=params, headers=headers)
 
 
 def messages_of(conversation_id: str) -> str:

@@ -11,7 +11,16 @@ from bridge.core.caller import Caller
 from bridge.core.ids import TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
-from tests.bridge.api.requests import CONVERSATIONS, event_sent, group, group_opened, opened, pair, said
+from tests.bridge.api.requests import (
+    CONVERSATIONS,
+    event_sent,
+    group,
+    group_opened,
+    opened,
+    pair,
+    said,
+    sent_with,
+)
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
 from tests.bridge.platform.sender import host, vendor
 
@@ -50,7 +59,7 @@ async def ask(api: Api, name: str, ids: dict[str, str]) -> Answer:
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     if method in ("POST", "PUT"):
-        return await api.send(method, path, BODIES.get(name, {}), params=QUERIES.get(name, {}))
+        return await sent_with(api, method, path, BODIES.get(name, {}), QUERIES.get(name, {}))
     return await api.request(method, path, params=QUERIES.get(name, {}))
 
 

@@ -8,7 +8,7 @@ from bridge.core.caller import Caller, CallerRole
 from bridge.core.ids import ParticipantId, TenantId
 from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import Sides
-from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, pair, said
+from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, pair, said, sent_with
 from tests.bridge.api.world import OURS, THEIRS, World
 from tests.bridge.platform.sender import host, vendor
 
@@ -42,7 +42,7 @@ def at(conversation_id: str, action: str = "") -> str:
 async def acted(api: Api, conversation_id: str, action: str, body: object = None, **params: str) -> Any:
     if body is None:
         return await api.request("POST", at(conversation_id, action), params=params)
-    return await api.send("POST", at(conversation_id, action), body, params=params)
+    return await sent_with(api, "POST", at(conversation_id, action), body, params)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -194,7 +194,7 @@ async def test_what_is_told_of_a_conversation_is_shown_and_taken_back(api: Api) 
         assert found["conversation_id"] == here
     for filters in ({"booking_id": "b-3"}, {"event_id": "evt-8"}, {"type": "group"}):
         assert (await api.get(CONVERSATIONS, **filters)).json["conversations"] == []
-    less = {
+    less: dict[str, Any] = {
         "subject": None,
         "tags": None,
         "metadata": None,
@@ -255,7 +255,9 @@ async def test_a_person_lists_their_own_page_by_page(api: Api, people: People, w
         world.clock.advance(1)
         mine.append(await opened(api, f"p-{number}", "v-1"))
         await opened(api, f"p-{number}", "v-2")
-    chef, seen, query = people.api("v-1", "vendor"), [], {}
+    chef = people.api("v-1", "vendor")
+    seen: list[str] = []
+    query: dict[str, str] = {}
     while True:
         page = (await chef.get(CONVERSATIONS, limit=2, **query)).json
         seen += [one["conversation_id"] for one in page["conversations"]]

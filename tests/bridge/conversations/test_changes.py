@@ -232,14 +232,14 @@ async def test_settings_are_each_persons_own(features: Features) -> None:
     assert await features.change_store.settings(features.database, here, ANNA) == wanted
     assert await features.change_store.settings(features.database, here, CHEF) == Settings()
 
-    async def listed(**flags: bool) -> list[str]:
-        wanted = Filter(member=ANNA, **flags)
+    async def listed(wanted: Filter) -> list[str]:
         found = await newest(features.database, TENANT, wanted, before=None, limit=9)
         return [one.conversation.conversation_id for one in found]
 
-    assert await listed(is_pinned=True) == await listed(is_muted=True) == [here]
-    assert await listed(is_pinned=False) == [other.conversation_id]
-    assert len(await listed()) == 2
+    assert await listed(Filter(member=ANNA, is_pinned=True)) == [here]
+    assert await listed(Filter(member=ANNA, is_muted=True)) == [here]
+    assert await listed(Filter(member=ANNA, is_pinned=False)) == [other.conversation_id]
+    assert len(await listed(Filter(member=ANNA))) == 2
 
 
 async def test_the_archive_is_listed_only_when_asked_for(features: Features) -> None:
