@@ -25,6 +25,8 @@ from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, ans
 from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = "/api/v1/conversations"
+SIBLINGS = ("inquiries", "groups", "support")
+"""What is no conversation's id, but a path of its own."""
 PAGE = 20
 NOBODY = ParticipantId("")
 """No participant's id."""
@@ -116,6 +118,7 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
+    siblings=SIBLINGS,
     roles=EVERYBODY,
 )
 LIST_OF_PARTY = Operation(

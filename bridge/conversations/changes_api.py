@@ -9,8 +9,9 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 from bridge.conversations.access import Access
-from bridge.conversations.api import PATH, OneConversation
+from bridge.conversations.api import PATH, SIBLINGS, OneConversation
 from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.errors import WhoseUnclear
 from bridge.conversations.model import (
     Action,
     Conversation,
@@ -25,9 +26,9 @@ from bridge.conversations.model import (
 from bridge.conversations.service import Newcomer
 from bridge.conversations.views import ConversationView, ConversationViews, SettingsView, settings_view
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.core.ids import BookingId, ConversationId, TenantId
+from bridge.core.ids import BookingId, ConversationId, ParticipantId, TenantId
 from bridge.participants.input import Vendor
-from bridge.participants.rules import acting, acting_as_somebody
+from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
 from bridge.web.fields import Data, Id, Name, Text, Title, refuse_empty, refuse_repeated
 from bridge.web.openapi import AnyOperation
@@ -60,7 +61,8 @@ class BlockedSide(Data):
     ] = None
 
 
-MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+METADATA_KEY = r"^[A-Za-z0-9_.-]{1,64}$"
+MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 MetadataText = Annotated[str, Field(max_length=500)]
 
 
@@ -80,7 +82,8 @@ class ConversationChange(Data):
     ] = None
     priority: Priority | None = None
     metadata: Annotated[
-        dict[MetadataKey, MetadataText | int | float | bool | None] | None, Field(max_length=MOST_METADATA)
+        dict[MetadataKey, MetadataText | int | float | bool | None] | None,
+        Field(max_length=MOST_METADATA, json_schema_extra={"propertyNames": {"pattern": METADATA_KEY}}),
     ] = None
     booking_ids: Annotated[
         tuple[Id, ...] | None,
@@ -216,6 +219,7 @@ PUT = Operation(
     body=ConversationChange,
     answers={HTTPStatus.OK: Says("It is so.", ConversationView)},
     refusals=("not_found", "not_allowed", "not_yourself"),
+    siblings=SIBLINGS,
     roles=EVERYBODY,
 )
 DELETE = Operation(
@@ -230,6 +234,7 @@ DELETE = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("As it was.", ConversationView)},
     refusals=("not_found", "not_allowed", "not_yourself"),
+    siblings=SIBLINGS,
     roles=EVERYBODY,
 )
 LEAVE = Operation(
@@ -242,7 +247,7 @@ LEAVE = Operation(
     params=ToConversation,
     body=Nothing,
     answers={HTTPStatus.OK: Says("They are not in it any more.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself"),
+    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
     roles=EVERYBODY,
 )
 ADD = Operation(
@@ -268,7 +273,7 @@ SETTINGS = Operation(
     params=ToConversation,
     body=SettingsChange,
     answers={HTTPStatus.OK: Says("They are so.", SettingsView)},
-    refusals=("not_found", "not_allowed", "not_yourself"),
+    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
     roles=EVERYBODY,
 )
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -280,6 +285,16 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     ADD,
     SETTINGS,
 )
+
+
+def _whose(caller: Caller, asked: ToConversation) -> ParticipantId:
+    somebody = acting(caller, asked.participant_id, field="participant_id")
+    if somebody is None:
+        raise WhoseUnclear(
+            "Programs and staff say whom this is about. Name a participant in `participant_id`. Nothing was changed.",
+            field="participant_id",
+        )
+    return somebody
 
 
 class ConversationChangesApi:
@@ -338,7 +353,7 @@ class ConversationChangesApi:
 
     async def leave(self, tx: Transaction, caller: Caller, asked: ToConversation, _: Nothing) -> Answer:
         conversation = await self._conversation(tx, caller, asked)
-        who = acting_as_somebody(caller, asked.participant_id, field="participant_id")
+        who = _whose(caller, asked)
         shown = await self._shown(tx, caller, asked)  # afterwards they may not see it any more
         await self._changes.leave(tx, conversation, who=who)
         return shown
@@ -358,7 +373,7 @@ class ConversationChangesApi:
         settings = await self._changes.set_settings(
             tx,
             await self._conversation(tx, caller, asked),
-            whose=acting_as_somebody(caller, asked.participant_id, field="participant_id"),
+            whose=_whose(caller, asked),
             changed=new.of,
         )
         return answer(settings_view(settings))

@@ -92,7 +92,7 @@ RIGHTS: list[tuple[str, CallerRole, TenantId, str, int, str]] = [
     ("", "admin", OURS, "block", 403, "not_allowed"),  # which side?
     ("v-1", "vendor", OURS, "leave", 200, ""),
     ("u-else", "vendor", OURS, "leave", 404, "not_found"),
-    ("", "admin", OURS, "leave", 422, "invalid_input"),  # who?
+    ("", "admin", OURS, "leave", 409, "participant_missing"),  # who?
     ("u-anna", "host", OURS, "DELETE", 200, ""),
     ("v-1", "vendor", OURS, "DELETE", 403, "not_allowed"),
     ("u-anna", "host", OURS, "PUT", 200, ""),
