@@ -417,6 +417,7 @@ class Parts:
             database=database,
             names=self.names,
             timeline=timeline,
+            rooms=rooms,
             encryptor=encryptor,
             changes=changes,
             message_store=self.message_store,

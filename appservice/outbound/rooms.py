@@ -251,7 +251,9 @@ class Rooms:
         )
 
     async def bring_ghost(self, room_id: str, person: Participant) -> None:
-        ghost = await self._ghosts.ensure(person)
+        await self.seat(room_id, await self._ghosts.ensure(person))
+
+    async def seat(self, room_id: str, ghost: str) -> None:
         await self._invite(room_id, ghost)
         await self._homeserver.join(ghost, room_id)
 

@@ -252,6 +252,7 @@ async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: Living
     await scene.open(host, hosts={"Anna": anna})
     await scene.say("by my ghost")
     await host.wait_for_text(scene.room, "by my ghost")
+    by_ghost = await scene.said("by my ghost")
 
     account = f"participants/{scene.chef['id']}/account"
     assert (await scene.api("PUT", account, json={"mxid": chef.user_id}))["mxid"] == chef.user_id
@@ -262,6 +263,13 @@ async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: Living
     await host.wait_for_text(scene.room, "by myself")
     mine = await scene.stored(lambda message: message.text == "by myself")
     assert mine.sender_id == scene.chef["id"]
+    change = {"sender_id": scene.chef["id"], "text": "by my ghost, corrected"}
+    await scene.api(
+        "PUT", f"messages/{by_ghost.message_id}", json=change
+    )  # only a ghost can edit what it said
+    seen = await host.wait_for_text(scene.room, "by my ghost, corrected")
+    assert seen.sender == scene.ghost
+    await scene.until_member(scene.ghost, "leave")
 
     assert (await scene.api("DELETE", account))["mxid"] is None
     await scene.until_member(chef.user_id, "leave")
@@ -271,7 +279,11 @@ async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: Living
     assert without_a_shield(seen)
     assert seen.sender == scene.ghost
     said = [message for message in await scene.history() if message.sender_id == scene.chef["id"]]
-    assert [message.text for message in said] == ["by my ghost", "by myself", "by my ghost again"]
+    assert [message.text for message in said] == [
+        "by my ghost, corrected",
+        "by myself",
+        "by my ghost again",
+    ]
 
 
 async def test_a_host_who_gets_an_account_owns_the_room_with_it(scene: LivingScene) -> None:
