@@ -10,13 +10,14 @@ from appservice.homeserver import Homeserver
 from appservice.names import Names
 from bridge.core.clock import Clock
 from bridge.participants.model import Participant
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Reader
 
 SELECT = "SELECT profile_hash FROM ghosts WHERE user_id = $1"
 PUT = """
 INSERT INTO ghosts (user_id, tenant_id, participant_id, profile_hash, created_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (user_id) DO UPDATE SET profile_hash = excluded.profile_hash
 """
+EXISTS = "SELECT 1 FROM ghosts WHERE user_id = $1"
 AVATAR_SIDE = 256
 """Pixels."""
 AVATAR_HUES = ("#5b6abf", "#b8527f", "#2f8a7d", "#a9622c", "#7b55a8", "#3f7fb0", "#8a7a1f", "#b04a4a")
@@ -45,6 +46,11 @@ class Ghosts:
         async with self._database.transaction() as tx:
             await tx.execute(PUT, user_id, person.tenant_id, person.participant_id, wanted, self._clock.now())
         return user_id
+
+
+async def has_ghost(reader: Reader, user_id: str) -> bool:
+    """Whether this ghost was ever made."""
+    return await reader.fetch_value(EXISTS, user_id) is not None
 
 
 def initials_picture(name: str, *, seed: str) -> bytes:

@@ -278,6 +278,13 @@ class Homeserver:
         path = Path.v3.rooms[room_id].state["m.room.pinned_events"]
         await self.request(Method.PUT, path, {"pinned": list(event_ids)}, as_user=user)
 
+    async def set_state(
+        self, user: str, room_id: str, event_type: str, content: Mapping[str, Any], *, state_key: str = ""
+    ) -> None:
+        """Nothing that must stay between the members: servers can read it. The same again changes nothing."""
+        path = Path.v3.rooms[room_id].state[event_type]
+        await self.request(Method.PUT, path[state_key] if state_key else path, content, as_user=user)
+
     @_shaped
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         """Who is joined, invited, ...: MXID -> membership, those who left excluded."""
@@ -294,6 +301,9 @@ class Homeserver:
 
     async def leave(self, user: str, room_id: str) -> None:
         await self.request(Method.POST, Path.v3.rooms[room_id].leave, {}, as_user=user)
+
+    async def kick(self, user: str, room_id: str, other: str) -> None:
+        await self.request(Method.POST, Path.v3.rooms[room_id].kick, {"user_id": other}, as_user=user)
 
     @_shaped
     async def send_encrypted(

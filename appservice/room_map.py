@@ -1,5 +1,6 @@
 """Which room is which conversation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.clock import Clock
@@ -10,6 +11,7 @@ SELECT_BY_CONVERSATION = (
     "SELECT room_id, tenant_id, conversation_id, private FROM rooms WHERE conversation_id = $1"
 )
 SELECT_BY_ROOM = "SELECT room_id, tenant_id, conversation_id, private FROM rooms WHERE room_id = $1"
+_SELECT_OF = "SELECT room_id, conversation_id FROM rooms WHERE conversation_id IN ({places})"
 INSERT = """
 INSERT INTO rooms (room_id, tenant_id, conversation_id, private, created_at) VALUES ($1, $2, $3, $4, $5)
 """
@@ -29,6 +31,15 @@ class Room:
 
 async def room_of(reader: Reader, conversation_id: ConversationId) -> Room | None:
     return _room(await reader.fetch_one(SELECT_BY_CONVERSATION, conversation_id))
+
+
+async def rooms_of(reader: Reader, conversation_ids: Sequence[ConversationId]) -> dict[ConversationId, str]:
+    """The room ids of those that have a room already."""
+    if not conversation_ids:
+        return {}
+    places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
+    rows = await reader.fetch(_SELECT_OF.format(places=places), *conversation_ids)
+    return {ConversationId(row["conversation_id"]): row["room_id"] for row in rows}
 
 
 async def room_by_id(reader: Reader, room_id: str) -> Room | None:

@@ -49,8 +49,10 @@ from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.receipts import GhostReceipts
 from appservice.outbound.redactions import Redactions
 from appservice.outbound.replays import Replays
+from appservice.outbound.room_state import RoomState
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.sent_before import SentBefore
+from appservice.outbound.spaces import Spaces
 from appservice.outbound.timeline import Timeline
 from appservice.outbound.typing import GhostTyping
 from appservice.own_account import OwnAccount
@@ -59,7 +61,7 @@ from appservice.readers import Readers
 from appservice.repair import Repair
 from appservice.restored import Restored
 from appservice.resume import Resume
-from appservice.room_map import room_of
+from appservice.room_map import rooms_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from appservice.transactions import HomeserverSide
 from bridge.admin.dead_letters.service import DeadLetters
@@ -69,7 +71,21 @@ from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Config
 from bridge.config.messages import LONGEST_TEXT
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock, SystemClock
@@ -148,8 +164,7 @@ class _RoomIds:
     async def room_ids(
         self, reader: Reader, conversation_ids: Sequence[ConversationId]
     ) -> dict[ConversationId, str]:
-        rooms = [await room_of(reader, conversation_id) for conversation_id in conversation_ids]
-        return {room.conversation_id: room.room_id for room in rooms if room is not None}
+        return await rooms_of(reader, conversation_ids)
 
 
 def api_keys(config: Config, database: Database, clock: Clock) -> ApiKeys:
@@ -300,6 +315,7 @@ class Parts:
         index = BlindIndex(sealer, words, search_store)
         self.message_store = MessageStore(sealer, index)
         conversations = Conversations(self.conversation_store, participants, outbox, clock)
+        change_store = ChangeStore(sealer, clock)
         messages = Messages(
             self.message_store,
             self.conversation_store,
@@ -338,6 +354,11 @@ class Parts:
             tokens=people,
             conversation_service=conversations,
             conversation_store=self.conversation_store,
+            conversation_changes=ConversationChanges(
+                conversations, self.conversation_store, change_store, outbox, clock
+            ),
+            change_store=change_store,
+            accounts=Accounts(self.conversation_store, participants, PartyLists(outbox), outbox),
             message_service=messages,
             message_changes=changes,
             message_store=self.message_store,
@@ -434,6 +455,25 @@ class Parts:
             outbox=outbox,
             clock=clock,
         )
+        room_state = RoomState(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            rooms=rooms,
+            members=members,
+            readers=readers,
+            conversations=self.conversation_store,
+            outbox=outbox,
+        )
+        spaces = Spaces(
+            database=database,
+            homeserver=homeserver,
+            names=self.names,
+            rooms=rooms,
+            conversations=self.conversation_store,
+            outbox=outbox,
+            clock=clock,
+        )
         sent_before = SentBefore(database, homeserver)
         timeline = Timeline(
             database=database,
@@ -452,6 +492,7 @@ class Parts:
             database=database,
             names=self.names,
             timeline=timeline,
+            rooms=rooms,
             encryptor=encryptor,
             changes=changes,
             message_store=self.message_store,
@@ -649,6 +690,9 @@ class Parts:
 
         # Who is told what
         outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+        outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
+        outbox.subscribe("space", PartyListChanged)
         outbox.subscribe("matrix", MessageEdited, MessageDeleted)
         outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
         outbox.subscribe("pins", MessageDeleted)
@@ -674,6 +718,13 @@ class Parts:
             {
                 "matrix.ConversationOpened": rooms.opened,
                 "matrix.ParticipantAdded": rooms.added,
+                "matrix.ConversationStatusChanged": room_state.changed,
+                "matrix.ConversationChanged": room_state.changed,
+                "matrix.ConversationDeleted": room_state.deleted,
+                "matrix.ParticipantLeft": room_state.left,
+                "matrix.ParticipantCame": room_state.came,
+                "matrix.AccountUnlinked": room_state.unlinked,
+                "space.PartyListChanged": spaces.changed,
                 "matrix.MessagePosted": timeline.posted,
                 "matrix.MessageEdited": edits.edited,
                 "matrix.MessageDeleted": redactions.deleted,

@@ -40,6 +40,7 @@ class Client:
         self._nio = _nio()
         self._client = client
         self._timelines = Timelines(self._nio, client)
+        self._spaces: set[str] = set()
         self._synced = asyncio.Condition()
         self._failure: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
@@ -118,7 +119,11 @@ class Client:
 
     def invites(self) -> list[str]:
         """Rooms this user is invited to and has not answered."""
-        return list(self._client.invited_rooms)
+        return [room_id for room_id in self._client.invited_rooms if room_id not in self._spaces]
+
+    def space_invites(self) -> list[str]:
+        """Spaces, likewise."""
+        return [room_id for room_id in self._client.invited_rooms if room_id in self._spaces]
 
     def rooms(self) -> list[str]:
         """Rooms this user has joined."""
@@ -275,6 +280,7 @@ class Client:
         if answer.status >= 500:
             raise aiohttp.ClientPayloadError(f"/sync answered {answer.status}")
         self._accepted(response)
+        self._spaces |= _spaces_in(await answer.json())
         async with self._state:
             await self._client.receive_response(response)
             self._receive(response.rooms)
@@ -317,6 +323,17 @@ class Client:
             kind = ServerInTrouble if http is not None and http.status >= 500 else ClientError
             raise kind(f"{self._client.user}: {response}")
         return response
+
+
+def _spaces_in(answer: Mapping[str, Any]) -> set[str]:
+    """Among the invites of a /sync. nio does not tell them from rooms."""
+    invites = answer.get("rooms", {}).get("invite", {})
+    return {
+        room_id
+        for room_id, room in invites.items()
+        for event in room.get("invite_state", {}).get("events", [])
+        if event["type"] == "m.room.create" and event["content"].get("type") == "m.space"
+    }
 
 
 def _nio() -> ModuleType:

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from appservice.ghosts import has_ghost
 from appservice.inbound.message import sent_at
 from appservice.names import Names
 from appservice.readers import Readers
@@ -55,7 +56,10 @@ class InboundMembership:
         elif membership == "join":
             await self._service.came(tx, room.conversation_id, person)
             await self._readers.joined(tx, room, person, str(user), at=at)
-        elif membership in GONE:
+            ghost = self._names.ghost(room.tenant_id, person)
+            if _was(event) != "join" and await has_ghost(tx, ghost):
+                await self._service.came_with_account(tx, room.tenant_id, room.conversation_id, person)
+        elif membership in GONE and event["sender"] != self._names.bot:  # what the bot does, we know
             away = _why(event)
             log.info("member_away", room=room.room_id, user=user, away=away)
             await self._service.went(tx, room.conversation_id, person, away)
@@ -65,7 +69,11 @@ class InboundMembership:
 def _why(event: Mapping[str, Any]) -> Away:
     if event["sender"] != event["state_key"]:
         return "removed"
+    return "declined" if _was(event) == "invite" else "left"
+
+
+def _was(event: Mapping[str, Any]) -> object:
+    """The membership before."""
     unsigned = event.get("unsigned")
     before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
-    was_invited = isinstance(before, dict) and before.get("membership") == "invite"
-    return "declined" if was_invited else "left"
+    return before.get("membership") if isinstance(before, dict) else None

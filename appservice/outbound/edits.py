@@ -9,6 +9,7 @@ import structlog
 from appservice.encryption.outbound_sessions import Encryptor
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import PREVIEW, Timeline
 from appservice.room_map import room_of
 from bridge.core.ids import MessageId
@@ -30,6 +31,7 @@ class Edits:
         database: Database,
         names: Names,
         timeline: Timeline,
+        rooms: Rooms,
         encryptor: Encryptor,
         changes: MessageChanges,
         message_store: MessageStore,
@@ -39,6 +41,7 @@ class Edits:
         self._database = database
         self._names = names
         self._timeline = timeline
+        self._rooms = rooms
         self._encryptor = encryptor
         self._changes = changes
         self._message_store = message_store
@@ -60,22 +63,24 @@ class Edits:
             # It never came into the room, or has been deleted since.
             return await self._nothing_to_tell(item)
         said_now = dataclasses.replace(message, text=text or "", html=edit.html, mentions=edit.mentions)
-        speaker, prefix = await self._voice(message)
+        now, prefix = await self._timeline.voice(message)
+        # An edit by anybody else is none, and the person may have got an account since.
+        speaker = message.origin_sender or now
+        prefix = prefix if speaker == self._names.bot else ""
+        returns = speaker not in (now, self._names.bot)
         async with decided():
+            if returns:  # their ghost has left, and comes back for this
+                await self._rooms.seat(room.room_id, speaker)
             event_id = await self._timeline.send(
                 item, room.room_id, speaker, lambda: self._content(speaker, said_now, prefix, original)
             )
+            if returns:
+                await self._rooms.put_out(room.room_id, speaker)
         async with self._database.transaction() as tx:
             await self._changes.edit_sent(tx, edit.edit_id, origin_id=event_id)
             await self._outbox.finish(tx, item)
         log.info("edit_sent", message=message.message_id, event_id=event_id)
         return None
-
-    async def _voice(self, message: Message) -> tuple[str, str]:
-        """Whoever said it: an edit by anybody else is none, and the person may have got an account since."""
-        now, prefix = await self._timeline.voice(message)
-        speaker = message.origin_sender or now
-        return speaker, prefix if speaker == self._names.bot else ""
 
     async def _content(self, speaker: str, message: Message, prefix: str, original: str) -> dict[str, Any]:
         """Spec: client-server API, "Event replacements". For clients that know no edits there is `body`."""

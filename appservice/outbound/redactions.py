@@ -1,11 +1,12 @@
 """Deletions that were made on our side, into the room. A redaction is not encrypted: it says nothing but what goes."""
 
 import json
+from collections.abc import Sequence
 
 import structlog
 
 from appservice.encryption.own_devices import OwnDevices
-from appservice.homeserver import Homeserver
+from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.room_map import room_of
@@ -59,10 +60,21 @@ class Redactions:
         speaker = message.origin_sender or self._names.bot
         if not self._names.is_ours(speaker):
             speaker = self._names.bot  # on behalf of somebody for whom we cannot speak
-        device = await self._own_devices.ensure(speaker)
         edits = await self._edit_store.origin_ids(self._database, message.message_id)
-        # The message first, and its id is the item's: the homeserver tells transactions apart by that alone.
-        await self._homeserver.redact(speaker, device, room.room_id, message.origin_id, item.id)
-        for number, event_id in enumerate(edits, start=1):
-            await self._homeserver.redact(speaker, device, room.room_id, event_id, f"{item.id}.{number}")
+        try:
+            await self._redact_as(speaker, item, room.room_id, message.origin_id, edits)
+        except HomeserverRefused as refusal:
+            if refusal.status != 403 or speaker == self._names.bot:
+                raise
+            # A ghost that has left, or may not write any more since the conversation was closed.
+            await self._redact_as(self._names.bot, item, room.room_id, message.origin_id, edits)
         log.info("message_redacted", message=message.message_id, edits=len(edits))
+
+    async def _redact_as(
+        self, speaker: str, item: Item, room_id: str, event_id: str, edits: Sequence[str]
+    ) -> None:
+        device = await self._own_devices.ensure(speaker)
+        # The message first, and its id is the item's: the homeserver tells transactions apart by that alone.
+        await self._homeserver.redact(speaker, device, room_id, event_id, item.id)
+        for number, edit in enumerate(edits, start=1):
+            await self._homeserver.redact(speaker, device, room_id, edit, f"{item.id}.{number}")

@@ -6,7 +6,7 @@ alias before the state: a room found that way is adopted only if it is whole, an
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from appservice.outbound.decisions import decided
 from appservice.readers import Readers
 from appservice.room_map import Room, remember_room, room_of
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.rules import is_kept_out
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -51,6 +52,8 @@ POWER_LEVELS = {
     "events": {"m.room.pinned_events": OWNER},
     "notifications": {"room": OWNER},
 }
+NOBODY_WRITES = 75
+"""Above everybody but the bot, which stands above all levels."""
 MOST_INVITES = 8
 """Attempts at an invite that the homeserver itself says it cannot pass on: about 20 s."""
 MOST_ATTEMPTS = 3
@@ -77,6 +80,21 @@ def room_body(*, alias: str, name: str, topic: str, power_levels: Mapping[str, A
             {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
             {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
         ],
+    }
+
+
+def levels_of(
+    conversation: Conversation, people: Sequence[Member], address: Callable[[Participant], str]
+) -> dict[str, Any]:
+    """The room's power levels: who closed a conversation has made its room read-only."""
+    owners = [
+        one.participant
+        for one in people
+        if one.standing != "member" and one.away is None and not is_kept_out(conversation, one.role)
+    ]
+    return POWER_LEVELS | {
+        "events_default": NOBODY_WRITES if conversation.is_read_only else POWER_LEVELS["events_default"],
+        "users": {address(owner): OWNER for owner in owners},
     }
 
 
@@ -118,6 +136,7 @@ class Rooms:
             await remember_room(
                 tx, Room(room_id, conversation.tenant_id, conversation.conversation_id), self._clock
             )
+            await self._service.ready(tx, conversation)
             await self._outbox.finish(tx, item)
         log.info("room_made", conversation=conversation.conversation_id, room=room_id)
 
@@ -129,6 +148,13 @@ class Rooms:
         room = await room_of(self._database, conversation.conversation_id)
         if person is None or room is None:
             raise Fail("the conversation has no room")
+        member = await self._conversations.member(
+            self._database, conversation.conversation_id, participant_id
+        )
+        if member is None or member.away == "left" or is_kept_out(conversation, member.role):
+            async with self._database.transaction() as tx:
+                await self._outbox.finish(tx, item)  # something has come between
+            return
         if person.mxid is not None and self._names.is_ours(person.mxid):
             raise Fail(
                 f"{person.mxid} is one of the bridge's own users; give the person's own Matrix id, or none"
@@ -140,9 +166,7 @@ class Rooms:
                     await self._readers.to_be_invited(tx, conversation, person, asked_at=item.created_at)
                 await self.invite_account(item, room.room_id, person.mxid)
             else:
-                ghost = await self._ghosts.ensure(person)
-                await self._invite(room.room_id, ghost)
-                await self._homeserver.join(ghost, room.room_id)
+                await self.bring_ghost(room.room_id, person)
         async with self._database.transaction() as tx:
             await self._members.mark_stale(tx, room.room_id)
             await self._outbox.finish(tx, item)
@@ -176,7 +200,7 @@ class Rooms:
                     if refusal.errcode != "M_ROOM_IN_USE":
                         raise
                     continue
-            if await self._becomes_whole(found):
+            if await self._becomes_whole(found, body):
                 return found
             log.warning("room_half_made", conversation=conversation_id, room=found)
             await self._homeserver.delete_alias(self._names.bot, alias)
@@ -184,25 +208,24 @@ class Rooms:
 
     def creation(self, conversation: Conversation, people: list[Member]) -> dict[str, Any]:
         """The body of `POST /createRoom`. Names and topic are readable by servers: people only, no details."""
-        owners = [person.participant for person in people if person.role == "host"]
         return room_body(
             alias=self._names.alias_localpart(conversation.conversation_id),
             name=conversation.title,
             topic=TOPIC,
-            power_levels=POWER_LEVELS | {"users": {self._address(owner): OWNER for owner in owners}},
+            power_levels=levels_of(conversation, people, self.address),
         )
 
-    def _address(self, person: Participant) -> str:
+    def address(self, person: Participant) -> str:
         return person.mxid or self._names.ghost(person.tenant_id, person.participant_id)
 
-    async def _becomes_whole(self, room_id: str) -> bool:
+    async def _becomes_whole(self, room_id: str, body: Mapping[str, Any]) -> bool:
         for _ in range(WHOLE_LOOKS - 1):
-            if await self._is_whole(room_id):
+            if await self._is_whole(room_id, body):
                 return True
             await asyncio.sleep(WHOLE_PAUSE)
-        return await self._is_whole(room_id)
+        return await self._is_whole(room_id, body)
 
-    async def _is_whole(self, room_id: str) -> bool:
+    async def _is_whole(self, room_id: str, body: Mapping[str, Any]) -> bool:
         try:
             events = await self._homeserver.state(self._names.bot, room_id)
         except HomeserverRefused:
@@ -214,16 +237,38 @@ class Rooms:
             return found
 
         levels = content("m.room.power_levels")
+        is_space = "type" in body.get("creation_content", {})
         return (
             state.get(("m.room.create", ""), {}).get("sender") == self._names.bot
+            and content("m.room.create").get("type") == body.get("creation_content", {}).get("type")
             and content("m.room.member", self._names.bot).get("membership") == "join"
-            and content("m.room.encryption").get("algorithm") == ENCRYPTION["algorithm"]
+            and (is_space or content("m.room.encryption").get("algorithm") == ENCRYPTION["algorithm"])
             and content("m.room.history_visibility") == HISTORY
             and content("m.room.join_rules").get("join_rule") == "invite"
             and all(
                 levels.get(key) == POWER_LEVELS[key] for key in ("state_default", "invite", "kick", "ban")
             )
         )
+
+    async def bring_ghost(self, room_id: str, person: Participant) -> None:
+        await self.seat(room_id, await self._ghosts.ensure(person))
+
+    async def seat(self, room_id: str, ghost: str) -> None:
+        await self._invite(room_id, ghost)
+        await self._homeserver.join(ghost, room_id)
+
+    async def put_out(self, room_id: str, user_id: str) -> None:
+        """Whoever is not there is what we want."""
+        try:
+            if self._names.is_ours(user_id):
+                await self._homeserver.leave(user_id, room_id)
+            else:
+                await self._homeserver.kick(self._names.bot, room_id, user_id)
+        except HomeserverRefused as refusal:
+            if refusal.status not in (403, 404):
+                raise
+            if user_id in await self._homeserver.members(self._names.bot, room_id):
+                raise
 
     async def invite_account(self, item: Item, room_id: str, user_id: str) -> None:
         """The rest of the conversation does not wait for ever for a server that may not even exist."""

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 from bridge.bookings.model import Booking, Total
+from bridge.conversations.change_store import LINK_BOOKING
 from bridge.conversations.model import Conversation
 from bridge.core.clock import Clock
 from bridge.core.ids import BookingId
@@ -50,6 +51,9 @@ class BookingStore:
             booking.status,
             sealed,
             self._clock.now(),
+        )
+        await tx.execute(
+            LINK_BOOKING, conversation.tenant_id, conversation.conversation_id, booking.booking_id
         )
 
     async def of_conversation(self, reader: Reader, conversation: Conversation) -> list[Booking]:

@@ -6,41 +6,46 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from bridge.conversations.access import Access, member_of
-from bridge.conversations.model import Status
+from bridge.conversations.listing import Filter, newest
+from bridge.conversations.model import Status, Type
 from bridge.conversations.service import Conversations
-from bridge.conversations.store import ConversationStore, Filter
+from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationPage, ConversationView, ConversationViews
 from bridge.core.caller import EVERYBODY, STAFF, Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ConversationId, ParticipantId, PartyId, VendorId
+from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, VendorId
 from bridge.participants.input import Party, Vendor
-from bridge.participants.rules import acting_as_somebody
+from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Transaction
-from bridge.web.fields import Data, Id
+from bridge.web.fields import Data, Flag, Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import Cursor, Cursors, Limit
 
 PATH = "/api/v1/conversations"
+SIBLINGS = ("inquiries", "groups", "support", "unread")
+"""What is no conversation's id, but a path of its own."""
 PAGE = 20
+NOBODY = ParticipantId("")
+"""No participant's id."""
 
 _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="conversations of a page")
+_STATUS = Field(description="left out: any but `archived`")
+_WHOSE = Field(description="those in which this participant takes part; a person may ask for their own only")
 _FLAG = Field(description="whether the participant has something unread in them")
-
-
-def _flag(text: object) -> object:
-    """In a query, strictly: `true` or `false`."""
-    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
+_OF_WHOSE = Field(
+    description="by the settings of the person who asks, or of `participant_id`; else it finds nothing"
+)
 
 
 class NewConversation(Data):
     """People are told apart by `id`; what is known of them already is brought up to date."""
 
     party: Party
-    vendor: Vendor
+    vendor: Annotated[Vendor | None, Field(description="left out: the party's own, with Festimo")] = None
 
 
 class OneConversation(Data):
@@ -48,33 +53,32 @@ class OneConversation(Data):
 
 
 class ListOfConversations(Data):
-    status: Status | None = None
+    type: Type | None = None
+    status: Annotated[Status | None, _STATUS] = None
     party_id: Id | None = None
     vendor_id: Id | None = None
-    has_unread: Annotated[bool | None, BeforeValidator(_flag), _FLAG] = None
-    participant_id: Annotated[
-        Id | None,
-        Field(
-            description="who takes part in them, and for whom `has_unread` is asked; a person may leave it out"
-        ),
-    ] = None
+    booking_id: Id | None = None
+    event_id: Id | None = None
+    participant_id: Annotated[Id | None, _WHOSE] = None
+    has_unread: Annotated[Flag | None, _FLAG] = None
+    is_pinned: Annotated[Flag | None, _OF_WHOSE] = None
+    is_muted: Annotated[Flag | None, _OF_WHOSE] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
 
 class ListOfParty(Data):
     party_id: Id
-    status: Status | None = None
+    status: Annotated[Status | None, _STATUS] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[Limit, _LIMIT] = PAGE
 
 
 _ID = "$response.body#/conversation_id"
-_LINKS = {
+LINKS = {
     "getConversation": {"conversation_id": _ID},
     "listMessages": {"conversation_id": _ID},
     "postMessage": {"conversation_id": _ID},
-    "listConversationsOfParty": {"party_id": "$response.body#/party_id"},
 }
 
 OPEN = Operation(
@@ -91,7 +95,7 @@ OPEN = Operation(
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
     roles=STAFF,
-    links=_LINKS,
+    links=LINKS | {"listConversationsOfParty": {"party_id": "$response.body#/party_id"}},
 )
 LIST = Operation(
     method="GET",
@@ -116,8 +120,8 @@ GET = Operation(
     body=Nothing,
     answers={HTTPStatus.OK: Says("The conversation.", ConversationView)},
     refusals=("not_found",),
+    siblings=SIBLINGS,
     roles=EVERYBODY,
-    siblings=("unread",),
 )
 LIST_OF_PARTY = Operation(
     method="GET",
@@ -167,7 +171,7 @@ class ConversationsApi:
             party_id=PartyId(new.party.id),
             party_title=new.party.title,
             hosts=[host.participant(caller.tenant_id) for host in new.party.hosts],
-            vendor=new.vendor.participant(caller.tenant_id),
+            vendor=None if new.vendor is None else new.vendor.participant(caller.tenant_id),
         )
         stored = await self._store.find(tx, caller.tenant_id, conversation.conversation_id)
         assert stored is not None
@@ -178,55 +182,49 @@ class ConversationsApi:
 
     async def get(self, caller: Caller, asked: OneConversation) -> Answer:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
-        (view,) = await self._views.of(self._database, [stored], asked_by=caller.participant_id)
+        (view,) = await self._views.of(self._database, [stored], person=member_of(caller))
         return answer(view)
 
     async def list(self, caller: Caller, asked: ListOfConversations) -> Answer:
+        act = acting if asked.has_unread is None else acting_as_somebody
+        person = act(caller, asked.participant_id, field="participant_id")
+        if person is None and (asked.is_pinned, asked.is_muted) != (None, None):
+            person = NOBODY
         wanted = Filter(
+            type=asked.type,
             status=asked.status,
             party_id=None if asked.party_id is None else PartyId(asked.party_id),
             vendor_id=None if asked.vendor_id is None else VendorId(asked.vendor_id),
+            booking_id=None if asked.booking_id is None else BookingId(asked.booking_id),
+            event_id=asked.event_id,
+            member=person,
             has_unread=asked.has_unread,
-            reader=self._reader(caller, asked),
-            member=member_of(caller),
+            is_pinned=asked.is_pinned,
+            is_muted=asked.is_muted,
         )
         return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
-    def _reader(self, caller: Caller, asked: ListOfConversations) -> ParticipantId | None:
-        if asked.has_unread is None and asked.participant_id is None:
-            return None
-        return acting_as_somebody(caller, asked.participant_id, field="participant_id")
-
     async def list_of_party(self, caller: Caller, asked: ListOfParty) -> Answer:
-        everything = Filter(party_id=PartyId(asked.party_id), member=member_of(caller))
-        if not await self._store.newest(self._database, caller.tenant_id, everything, before=None, limit=1):
+        wanted = Filter(status=asked.status, party_id=PartyId(asked.party_id), member=member_of(caller))
+        everything = replace(wanted, status=None, archive=True)
+        if not await newest(self._database, caller.tenant_id, everything, before=None, limit=1):
             raise NotFound(
                 "No party with this id has a conversation. Open one, or check the id.", field="party_id"
             )
-        wanted = replace(everything, status=asked.status)
         return await self._page(caller, wanted, cursor=asked.cursor, limit=asked.limit)
 
     async def _page(self, caller: Caller, wanted: Filter, *, cursor: str | None, limit: int) -> Answer:
         tenant_id = caller.tenant_id
-        this_list = (
-            "conversations",
-            tenant_id,
-            wanted.status,
-            wanted.party_id,
-            wanted.vendor_id,
-            wanted.member,
-            wanted.reader,
-            None if wanted.has_unread is None else str(wanted.has_unread),
-        )
+        this_list = ("conversations", tenant_id, *wanted.identity())
         before = None
         if cursor is not None:
             created_at, conversation_id = self._cursors.place(cursor, of=this_list, field="cursor")
             before = (int(created_at), str(conversation_id))
-        found = await self._store.newest(self._database, tenant_id, wanted, before=before, limit=limit + 1)
+        found = await newest(self._database, tenant_id, wanted, before=before, limit=limit + 1)
         shown = found[:limit]
         next_cursor = None
         if len(found) > limit:
             last = shown[-1].conversation
             next_cursor = self._cursors.at((last.created_at, last.conversation_id), of=this_list)
-        views = await self._views.of(self._database, shown, asked_by=caller.participant_id)
+        views = await self._views.of(self._database, shown, person=wanted.member)
         return answer(ConversationPage(conversations=views, next_cursor=next_cursor))

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from bridge.conversations.model import Status
 from bridge.core.events import Event
-from bridge.core.ids import ParticipantId
+from bridge.core.ids import ParticipantId, PartyId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,5 +13,53 @@ class ConversationOpened(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationStatusChanged(Event):
+    """Somebody closed, reopened, archived, ... it. Read the conversation for what it is now."""
+
+    before: Status
+    status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationChanged(Event):
+    """What everybody sees of it (its title), or who may do what in it. Read it for what it is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationDeleted(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantAdded(Event):
     participant_id: ParticipantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantLeft(Event):
+    """They asked us to leave; who leaves in their own client has left already."""
+
+    participant_id: ParticipantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantCame(Event):
+    """They are there with their own account: nobody needs to speak for them any more."""
+
+    participant_id: ParticipantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUnlinked(Event):
+    """`address` is theirs no more."""
+
+    participant_id: ParticipantId
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyListChanged(Event):
+    """Which conversations of a party are open, or who is to see that. `conversation_id` is the list's own id: what
+    happens to one list happens in order."""
+
+    party_id: PartyId

@@ -4,8 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.core.ids import ConversationId, ParticipantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.storage.database import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class LastMessage:
+    """`text`: nothing, where it was deleted."""
+
+    message_id: MessageId
+    sender_id: ParticipantId | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +23,7 @@ class Figures:
 
     message_count: int
     last_message_at: int
+    last: LastMessage | None = None
 
 
 class MessageFigures(Protocol):

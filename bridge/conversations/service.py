@@ -1,10 +1,18 @@
 """Open a conversation: get it or create it, and see that everybody is in it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bridge.conversations import rules
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
-from bridge.conversations.model import Away, Conversation, Role
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.events import (
+    ConversationChanged,
+    ConversationOpened,
+    ParticipantAdded,
+    ParticipantCame,
+)
+from bridge.conversations.model import Away, Conversation, Role, Standing
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId, new_id
@@ -16,6 +24,15 @@ from bridge.storage.database import Transaction
 _Place = tuple[ConversationId, ParticipantId]
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who is to take part, as what, and what they may do."""
+
+    participant: Participant
+    role: Role
+    standing: Standing = "member"
+
+
 class Conversations:
     def __init__(
         self, store: ConversationStore, participants: ParticipantStore, outbox: Outbox, clock: Clock
@@ -24,16 +41,18 @@ class Conversations:
         self._participants = participants
         self._outbox = outbox
         self._clock = clock
+        self._lists = PartyLists(outbox)
+        self._accounts = Accounts(store, participants, self._lists, outbox)
 
     async def open(
         self,
         tx: Transaction,
         *,
         tenant_id: TenantId,
-        party_id: PartyId,
+        party_id: PartyId | None,
         party_title: str,
         hosts: Sequence[Participant],
-        vendor: Participant,
+        vendor: Participant | None,
         bring_back: bool = True,
     ) -> Conversation:
         """Return the party's conversation with the vendor; made if there is none. Missing people are added.
@@ -56,45 +75,95 @@ class Conversations:
         tx: Transaction,
         *,
         tenant_id: TenantId,
-        party_id: PartyId,
+        party_id: PartyId | None,
         party_title: str,
         hosts: Sequence[Participant],
-        vendor: Participant,
+        vendor: Participant | None,
         bring_back: bool = True,
     ) -> tuple[Conversation, bool]:
-        """As `open`, and whether it was made."""
-        vendor_id = VendorId(vendor.participant_id)
+        """As `open`, and whether it was made.
+
+        Without a vendor it is the party's own; without a party the first host asks the vendor directly.
+        """
+        vendor_id = None if vendor is None else VendorId(vendor.participant_id)
+        asked_by = hosts[0].participant_id if party_id is None else None
         conversation = Conversation(
             tenant_id=tenant_id,
             conversation_id=ConversationId(new_id()),
             party_id=party_id,
             vendor_id=vendor_id,
-            title=rules.title(party_title, vendor.name),
+            title=party_title[: rules.LONGEST_TITLE]
+            if vendor is None
+            else rules.title(party_title, vendor.name),
             status="active",
             created_at=self._clock.now(),
         )
-        made = await self._store.insert(tx, conversation)
+        made = await self._store.insert(tx, conversation, asked_by=asked_by)
         if not made:
-            known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id)
+            known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id, asked_by=asked_by)
             assert known is not None
             conversation = known
-        again = await self._store.clear_failure(tx, conversation.conversation_id)
+        elif party_id is not None:
+            await self._lists.ensure(tx, tenant_id, party_id, title=party_title)
+        people = [Newcomer(host, "host", "owner") for host in hosts]
+        if vendor is not None:
+            people.append(Newcomer(vendor, "vendor"))
+        await self._see_to(tx, conversation, people, made=made, bring_back=bring_back)
+        return conversation, made
+
+    async def make(self, tx: Transaction, conversation: Conversation, people: Sequence[Newcomer]) -> None:
+        """A group or support conversation, of which there may be any number."""
+        await self._store.insert(tx, conversation)
+        if conversation.party_id is not None:
+            await self._lists.ensure(
+                tx, conversation.tenant_id, conversation.party_id, title=conversation.title
+            )
+        await self._see_to(tx, conversation, people, made=True, bring_back=True)
+
+    async def add(self, tx: Transaction, conversation: Conversation, people: Sequence[Newcomer]) -> None:
+        await self._see_to(tx, conversation, people, made=False, bring_back=True)
+
+    async def _see_to(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        people: Sequence[Newcomer],
+        *,
+        made: bool,
+        bring_back: bool,
+    ) -> None:
+        """That it can be used, and that everybody is in it."""
+        here = conversation.conversation_id
+        again = await self._store.clear_failure(tx, here)
         if made or again:
-            opened = ConversationOpened(tenant_id=tenant_id, conversation_id=conversation.conversation_id)
+            opened = ConversationOpened(tenant_id=conversation.tenant_id, conversation_id=here)
             await self._outbox.record(tx, opened)
         wanted: list[_Place] = []
         if again:  # a new room: everybody has to come in
-            members = await self._store.members(tx, conversation.conversation_id)
-            wanted += [(conversation.conversation_id, m.participant.participant_id) for m in members]
-        for host in hosts:
-            wanted += await self._add(tx, conversation, host, "host", bring_back=bring_back)
-        wanted += await self._add(tx, conversation, vendor, "vendor", bring_back=bring_back)
-        for conversation_id, participant_id in dict.fromkeys(wanted):
+            members = await self._store.members(tx, here)
+            wanted += [(here, m.participant.participant_id) for m in members if m.away is None]
+        for newcomer in people:
+            wanted += await self._add(tx, conversation, newcomer, bring_back=bring_back)
+        wanted = list(dict.fromkeys(wanted))
+        for conversation_id, participant_id in wanted:
             added = ParticipantAdded(
-                tenant_id=tenant_id, conversation_id=conversation_id, participant_id=participant_id
+                tenant_id=conversation.tenant_id,
+                conversation_id=conversation_id,
+                participant_id=participant_id,
             )
             await self._outbox.record(tx, added)
-        return conversation, made
+        # What a new conversation begins with, it knows of already.
+        for conversation_id in dict.fromkeys(place for place, _ in wanted):
+            if not made or conversation_id != here:
+                await self._outbox.record(
+                    tx, ConversationChanged(tenant_id=conversation.tenant_id, conversation_id=conversation_id)
+                )
+        if wanted and not made:
+            await self._lists.changed(tx, conversation)
+
+    async def ready(self, tx: Transaction, conversation: Conversation) -> None:
+        """It can be used from now on."""
+        await self._lists.changed(tx, conversation)
 
     async def not_opened(self, tx: Transaction, conversation_id: ConversationId, *, reason: str) -> None:
         """Nobody can be reached in it so far; the next `open` tries again."""
@@ -126,25 +195,34 @@ class Conversations:
     ) -> None:
         await self._store.set_there(tx, conversation_id, participant_id)
 
-    async def _add(
+    async def came_with_account(
         self,
         tx: Transaction,
-        conversation: Conversation,
-        participant: Participant,
-        role: Role,
-        *,
-        bring_back: bool,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+    ) -> None:
+        """They are there themselves: nobody has to speak for them."""
+        came = ParticipantCame(
+            tenant_id=tenant_id, conversation_id=conversation_id, participant_id=participant_id
+        )
+        await self._outbox.record(tx, came)
+
+    async def _add(
+        self, tx: Transaction, conversation: Conversation, newcomer: Newcomer, *, bring_back: bool
     ) -> list[_Place]:
         """Return who has to be brought in where."""
+        participant = newcomer.participant
         here, person = conversation.conversation_id, participant.participant_id
         known = await self._participants.get(tx, participant.tenant_id, person)
         await self._participants.put(tx, participant)
-        new = await self._store.add_member(tx, conversation, person, role)
+        new = await self._store.add_member(
+            tx, conversation, person, newcomer.role, standing=newcomer.standing
+        )
         failed = await self._store.clear_member_failure(tx, here, person)
         returns = bring_back and await self._store.clear_away(tx, here, person)
         wanted = [(here, person)] if new or failed or returns else []
         if known is not None and participant.mxid not in (None, known.mxid):
             # Wherever they take part, they can be invited now.
-            everywhere = await self._store.of_participant(tx, participant.tenant_id, person)
-            wanted += [(conversation_id, person) for conversation_id in everywhere]
+            wanted += [(place, person) for place in await self._accounts.changed(tx, known)]
         return wanted

@@ -4,24 +4,26 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.conversations.model import Away, Conversation, Member, Role, Status
+from bridge.conversations.model import Away, Conversation, Member, Role, Standing
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.participants.store import participant_of
-from bridge.storage.database import Reader, Row, Transaction, Value
+from bridge.storage.database import Reader, Row, Transaction
 
-_COLUMNS = "tenant_id, conversation_id, party_id, vendor_id, title, status, created_at"
-INSERT = f"""
-INSERT INTO conversations ({_COLUMNS}, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-ON CONFLICT (tenant_id, party_id, vendor_id) DO NOTHING
+COLUMNS = """tenant_id, conversation_id, party_id, vendor_id, title, status, created_at, type, priority, event_id,
+    lead_id, service_type, closed_at, archived_at, deleted_at, blocked_side"""
+INSERT = """
+INSERT INTO conversations (tenant_id, conversation_id, party_id, vendor_id, title, status, created_at, updated_at, type,
+    key_party, key_vendor) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
+ON CONFLICT (tenant_id, key_party, key_vendor) DO NOTHING
 """
-SELECT = f"SELECT {_COLUMNS} FROM conversations WHERE conversation_id = $1"
+SELECT = f"SELECT {COLUMNS} FROM conversations WHERE conversation_id = $1"
 SELECT_OF_PAIR = f"""
-SELECT {_COLUMNS} FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND vendor_id = $3
+SELECT {COLUMNS} FROM conversations WHERE tenant_id = $1 AND key_party = $2 AND key_vendor = $3
 """
 INSERT_MEMBER = """
-INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, joined_at)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conversation_id, participant_id) DO NOTHING
+INSERT INTO conversation_members (tenant_id, conversation_id, participant_id, role, standing, joined_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (conversation_id, participant_id) DO NOTHING
 """
 SET_FAILURE = "UPDATE conversations SET failure = $2 WHERE conversation_id = $1"
 CLEAR_FAILURE = "UPDATE conversations SET failure = NULL WHERE conversation_id = $1 AND failure IS NOT NULL"
@@ -39,31 +41,32 @@ UPDATE conversation_members SET away = NULL, failure = NULL WHERE conversation_i
 CLEAR_AWAY = """
 UPDATE conversation_members SET away = NULL WHERE conversation_id = $1 AND participant_id = $2 AND away IS NOT NULL
 """
-SELECT_OF_PARTICIPANT = """
-SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 ORDER BY conversation_id
+IS_IN = "away IS NULL"
+"""Of a member: has not declined, left or been removed."""
+SELECT_OF_PARTICIPANT = f"""
+SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 AND {IS_IN}
+ORDER BY conversation_id
 """
 _MEMBERS = """
 SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role,
-    m.away, m.failure
+    m.away, m.failure, m.standing
 FROM conversation_members m JOIN participants p ON p.tenant_id = m.tenant_id AND p.participant_id = m.participant_id
 """
 SELECT_MEMBERS = f"{_MEMBERS} WHERE m.conversation_id = $1 ORDER BY m.joined_at, p.participant_id"
-FIND = f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 AND conversation_id = $2"
-IS_MEMBER = """
-SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
+SELECT_MEMBER = f"{_MEMBERS} WHERE m.conversation_id = $1 AND m.participant_id = $2"
+SELECT_OF_PARTY = f"""
+SELECT {COLUMNS} FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND deleted_at IS NULL
+ORDER BY created_at, conversation_id
 """
-_TAKES_PART = """conversation_id IN (
-    SELECT m.conversation_id FROM conversation_members m LEFT JOIN read_positions r
-        ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
-    WHERE m.tenant_id = $1 AND m.participant_id = {reader} AND m.away IS NULL{more}
-)"""
-_SOMETHING_UNREAD = """EXISTS (
-    SELECT 1 FROM messages u WHERE u.conversation_id = m.conversation_id
-        AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
-        AND u.status = 'sent' AND u.deleted_at IS NULL AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
-)"""
-_MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
-"""By whether they are to have something unread there."""
+FIND = f"""
+SELECT {COLUMNS}, updated_at FROM conversations WHERE tenant_id = $1 AND conversation_id = $2 AND deleted_at IS NULL
+"""
+IS_MEMBER = f"""
+SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND {IS_IN}
+"""
+
+NO_ID = "*"
+"""Stands for a party or a vendor that there is none of: no id looks like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +75,17 @@ class Stored:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which conversations of a tenant; None lets all through.
-
-    `member`, `reader`: who takes part in them; `has_unread`: whether the reader has something unread there.
-    """
-
-    status: Status | None = None
-    party_id: PartyId | None = None
-    vendor_id: VendorId | None = None
-    member: ParticipantId | None = None
-    has_unread: bool | None = None
-    reader: ParticipantId | None = None
-
-
 class ConversationStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def insert(self, tx: Transaction, conversation: Conversation) -> bool:
-        """Return False, changing nothing, where the party and the vendor have a conversation already."""
+    async def insert(
+        self, tx: Transaction, conversation: Conversation, *, asked_by: ParticipantId | None = None
+    ) -> bool:
+        """Return False, changing nothing, where the party and the vendor have a conversation already.
+
+        `asked_by`: who asks a vendor without a party; they are told apart by that.
+        """
         added = await tx.execute(
             INSERT,
             conversation.tenant_id,
@@ -102,19 +95,38 @@ class ConversationStore:
             conversation.title,
             conversation.status,
             conversation.created_at,
+            conversation.type,
+            *(
+                _pair(conversation.party_id, conversation.vendor_id, asked_by=asked_by)
+                if conversation.type == "direct"
+                else (f"conversation/{conversation.conversation_id}", NO_ID)
+            ),
         )
         return bool(added)
 
     async def get(self, reader: Reader, conversation_id: ConversationId) -> Conversation | None:
-        return _conversation(await reader.fetch_one(SELECT, conversation_id))
+        return conversation_of(await reader.fetch_one(SELECT, conversation_id))
 
     async def of_pair(
-        self, reader: Reader, tenant_id: TenantId, party_id: PartyId, vendor_id: VendorId
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        party_id: PartyId | None,
+        vendor_id: VendorId | None,
+        *,
+        asked_by: ParticipantId | None = None,
     ) -> Conversation | None:
-        return _conversation(await reader.fetch_one(SELECT_OF_PAIR, tenant_id, party_id, vendor_id))
+        pair = _pair(party_id, vendor_id, asked_by=asked_by)
+        return conversation_of(await reader.fetch_one(SELECT_OF_PAIR, tenant_id, *pair))
 
     async def add_member(
-        self, tx: Transaction, conversation: Conversation, participant_id: ParticipantId, role: Role
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        participant_id: ParticipantId,
+        role: Role,
+        *,
+        standing: Standing,
     ) -> bool:
         added = await tx.execute(
             INSERT_MEMBER,
@@ -122,6 +134,7 @@ class ConversationStore:
             conversation.conversation_id,
             participant_id,
             role,
+            standing,
             self._clock.now(),
         )
         return bool(added)
@@ -165,6 +178,7 @@ class ConversationStore:
     async def of_participant(
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[ConversationId]:
+        """Those in which they take part."""
         rows = await reader.fetch(SELECT_OF_PARTICIPANT, tenant_id, participant_id)
         return [ConversationId(row["conversation_id"]) for row in rows]
 
@@ -172,6 +186,17 @@ class ConversationStore:
         """In the order in which they came in."""
         rows = await reader.fetch(SELECT_MEMBERS, conversation_id)
         return [_member(row) for row in rows]
+
+    async def member(
+        self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> Member | None:
+        row = await reader.fetch_one(SELECT_MEMBER, conversation_id, participant_id)
+        return None if row is None else _member(row)
+
+    async def of_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> list[Conversation]:
+        """All that are not deleted."""
+        found = [conversation_of(row) for row in await reader.fetch(SELECT_OF_PARTY, tenant_id, party_id)]
+        return [conversation for conversation in found if conversation is not None]
 
     async def members_of(
         self, reader: Reader, conversation_ids: Sequence[ConversationId]
@@ -190,7 +215,7 @@ class ConversationStore:
     ) -> Stored | None:
         """None where it is another tenant's, too."""
         row = await reader.fetch_one(FIND, tenant_id, conversation_id)
-        return None if row is None else _stored(row)
+        return None if row is None else stored_of(row)
 
     async def is_member(
         self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
@@ -198,59 +223,44 @@ class ConversationStore:
         """Not who declined, left or was removed."""
         return await reader.fetch_value(IS_MEMBER, conversation_id, participant_id) is not None
 
-    async def newest(
-        self,
-        reader: Reader,
-        tenant_id: TenantId,
-        wanted: Filter,
-        *,
-        before: tuple[int, str] | None,
-        limit: int,
-    ) -> list[Stored]:
-        """Newest first. `before`: when the last one seen was made, and its id."""
-        conditions = ["tenant_id = $1"]
-        args: list[Value] = [tenant_id, limit]
-        for column in ("status", "party_id", "vendor_id"):
-            value = getattr(wanted, column)
-            if value is not None:
-                args.append(value)
-                conditions.append(f"{column} = ${len(args)}")
-        if wanted.member is not None:
-            args.append(wanted.member)
-            conditions.append(_TAKES_PART.format(reader=f"${len(args)}", more=""))
-        if wanted.reader is not None:
-            args.append(wanted.reader)
-            more = _MORE[wanted.has_unread]
-            conditions.append(_TAKES_PART.format(reader=f"${len(args)}", more=more))
-        if before is not None:
-            args += before
-            conditions.append(f"(created_at, conversation_id) < (${len(args) - 1}, ${len(args)})")
-        sql = (
-            f"SELECT {_COLUMNS}, updated_at FROM conversations WHERE {' AND '.join(conditions)}"
-            " ORDER BY created_at DESC, conversation_id DESC LIMIT $2"
-        )
-        return [_stored(row) for row in await reader.fetch(sql, *args)]
 
-
-def _stored(row: Row) -> Stored:
-    conversation = _conversation(row)
+def stored_of(row: Row) -> Stored:
+    conversation = conversation_of(row)
     assert conversation is not None
     return Stored(conversation, row["updated_at"])
 
 
 def _member(row: Row) -> Member:
-    return Member(participant_of(row), row["role"], row["away"], row["failure"])
+    return Member(participant_of(row), row["role"], row["away"], row["failure"], row["standing"])
 
 
-def _conversation(row: Row | None) -> Conversation | None:
+def _pair(
+    party_id: PartyId | None, vendor_id: VendorId | None, *, asked_by: ParticipantId | None
+) -> tuple[str, str]:
+    """What there is one direct conversation for. No id holds a slash."""
+    party = party_id or (f"asked by/{asked_by}" if asked_by else NO_ID)
+    return party, vendor_id or NO_ID
+
+
+def conversation_of(row: Row | None) -> Conversation | None:
     if row is None:
         return None
+    party_id, vendor_id = row["party_id"], row["vendor_id"]
     return Conversation(
         tenant_id=TenantId(row["tenant_id"]),
         conversation_id=ConversationId(row["conversation_id"]),
-        party_id=PartyId(row["party_id"]),
-        vendor_id=VendorId(row["vendor_id"]),
+        party_id=None if party_id is None else PartyId(party_id),
+        vendor_id=None if vendor_id is None else VendorId(vendor_id),
         title=row["title"],
         status=row["status"],
         created_at=row["created_at"],
+        type=row["type"],
+        priority=row["priority"],
+        event_id=row["event_id"],
+        lead_id=row["lead_id"],
+        service_type=row["service_type"],
+        closed_at=row["closed_at"],
+        archived_at=row["archived_at"],
+        deleted_at=row["deleted_at"],
+        blocked_side=row["blocked_side"],
     )

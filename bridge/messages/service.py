@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, new_id
@@ -48,6 +49,7 @@ class Messages:
         rules.check_text(text, max_length=self._max_text_length)
         members = await self._conversations.members(tx, conversation.conversation_id)
         sender = _member(members, sender_id)
+        check_may_write(conversation, sender)
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
         reply = await self._target(tx, conversation, reply_to, field="reply_to")
         thread = await self._target(tx, conversation, thread_id, field="thread_id")
@@ -71,6 +73,7 @@ class Messages:
         rules.check_forward(message)
         members = await self._conversations.members(tx, to.conversation_id)
         sender = _member(members, sender_id)
+        check_may_write(to, sender)
         sender_type = _sender_type(sender)
         return await self._post(
             tx, to, sender, sender_type, "text", message.text, html=message.html, forwarded=True

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from bridge.conversations.ports import Figures
+from bridge.conversations.ports import Figures, LastMessage
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.messages.ports import Index, NoIndex
@@ -37,7 +38,8 @@ SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position < $3 ORD
 _SELECT_AT = f"SELECT {_COLUMNS} FROM messages WHERE position IN ({{places}}) ORDER BY position DESC"
 HAS_BEFORE = "SELECT 1 FROM messages WHERE conversation_id = $1 AND position < $2 LIMIT 1"
 _FIGURES = """
-SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at FROM (
+SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at, m.message_id, m.sender_id, m.content,
+    m.edited_content, m.deleted_at FROM (
     SELECT conversation_id, COUNT(*) AS message_count, MAX(position) AS last_position FROM messages
     WHERE conversation_id IN ({places}) GROUP BY conversation_id
 ) c JOIN messages m ON m.position = c.last_position
@@ -186,7 +188,9 @@ class MessageStore:
         places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
         rows = await reader.fetch(_FIGURES.format(places=places), *conversation_ids)
         return {
-            ConversationId(row["conversation_id"]): Figures(row["message_count"], row["last_message_at"])
+            ConversationId(row["conversation_id"]): Figures(
+                row["message_count"], row["last_message_at"], await self._last(reader, row)
+            )
             for row in rows
         }
 
@@ -201,13 +205,24 @@ class MessageStore:
     async def set_pending(self, tx: Transaction, message_id: MessageId) -> None:
         await tx.execute(SET_PENDING, message_id)
 
-    async def _message(self, reader: Reader, row: Row) -> Message:
+    async def _last(self, reader: Reader, row: Row) -> LastMessage:
+        message_id = MessageId(row["message_id"])
+        text = "" if row["deleted_at"] is not None else (await self._content(reader, row))["text"]
+        return LastMessage(message_id, row["sender_id"], text)
+
+    async def _content(self, reader: Reader, row: Row) -> dict[str, Any]:
+        """What it says now."""
         message_id = MessageId(row["message_id"])
         if row["edited_content"] is None:
             sealed, place = row["content"], content_place(message_id)
         else:
             sealed, place = row["edited_content"], edited_place(message_id)
-        content = json.loads(await self._sealer.open(reader, sealed, place=place))
+        content: dict[str, Any] = json.loads(await self._sealer.open(reader, sealed, place=place))
+        return content
+
+    async def _message(self, reader: Reader, row: Row) -> Message:
+        message_id = MessageId(row["message_id"])
+        content = await self._content(reader, row)
         sender_id = row["sender_id"]
         return Message(
             tenant_id=TenantId(row["tenant_id"]),

@@ -13,6 +13,8 @@ ON CONFLICT (tenant_id, participant_id) DO UPDATE SET name = excluded.name,
     avatar_url = COALESCE(excluded.avatar_url, participants.avatar_url),
     vendor_type = COALESCE(excluded.vendor_type, participants.vendor_type), updated_at = excluded.updated_at
 """
+SET_MXID = "UPDATE participants SET mxid = $3, updated_at = $4 WHERE tenant_id = $1 AND participant_id = $2"
+SELECT_OF_MXID = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND mxid = $2 LIMIT 1"
 SELECT = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND participant_id = $2"
 
 
@@ -32,6 +34,15 @@ class ParticipantStore:
             participant.vendor_type,
             self._clock.now(),
         )
+
+    async def set_mxid(
+        self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId, mxid: str | None
+    ) -> None:
+        await tx.execute(SET_MXID, tenant_id, participant_id, mxid, self._clock.now())
+
+    async def of_mxid(self, reader: Reader, tenant_id: TenantId, mxid: str) -> Participant | None:
+        row = await reader.fetch_one(SELECT_OF_MXID, tenant_id, mxid)
+        return None if row is None else participant_of(row)
 
     async def get(
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId

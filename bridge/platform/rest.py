@@ -7,8 +7,13 @@ from aiohttp import web
 
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
+from bridge.conversations import accounts_api, openings_api
 from bridge.conversations import api as conversations
+from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.ports import RoomIds
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
@@ -54,6 +59,9 @@ from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
+    *openings_api.OPERATIONS,
+    *conversation_changes_api.OPERATIONS,
+    *accounts_api.OPERATIONS,
     *messages.OPERATIONS,
     *search.OPERATIONS,
     *export.OPERATIONS,
@@ -84,6 +92,9 @@ def routes(
     tokens: Tokens,
     conversation_service: Conversations,
     conversation_store: ConversationStore,
+    conversation_changes: ConversationChanges,
+    change_store: ChangeStore,
+    accounts: Accounts,
     message_service: Messages,
     message_changes: MessageChanges,
     message_store: MessageStore,
@@ -107,11 +118,14 @@ def routes(
     message_access = MessageAccess(message_store, access)
     bookmark_store = BookmarkStore(clock)
     message_views = MessageViews(reaction_store, PinStore(), bookmark_store, signals.deliveries)
-    views = ConversationViews(conversation_store, message_store, rooms, signals.unread)
+    views = ConversationViews(conversation_store, change_store, message_store, rooms, signals.unread)
     return [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
+        *openings_api.OpeningsApi(conversation_service, conversation_store, views, clock).routes(toolkit),
+        *conversation_changes_api.ConversationChangesApi(conversation_changes, access, views).routes(toolkit),
+        *accounts_api.AccountsApi(accounts).routes(toolkit),
         *messages.MessagesApi(
             database, message_service, message_changes, message_store, access, message_views, cursors
         ).routes(toolkit),

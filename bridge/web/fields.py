@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from bridge.config.homeserver import SERVER_NAME
 from bridge.config.messages import LONGEST_TEXT
@@ -118,6 +126,14 @@ def visible(not_allowed: str) -> str:
     return f"^[^{not_allowed}]*[^{not_allowed}{INVISIBLE}][^{not_allowed}]*$"
 
 
+def _flag(text: object) -> object:
+    if text not in ("true", "false"):
+        raise ValueError("Must be true or false")
+    return text == "true"
+
+
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+"""In a query."""
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 Name = Annotated[
     str,

@@ -35,6 +35,7 @@ STATUS_BY_CODE = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_yourself": HTTPStatus.FORBIDDEN,
     "not_an_owner": HTTPStatus.FORBIDDEN,
+    "not_allowed": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,

@@ -424,6 +424,22 @@ class FakeHomeserver(Homeserver):
         return self._room(room_id).state
 
     @_call
+    async def set_state(
+        self, user: str, room_id: str, event_type: str, content: Mapping[str, Any], *, state_key: str = ""
+    ) -> None:
+        room = self._room(room_id)
+        event = {"type": event_type, "state_key": state_key, "sender": user, "content": dict(content)}
+        place = (event_type, state_key)
+        room.state = [old for old in room.state if (old["type"], old["state_key"]) != place] + [event]
+        self.log.append(("set_state", user, (room_id, *place)))
+
+    @_call
+    async def kick(self, user: str, room_id: str, other: str) -> None:
+        if self._room(room_id).members.get(other) not in ("join", "invite"):
+            raise refused(403, "M_FORBIDDEN", "not in the room")
+        self.set_membership(room_id, other, "leave")
+
+    @_call
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         members = self._room(room_id).members
         return {who: membership for who, membership in members.items() if membership != "leave"}

@@ -30,7 +30,7 @@ class Admin:
         return cls(synapse.url, access.access_token, session)
 
     async def rooms(self, search: str | None = None) -> list[RoomSeen]:
-        """All rooms, or those with `search` in their name."""
+        """All rooms that are no spaces, or those with `search` in their name."""
         query = {"limit": "10000"} | ({"search_term": search} if search else {})
         answer = await self.get("/_synapse/admin/v1/rooms", query)
         return [
@@ -42,6 +42,7 @@ class Admin:
                 room["joined_local_members"],
             )
             for room in answer["rooms"]
+            if room["room_type"] != "m.space"
         ]
 
     async def delete_room(self, room_id: str) -> None:

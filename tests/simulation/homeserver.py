@@ -174,7 +174,8 @@ class LiveHomeserver(FakeHomeserver):
         room_id = f"!room{len(self.rooms)}"
         self.rooms[room_id] = Room()
         self.aliases[alias] = room_id
-        self.emit(room_id, "m.room.create", user, {"room_version": body["room_version"]}, state_key="")
+        create = {"room_version": body["room_version"], **body.get("creation_content", {})}
+        self.emit(room_id, "m.room.create", user, create, state_key="")
         self.set_membership(room_id, user, "join")
         levels = dict(body["power_level_content_override"])
         self.emit(room_id, "m.room.power_levels", user, levels, state_key="")
@@ -196,6 +197,26 @@ class LiveHomeserver(FakeHomeserver):
     async def state(self, user: str, room_id: str) -> list[Json]:
         self._joined(user, room_id)
         return await super().state(user, room_id)
+
+    async def set_state(
+        self, user: str, room_id: str, event_type: str, content: Mapping[str, Any], *, state_key: str = ""
+    ) -> None:
+        self._joined(user, room_id)
+        known = self.room_state(room_id).get((event_type, state_key))
+        if known is None or known["content"] != content:
+            self.emit(room_id, event_type, user, dict(content), state_key=state_key)
+
+    async def kick(self, user: str, room_id: str, other: str) -> None:
+        self._joined(user, room_id)
+        if self._room(room_id).members.get(other) not in ("join", "invite"):
+            raise refused(403, "M_FORBIDDEN", "not in the room")
+        self.set_membership(room_id, other, "leave", by=user)
+
+    def room_state(self, room_id: str) -> dict[tuple[str, str], Json]:
+        return {(event["type"], event["state_key"]): event for event in self.rooms[room_id].state}
+
+    def is_space(self, room_id: str) -> bool:
+        return "type" in self.room_state(room_id)["m.room.create", ""]["content"]
 
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         self._joined(user, room_id)

@@ -10,7 +10,7 @@ from bridge.festimo.answers import greeting, help_text
 from tests.simulation.faults import CANARY
 from tests.simulation.homeserver import IN_ROOM, DeviceLife, Landed, LiveHomeserver, Membership
 from tests.simulation.people import Phone
-from tests.simulation.world import VENDORS, World
+from tests.simulation.world import BITES, VENDORS, World
 
 FAULTS = ("handler_failed", "request_failed", "sync_not_kept", "sync_answer_odd", "to_device_dropped")
 """Log lines that tell of an error that nobody foresaw."""
@@ -24,6 +24,7 @@ def judge(world: World) -> None:
     _every_message_said_is_taken_in_once(world)
     _no_index_is_used_twice(world)
     _who_is_entitled_reads_and_who_is_not_does_not(world)
+    _the_party_has_one_space(world)
     _nothing_was_given_up(world)
     _nothing_leaks(world)
 
@@ -47,6 +48,18 @@ def _every_posted_message_is_delivered_once_and_in_order(world: World) -> None:
         assert said.count(greeting()) == 1, "one greeting"
         answers += said.count(help_text())
     assert answers == world.commands, "each command has one answer"
+
+
+def _the_party_has_one_space(world: World) -> None:
+    homeserver = world.homeserver
+    (space,) = (room_id for room_id in homeserver.rooms if homeserver.is_space(room_id))
+    state = homeserver.room_state(space)
+    children = {key for (kind, key), event in state.items() if kind == "m.space.child" and event["content"]}
+    assert children == {world.conversation(vendor)[0] for vendor in VENDORS}, "its open conversations"
+    for room_id in children:
+        assert homeserver.room_state(room_id)["m.space.parent", space]["content"]["canonical"]
+    people = {person.user for person in world.people}
+    assert people & homeserver.rooms[space].members.keys() <= people - {BITES}, "its hosts"
 
 
 def _every_message_said_is_taken_in_once(world: World) -> None:

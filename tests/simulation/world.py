@@ -110,8 +110,13 @@ class World:
         return not self._speaking
 
     def rooms_of(self, person: Person, *memberships: str) -> list[str]:
+        """Conversations' and private ones: what is in a space, nobody says anything in."""
         rooms = self.homeserver.rooms.items()
-        return [room_id for room_id, room in rooms if room.members.get(person.user) in memberships]
+        return [
+            room_id
+            for room_id, room in rooms
+            if room.members.get(person.user) in memberships and not self.homeserver.is_space(room_id)
+        ]
 
     # The end
 

@@ -1,5 +1,7 @@
 """What the tests ask for."""
 
+import io
+import json
 from typing import Any
 
 from tests.bridge.api.client import Answer, Api
@@ -18,6 +20,24 @@ async def opened(api: Api, party_id: str = "p-1", vendor_id: str = "v-1") -> str
     answer = await api.post(CONVERSATIONS, pair(party_id, vendor_id))
     assert answer.status in (200, 201), answer.json
     return str(answer.json["conversation_id"])
+
+
+def group(*people: dict[str, Any]) -> dict[str, Any]:
+    return {"title": "Surprise!", "owner": host() | {"role": "host"}, "participants": list(people)}
+
+
+async def group_opened(api: Api, *people: dict[str, Any]) -> str:
+    """The id of a conversation that Anna owns."""
+    answer = await api.post(f"{CONVERSATIONS}/groups", group(*people))
+    assert answer.status == 201, answer.json
+    return str(answer.json["conversation_id"])
+
+
+async def sent_with(api: Api, method: str, path: str, body: object, params: dict[str, str]) -> Answer:
+    """As `Api.send`, with parameters in the query."""
+    data = io.BytesIO(json.dumps(body).encode())
+    headers = {"Content-Type": "application/json"}
+    return await api.request(method, path, data=data, params=params, headers=headers)
 
 
 def messages_of(conversation_id: str) -> str:

@@ -13,8 +13,18 @@ from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
-from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, pair, said
+from tests.bridge.api.requests import (
+    CONVERSATIONS,
+    event_sent,
+    group,
+    group_opened,
+    opened,
+    pair,
+    said,
+    sent_with,
+)
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
+from tests.bridge.platform.sender import host, vendor
 
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path)
@@ -38,9 +48,17 @@ BODIES: dict[str, Any] = {
     "setPresence": {"participant_id": "v-1", "presence": "online"},
     "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
     "forwardMessage": {"sender_id": "u-anna", "conversation_id": "{conversation_id}"},
+    "openInquiry": {"host": host(), "vendor": vendor()},
+    "openGroup": group(),
+    "openSupport": {"title": "Help", "person": host() | {"role": "host"}},
+    "blockConversation": {"side": "vendor"},
+    "addParticipants": {"participants": [host() | {"id": "u-ben", "role": "host"}]},
+    "linkAccount": {"mxid": "@new:example.org"},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
+    "leaveConversation": {"participant_id": "u-anna"},
+    "changeSettings": {"participant_id": "u-anna"},
     "searchConversation": {"q": "Hello"},
     "removeReaction": {"sender_id": "u-anna"},
     "bookmarkMessage": {"participant_id": "u-anna"},
@@ -58,21 +76,22 @@ async def ask(
     """`bodies`: instead of the usual ones. A text "{conversation_id}" in one stands for that id."""
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    query = QUERIES.get(name, {})
-    if method == "POST" or name in {**BODIES, **bodies}:
-        body = json.dumps(bodies.get(name, BODIES.get(name, {})))
+    query, given = QUERIES.get(name, {}), {**BODIES, **bodies}
+    if method == "POST" or name in given:
+        body = json.dumps(given.get(name, {}))
         filled = re.sub(r'"\{(\w+)\}"', lambda match: json.dumps(ids[match[1]]), body)
-        return await api.send(method, path, filled.encode())
+        return await sent_with(api, method, path, json.loads(filled), query)
     return await api.request(method, path, params=query)
 
 
-async def ids_of(sides: Sides, world: World) -> dict[str, str]:
-    """One of our objects of each kind."""
+async def ids_of(sides: Sides, world: World, name: str) -> dict[str, str]:
+    """One of our objects of each kind; what people are added to is a group."""
     conversation_id = await opened(sides.ours)
     message = await said(sides.ours, conversation_id)
     event = await event_sent(sides.ours, SECRETS[OURS])
     return {
-        "conversation_id": conversation_id,
+        "conversation_id": await group_opened(sides.ours) if name == "addParticipants" else conversation_id,
+        "participant_id": "v-1",
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "emoji": "%F0%9F%91%8D",
@@ -99,7 +118,7 @@ async def dead_letter(world: World) -> str:
 
 @pytest.mark.parametrize("name", WITH_IDS)
 async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
-    ids = await ids_of(sides, world)
+    ids = await ids_of(sides, world, name)
     if name == "retryMessage":
         await failed(world, ids["message_id"])
     before = await world.contents()
@@ -187,7 +206,7 @@ async def of_a_tenant_that_left(key: str, world: World) -> str:
 @pytest.mark.parametrize("name", KEYED)
 @pytest.mark.parametrize("spoil", [none, wrong_secret], ids=lambda spoil: spoil.__name__)
 async def test_every_operation_asks_for_a_key(sides: Sides, world: World, name: str, spoil: Spoil) -> None:
-    ids = await ids_of(sides, world)
+    ids = await ids_of(sides, world, name)
     assert sides.ours.key is not None
     stranger = Api(sides.ours.http, await spoil(sides.ours.key, world))
     before = await world.contents()

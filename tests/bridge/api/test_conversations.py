@@ -23,14 +23,27 @@ async def test_a_conversation_is_made_and_then_found(api: Api, world: World) -> 
         "conversation_id": conversation_id,
         "type": "direct",
         "title": "Anna & Ben x Sweet Bites",
+        "subject": None,
+        "description": None,
         "status": "active",
+        "category": None,
+        "tags": [],
+        "priority": "normal",
+        "metadata": {},
         "party_id": "p-1",
         "vendor_id": "v-1",
+        "vendor_type": "caterer",
+        "host_id": "u-anna",
+        "booking_ids": [],
+        "event_id": None,
+        "lead_id": None,
+        "service_type": None,
         "participants": [
             {
                 "participant_id": "u-anna",
                 "name": "Anna",
                 "role": "host",
+                "standing": "owner",
                 "mxid": "@anna:example.org",
                 "unread_count": 0,
             },
@@ -38,14 +51,19 @@ async def test_a_conversation_is_made_and_then_found(api: Api, world: World) -> 
                 "participant_id": "v-1",
                 "name": "Sweet Bites",
                 "role": "vendor",
+                "standing": "member",
                 "mxid": None,
                 "unread_count": 0,
             },
         ],
+        "settings": None,
         "message_count": 0,
+        "last_message": None,
         "last_message_at": None,
         "unread_count": None,
         "room_id": None,
+        "archived_at": None,
+        "closed_at": None,
         "created_at": NOW,
         "updated_at": NOW,
     }
@@ -79,6 +97,12 @@ async def test_the_view_follows_messages_and_the_room(api: Api, world: World) ->
     world.rooms.rooms[ConversationId(conversation_id)] = "!room:example.org"
     view = (await api.get(f"{CONVERSATIONS}/{conversation_id}")).json
     assert (view["message_count"], view["last_message_at"]) == (1, "2027-01-15T08:00:01.500Z")
+    assert view["last_message"] == {
+        "message_id": view["last_message"]["message_id"],
+        "sender_id": "u-anna",
+        "content": "Hello",
+        "sent_at": "2027-01-15T08:00:01.500Z",
+    }
     assert view["room_id"] == "!room:example.org"
 
 

@@ -16,9 +16,24 @@ from bridge.api_keys.store import ApiKeyStore
 from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Tenant
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
+from bridge.core.caller import Caller
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.delivery.inbox import Inbox
@@ -107,6 +122,17 @@ class TypingHeard:
         self.heard.append((conversation_id, person.participant_id, is_typing))
 
 
+class KnownCallers:
+    """API keys and tokens, and callers that a test has given words of its own."""
+
+    def __init__(self, keys: Credentials, callers: Mapping[str, Caller]) -> None:
+        self._keys = keys
+        self._callers = callers
+
+    async def caller_of(self, token: str) -> Caller | None:
+        return self._callers.get(token) or await self._keys.caller_of(token)
+
+
 class World:
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -115,13 +141,16 @@ class World:
         self.rooms = KnownRooms()
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
-        for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
-            self.outbox.subscribe("matrix", event)
         self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
         self.signals = Signals(database, self.outbox, self.clock)
         self.typing_outside = TypingHeard()
         self.participants = ParticipantStore(self.clock)
         self.outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
+        self.outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+        self.outbox.subscribe("matrix", MessageEdited, MessageDeleted, ParticipantCame, AccountUnlinked)
+        self.outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+        self.outbox.subscribe("matrix", ParticipantLeft)
+        self.outbox.subscribe("space", PartyListChanged)
         self.conversation_store = ConversationStore(self.clock)
         words, search_store = Words(["english", "german"]), SearchStore()
         index = BlindIndex(self.sealer, words, search_store)
@@ -130,6 +159,13 @@ class World:
         self.backfill = Backfill(database, self.message_store, index, words, search_store)
         self.conversations = Conversations(
             self.conversation_store, self.participants, self.outbox, self.clock
+        )
+        self.change_store = ChangeStore(self.sealer, self.clock)
+        self.conversation_changes = ConversationChanges(
+            self.conversations, self.conversation_store, self.change_store, self.outbox, self.clock
+        )
+        self.accounts = Accounts(
+            self.conversation_store, ParticipantStore(self.clock), PartyLists(self.outbox), self.outbox
         )
         self.messages = Messages(
             self.message_store,
@@ -162,7 +198,7 @@ class World:
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.pins = Pins(PinStore(), self.message_store, self.outbox)
-        self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS)
+        self.callers: dict[str, Caller] = {}
         self.platform = PlatformEvents(
             database,
             self.inbox,
@@ -194,10 +230,13 @@ class World:
                 sealer=self.sealer,
                 clock=self.clock,
                 master_key=MASTER_KEY,
-                keys=self.credentials,
+                keys=KnownCallers(self.credentials, self.callers),
                 tokens=self.tokens,
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
+                conversation_changes=self.conversation_changes,
+                change_store=self.change_store,
+                accounts=self.accounts,
                 message_service=self.messages,
                 message_changes=self.changes,
                 message_store=self.message_store,

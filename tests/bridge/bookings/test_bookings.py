@@ -91,6 +91,8 @@ async def test_a_booking_is_kept_sealed_and_told_in_its_conversation(database: D
     assert (message.kind, message.text) == ("system", confirmation_notice(BOOKING))
     assert (row["conversation_id"], row["status"]) == (conversation.conversation_id, "confirmed")
     assert b"Catering" not in row["details"]
+    here = conversation.conversation_id
+    assert await features.change_store.bookings_of(database, [here]) == {here: ["b1"]}
     opened = await features.sealer.open(database, row["details"], place=f"bookings.details:{TENANT}:b1")
     assert json.loads(opened) == {
         "service": "Catering",

@@ -6,8 +6,22 @@ from typing import Any
 
 from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
-from bridge.conversations.events import ConversationOpened, ParticipantAdded
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
 from bridge.conversations.model import Conversation
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import FrozenClock
@@ -65,6 +79,13 @@ class Features:
         self.conversations = Conversations(
             self.conversation_store, self.participants, self.outbox, self.clock
         )
+        self.change_store = ChangeStore(self.sealer, self.clock)
+        self.conversation_changes = ConversationChanges(
+            self.conversations, self.conversation_store, self.change_store, self.outbox, self.clock
+        )
+        self.accounts = Accounts(
+            self.conversation_store, self.participants, PartyLists(self.outbox), self.outbox
+        )
         self.messages = Messages(
             self.message_store,
             self.conversation_store,
@@ -91,6 +112,11 @@ class Features:
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)
         self.outbox.subscribe("listener", ReactionAdded, ReactionRemoved, PinsChanged)
+
+    def listen_to_changes(self) -> None:
+        """Hear what becomes of conversations, too."""
+        self.outbox.subscribe("listener", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+        self.outbox.subscribe("listener", ParticipantCame, ParticipantLeft, AccountUnlinked, PartyListChanged)
 
     async def open(
         self,

@@ -1,0 +1,192 @@
+"""Change what a conversation is and who takes part in it. What a refusal is raised for has changed nothing."""
+
+from collections.abc import Callable, Sequence
+
+from bridge.conversations import rules
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.errors import NotAllowed
+from bridge.conversations.events import (
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantLeft,
+)
+from bridge.conversations.model import Action, Conversation, Details, Member, Settings, Side
+from bridge.conversations.party_lists import PartyLists
+from bridge.conversations.service import Conversations, Newcomer
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import Clock
+from bridge.core.ids import BookingId, ParticipantId
+from bridge.delivery.outbox import Outbox
+from bridge.storage.database import Transaction
+
+Asking = ParticipantId | None
+"""The person who asks; None for a program of the platform and for its staff, who may do everything."""
+
+
+class ConversationChanges:
+    def __init__(
+        self,
+        service: Conversations,
+        store: ConversationStore,
+        changes: ChangeStore,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._changes = changes
+        self._lists = PartyLists(outbox)
+        self._outbox = outbox
+        self._clock = clock
+
+    async def act(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        action: Action,
+        *,
+        asking: Asking,
+        side: Side | None = None,
+    ) -> None:
+        """Archive, close, reopen ... it. `side`: whom a block keeps out. The same again changes nothing more."""
+        conversation = await self._locked(tx, conversation)
+        member = await self._member(tx, conversation, asking)
+        if member is not None:
+            rules.check_may_act(conversation, member, action)
+        blocked = rules.side_to_block(member, side) if action == "block" else None
+        after = rules.changed(conversation, action, now=self._clock.now(), blocked_side=blocked)
+        if after == conversation:
+            return
+        await self._changes.save(tx, after)
+        await self._outbox.record(
+            tx,
+            ConversationStatusChanged(
+                tenant_id=after.tenant_id,
+                conversation_id=after.conversation_id,
+                before=conversation.status,
+                status=after.status,
+            ),
+        )
+        if conversation.status == "blocked":
+            await self._bring_in(tx, after, conversation.blocked_side)
+        await self._lists.changed(tx, after)
+
+    async def edit(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        asking: Asking,
+        changed: Callable[[Conversation], Conversation],
+        described: Callable[[Details], Details],
+        booking_ids: Sequence[BookingId] | None,
+    ) -> None:
+        """`changed` and `described` give what it is to be, of what it is."""
+        conversation = await self._locked(tx, conversation)
+        member = await self._member(tx, conversation, asking)
+        if member is not None:
+            rules.check_may_change(member)
+        after = changed(conversation)
+        if after != conversation:
+            await self._changes.save(tx, after)
+        before = await self._changes.details(tx, conversation.conversation_id)
+        details = described(before)
+        if details != before:
+            await self._changes.set_details(tx, conversation, details)
+        if booking_ids is not None:
+            await self._changes.set_bookings(tx, conversation, booking_ids)
+        if after.title != conversation.title:
+            await self._record_changed(tx, after)
+
+    async def delete(self, tx: Transaction, conversation: Conversation, *, asking: Asking) -> None:
+        """Nobody finds it any more, and everybody is put out of it. The same pair begins anew."""
+        conversation = await self._locked(tx, conversation)
+        member = await self._member(tx, conversation, asking)
+        if member is not None:
+            rules.check_may_delete(member)
+        if not await self._changes.delete(tx, conversation.conversation_id):
+            return
+        deleted = ConversationDeleted(
+            tenant_id=conversation.tenant_id, conversation_id=conversation.conversation_id
+        )
+        await self._outbox.record(tx, deleted)
+        await self._lists.changed(tx, conversation)
+
+    async def leave(self, tx: Transaction, conversation: Conversation, *, who: ParticipantId) -> None:
+        """Who has left already stays away."""
+        member = await self._takes_part(tx, conversation, who)
+        if member.away in ("left", "removed"):
+            return
+        await self._store.set_away(tx, conversation.conversation_id, who, "left")
+        left = ParticipantLeft(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.conversation_id,
+            participant_id=who,
+        )
+        await self._outbox.record(tx, left)
+        await self._lists.changed(tx, conversation)
+
+    async def add(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        people: Sequence[Newcomer],
+        *,
+        asking: Asking,
+    ) -> None:
+        """Into a group. Who takes part already is brought up to date, and back if they had left."""
+        rules.check_takes_people(conversation)
+        member = await self._member(tx, conversation, asking)
+        if member is not None:
+            rules.check_may_change(member)
+        await self._service.add(tx, conversation, people)
+
+    async def set_settings(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        whose: ParticipantId,
+        changed: Callable[[Settings], Settings],
+    ) -> Settings:
+        """`changed` gives what they are to be, of what they are."""
+        await self._takes_part(tx, conversation, whose)
+        here = conversation.conversation_id
+        settings = changed(await self._changes.settings(tx, here, whose))
+        await self._changes.set_settings(tx, here, whose, settings)
+        return settings
+
+    async def _locked(self, tx: Transaction, conversation: Conversation) -> Conversation:
+        await self._changes.lock(tx, conversation.conversation_id)
+        found = await self._store.get(tx, conversation.conversation_id)
+        assert found is not None, "the rows of conversations stay"
+        return found
+
+    async def _member(self, tx: Transaction, conversation: Conversation, asking: Asking) -> Member | None:
+        return None if asking is None else await self._takes_part(tx, conversation, asking)
+
+    async def _takes_part(self, tx: Transaction, conversation: Conversation, who: ParticipantId) -> Member:
+        member = await self._store.member(tx, conversation.conversation_id, who)
+        if member is None:
+            raise NotAllowed(
+                f"{who} takes no part in this conversation. Nothing was changed.", field="participant_id"
+            )
+        return member
+
+    async def _bring_in(self, tx: Transaction, conversation: Conversation, side: Side | None) -> None:
+        for member in await self._store.members(tx, conversation.conversation_id):
+            if member.role == side and member.away is None:
+                added = ParticipantAdded(
+                    tenant_id=conversation.tenant_id,
+                    conversation_id=conversation.conversation_id,
+                    participant_id=member.participant.participant_id,
+                )
+                await self._outbox.record(tx, added)
+
+    async def _record_changed(self, tx: Transaction, conversation: Conversation) -> None:
+        changed = ConversationChanged(
+            tenant_id=conversation.tenant_id, conversation_id=conversation.conversation_id
+        )
+        await self._outbox.record(tx, changed)

@@ -1,0 +1,93 @@
+"""Lists of conversations, newest first: which ones, by whom they are asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.conversations.model import Status, Type
+from bridge.conversations.store import COLUMNS, IS_IN, Stored, stored_of
+from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
+from bridge.storage.database import Reader, Value
+
+_OF_MEMBER = f"""conversation_id IN (
+    SELECT m.conversation_id FROM conversation_members m LEFT JOIN read_positions r
+        ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
+    WHERE m.tenant_id = $1 AND m.participant_id = {{person}} AND m.{IS_IN}{{more}})"""
+_SOMETHING_UNREAD = """EXISTS (
+    SELECT 1 FROM messages u WHERE u.conversation_id = m.conversation_id
+        AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
+        AND u.status = 'sent' AND u.deleted_at IS NULL AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
+)"""
+_MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
+"""By whether they are to have something unread there."""
+_OF_BOOKING = """conversation_id IN (
+    SELECT conversation_id FROM conversation_bookings WHERE tenant_id = $1 AND booking_id = {booking})"""
+_AS_PERSON_HAS_SET = """EXISTS (SELECT 1 FROM conversation_members m WHERE
+    m.conversation_id = conversations.conversation_id AND m.participant_id = {person} AND m.{column} = {value})"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which conversations of a tenant; None lets all through, but nothing from the archive without `archive`.
+
+    `member`: those in which they take part; only then `has_unread`, `is_pinned` and `is_muted`, which are theirs.
+    """
+
+    type: Type | None = None
+    status: Status | None = None
+    party_id: PartyId | None = None
+    vendor_id: VendorId | None = None
+    event_id: str | None = None
+    booking_id: BookingId | None = None
+    member: ParticipantId | None = None
+    has_unread: bool | None = None
+    is_pinned: bool | None = None
+    is_muted: bool | None = None
+    archive: bool = False
+
+    def identity(self) -> Sequence[str | None]:
+        """All of it, as text."""
+        of_person = (self.has_unread, self.is_pinned, self.is_muted)
+        flags = [None if flag is None else str(flag) for flag in of_person]
+        plain = [self.type, self.status, self.party_id, self.vendor_id, self.event_id, self.booking_id]
+        return [*plain, self.member, *flags]
+
+
+async def newest(
+    reader: Reader,
+    tenant_id: TenantId,
+    wanted: Filter,
+    *,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> list[Stored]:
+    """`before`: when the last one seen was made, and its id: neither ever changes, whatever is written meanwhile."""
+    args: list[Value] = [tenant_id, limit]
+
+    def place(value: Value) -> str:
+        args.append(value)
+        return f"${len(args)}"
+
+    conditions = ["tenant_id = $1", "deleted_at IS NULL"]
+    for column in ("type", "status", "party_id", "vendor_id", "event_id"):
+        value = getattr(wanted, column)
+        if value is not None:
+            conditions.append(f"{column} = {place(value)}")
+    if wanted.status is None and not wanted.archive:
+        conditions.append("status <> 'archived'")
+    if wanted.booking_id is not None:
+        conditions.append(_OF_BOOKING.format(booking=place(wanted.booking_id)))
+    if wanted.member is not None:
+        person = place(wanted.member)
+        conditions.append(_OF_MEMBER.format(person=person, more=_MORE[wanted.has_unread]))
+        for column, flag in (("pinned", wanted.is_pinned), ("muted", wanted.is_muted)):
+            if flag is not None:
+                conditions.append(
+                    _AS_PERSON_HAS_SET.format(person=person, column=column, value=place(int(flag)))
+                )
+    if before is not None:
+        conditions.append(f"(created_at, conversation_id) < ({place(before[0])}, {place(before[1])})")
+    sql = (
+        f"SELECT {COLUMNS}, updated_at FROM conversations WHERE {' AND '.join(conditions)}"
+        " ORDER BY created_at DESC, conversation_id DESC LIMIT $2"
+    )
+    return [stored_of(row) for row in await reader.fetch(sql, *args)]

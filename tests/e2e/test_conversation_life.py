@@ -1,0 +1,313 @@
+"""Conversations are closed, archived, blocked, left, deleted, and people get accounts: what real clients see of it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from appservice.embedded.client import Client, ClientError
+from appservice.outbound.rooms import NOBODY_WRITES
+from bridge.demo.stand import Stand, stand
+from tests.clients.js import JsClient
+from tests.clients.people import People, Person
+from tests.e2e.test_changes import ChangingScene
+from tests.e2e.test_first_path import eventually, party
+from tests.e2e.test_voices import without_a_shield
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+State = dict[tuple[str, str], dict[str, Any]]
+
+
+class LivingScene(ChangingScene):
+    """Looked at through the eyes of one member, who must be in what is looked at."""
+
+    token = ""
+
+    async def conversation_id(self) -> str:
+        conversation = await self._conversation()
+        assert conversation is not None
+        return conversation.conversation_id
+
+    async def act(self, action: str, *, method: str = "POST", **options: Any) -> dict[str, Any]:
+        if action == "block":
+            options = {"json": {}} | options
+        return await self.api(method, f"conversations/{await self.conversation_id()}/{action}", **options)
+
+    async def select_again(self) -> None:
+        data = {"party": party(*self.hosts, party_id=self.party_id), "vendor": self.chef}
+        await self.ground.platform.send("vendor.selected", data)
+
+        async def applied() -> bool | None:
+            waiting = await self.bridge.database.fetch_value(
+                "SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"
+            )
+            return None if waiting else True
+
+        await eventually(applied)
+
+    async def state(self, room: str | None = None) -> State:
+        status, events = await self.call("GET", f"v3/rooms/{room or self.room}/state", self.token)
+        assert status == 200, events
+        return {(event["type"], event["state_key"]): event["content"] for event in events}
+
+    async def members(self) -> dict[str, str]:
+        """Of the room: MXID -> membership."""
+        state = await self.state()
+        return {
+            key: content["membership"] for (kind, key), content in state.items() if kind == "m.room.member"
+        }
+
+    async def until(
+        self, kind: str, wanted: dict[str, Any], *, key: str = "", room: str | None = None
+    ) -> None:
+        async def look() -> bool | None:
+            return True if (await self.state(room)).get((kind, key), {}).items() >= wanted.items() else None
+
+        await eventually(look)
+
+    async def until_member(self, user_id: str, membership: str) -> None:
+        await self.until("m.room.member", {"membership": membership}, key=user_id)
+
+    async def until_nobody_writes(self) -> None:
+        await self.until("m.room.power_levels", {"events_default": NOBODY_WRITES, "events": {}})
+
+    async def refused(self, body: dict[str, Any]) -> tuple[int, str]:
+        """What the API answers to a message that it does not take."""
+        url = f"{self.ground.config.appservice.url}/api/v1/conversations/{await self.conversation_id()}/messages"
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with self.ground.session.post(url, json=body, headers=headers) as response:
+            answer = await response.json()
+            return response.status, answer["type"].rpartition(":")[2]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with stand(tmp_path_factory.mktemp("life")) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[LivingScene]:
+    async with People(ground.synapse, tmp_path) as people:
+        here = LivingScene(ground, people)
+        async with here.running():
+            yield here
+
+
+async def both(scene: LivingScene) -> tuple[JsClient, Client, Person]:
+    """A host and a vendor with accounts, who have joined."""
+    anna, chef = await scene.people.person("Anna"), await scene.people.person("Chef")
+    host, vendor = await scene.people.js(anna), await scene.people.nio(chef)
+    scene.token = host.access_token
+    await scene.open(host, vendor, hosts={"Anna": anna}, vendor=chef)
+    return host, vendor, chef
+
+
+async def test_nobody_but_festimo_writes_in_a_closed_conversation(scene: LivingScene) -> None:
+    host, vendor, _ = await both(scene)
+    await host.send_text(scene.room, "before")
+    await vendor.wait_for_text(scene.room, "before")
+    assert (await scene.act("close", method="PUT"))["status"] == "closed"
+    await scene.until_nobody_writes()
+
+    with pytest.raises(ClientError, match="M_FORBIDDEN"):
+        await vendor.send_text(scene.room, "from an old client")
+    with pytest.raises(Exception, match="M_FORBIDDEN"):
+        await host.send_text(scene.room, "from the owner")
+    status, answer = await scene.call(
+        "PUT", f"v3/rooms/{scene.room}/send/org.example.other/1", host.access_token, json={}
+    )
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    body = {"sender_id": scene.chef["id"], "text": "by the API"}
+    assert await scene.refused(body) == (409, "conversation_closed")
+    notice = await scene.book()
+    await vendor.wait_for_text(scene.room, notice)
+
+    assert (await scene.act("reopen"))["status"] == "active"
+    await scene.until("m.room.power_levels", {"events_default": 0})
+    await host.send_text(scene.room, "after")
+    await vendor.wait_for_text(scene.room, "after")
+    await vendor.send_text(scene.room, "indeed")
+    await host.wait_for_text(scene.room, "indeed")
+
+
+async def test_a_ghost_is_silenced_too_and_what_it_said_can_still_be_deleted(scene: LivingScene) -> None:
+    anna = await scene.people.person("Anna")
+    host = await scene.people.js(anna)
+    scene.token = host.access_token
+    await scene.open(host, hosts={"Anna": anna})
+    await scene.say("oh no")
+    message = await scene.said("oh no")
+    assert message.origin_id is not None
+    await host.wait_for_text(scene.room, "oh no")
+    await scene.act("close")
+    await scene.until_nobody_writes()
+    await scene.api("DELETE", f"messages/{message.message_id}", params={"sender_id": scene.chef["id"]})
+
+    async def redacted() -> bool | None:
+        path = f"v3/rooms/{scene.room}/event/{message.origin_id}"
+        return True if not (await scene.call("GET", path, scene.token))[1]["content"] else None
+
+    await eventually(redacted)
+
+
+async def test_hosts_find_the_open_conversations_of_a_party_in_its_space(scene: LivingScene) -> None:
+    anna, chef = await scene.people.person("Anna"), await scene.people.person("Chef")
+    host, vendor = await scene.people.nio(anna), await scene.people.nio(chef)
+    scene.token = host.access_token
+    await scene.open(host, vendor, hosts={"Anna": anna}, vendor=chef)
+    await host.sync_until(lambda: bool(host.space_invites()))
+    (space,) = host.space_invites()
+    await host.join(space)
+    via = {"via": [scene.ground.config.homeserver.server_name]}
+    await scene.until("m.space.child", via, key=scene.room, room=space)
+    state = await scene.state(space)
+    assert state["m.room.create", ""]["type"] == "m.space"
+    assert state["m.room.name", ""] == {"name": "Anna & Ben"}
+    assert state["m.room.join_rules", ""] == {"join_rule": "invite"}
+    await scene.until("m.space.parent", via | {"canonical": True}, key=space)
+    write = {"msgtype": "m.text", "body": "not encrypted"}
+    status, _ = await scene.call(
+        "PUT", f"v3/rooms/{space}/send/m.room.message/1", host.access_token, json=write
+    )
+    assert status == 403, "nothing is said in a space"
+
+    florist = {"id": f"florist-{scene.party_id}", "name": "Petals"}
+    data = {"party": party(*scene.hosts, party_id=scene.party_id), "vendor": florist}
+    await scene.ground.platform.send("vendor.selected", data)
+
+    async def listed() -> set[str]:
+        children = await scene.state(space)
+        return {key for (kind, key), content in children.items() if kind == "m.space.child" and content}
+
+    async def both_listed() -> bool | None:
+        return True if len(await listed()) == 2 else None
+
+    await eventually(both_listed)
+    assert (await scene.act("archive", method="PUT"))["status"] == "archived"
+
+    async def one_listed() -> bool | None:
+        return True if len(await listed()) == 1 else None
+
+    await eventually(one_listed)
+    assert scene.room not in await listed()
+    assert (await scene.state())["m.space.parent", space] == {}
+    shown = await scene.api("GET", f"parties/{scene.party_id}/conversations")
+    assert [one["vendor_id"] for one in shown["conversations"]] == [florist["id"]]
+    await vendor.send_text(scene.room, "in the archive")  # it is read there as before
+    await host.wait_for_text(scene.room, "in the archive")
+    await scene.act("unarchive")
+    await eventually(both_listed)
+    assert vendor.space_invites() == [], "vendors do not see who else was asked"
+
+
+async def test_who_is_blocked_is_put_out_until_the_conversation_is_reopened(scene: LivingScene) -> None:
+    host, vendor, chef = await both(scene)
+    assert (await scene.act("block", json={"side": "vendor"}))["status"] == "blocked"
+    await scene.until_member(chef.user_id, "leave")
+    await vendor.sync_until(lambda: scene.room not in vendor.rooms())
+    body = {"sender_id": scene.chef["id"], "text": "let me in"}
+    assert await scene.refused(body) == (409, "conversation_blocked")
+    await host.send_text(scene.room, "among ourselves")
+    await scene.select_again()
+    await scene.act("reopen")
+    await scene.join(vendor)
+    await host.send_text(scene.room, "welcome back")
+    await vendor.wait_for_text(scene.room, "welcome back")
+    assert "among ourselves" not in [entry.body for entry in vendor.timeline(scene.room)]
+
+
+async def test_who_leaves_by_the_api_leaves_the_room(scene: LivingScene) -> None:
+    host, vendor, chef = await both(scene)
+    await scene.act("leave", params={"participant_id": scene.chef["id"]})
+    await scene.until_member(chef.user_id, "leave")
+    await vendor.sync_until(lambda: scene.room not in vendor.rooms())
+    assert await scene.refused({"sender_id": scene.chef["id"], "text": "still here"}) == (403, "not_allowed")
+    await scene.select_again()
+    await scene.join(vendor)
+    await host.send_text(scene.room, "you again")
+    await vendor.wait_for_text(scene.room, "you again")
+
+
+async def test_a_ghost_leaves_and_comes_back(scene: LivingScene) -> None:
+    anna = await scene.people.person("Anna")
+    host = await scene.people.js(anna)
+    scene.token = host.access_token
+    await scene.open(host, hosts={"Anna": anna})
+    await scene.until_member(scene.ghost, "join")
+    await scene.act("leave", params={"participant_id": scene.chef["id"]})
+    await scene.until_member(scene.ghost, "leave")
+    await scene.select_again()
+    await scene.until_member(scene.ghost, "join")
+    await scene.say("here I am")
+    assert without_a_shield(await host.wait_for_text(scene.room, "here I am"))
+
+
+async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: LivingScene) -> None:
+    anna, chef = await scene.people.person("Anna"), await scene.people.person("Chef")
+    host, vendor = await scene.people.js(anna), await scene.people.nio(chef)
+    scene.token = host.access_token
+    await scene.open(host, hosts={"Anna": anna})
+    await scene.say("by my ghost")
+    await host.wait_for_text(scene.room, "by my ghost")
+    by_ghost = await scene.said("by my ghost")
+
+    account = f"participants/{scene.chef['id']}/account"
+    assert (await scene.api("PUT", account, json={"mxid": chef.user_id}))["mxid"] == chef.user_id
+    await scene.join(vendor)
+    await scene.until_member(scene.ghost, "leave")
+    assert (await scene.members())[chef.user_id] == "join"
+    await vendor.send_text(scene.room, "by myself")
+    await host.wait_for_text(scene.room, "by myself")
+    mine = await scene.stored(lambda message: message.text == "by myself")
+    assert mine.sender_id == scene.chef["id"]
+    change = {"sender_id": scene.chef["id"], "text": "by my ghost, corrected"}
+    await scene.api(
+        "PUT", f"messages/{by_ghost.message_id}", json=change
+    )  # only a ghost can edit what it said
+    seen = await host.wait_for_text(scene.room, "by my ghost, corrected")
+    assert seen.sender == scene.ghost
+    await scene.until_member(scene.ghost, "leave")
+
+    assert (await scene.api("DELETE", account))["mxid"] is None
+    await scene.until_member(chef.user_id, "leave")
+    await scene.until_member(scene.ghost, "join")
+    await scene.say("by my ghost again")
+    seen = await host.wait_for_text(scene.room, "by my ghost again")
+    assert without_a_shield(seen)
+    assert seen.sender == scene.ghost
+    said = [message for message in await scene.history() if message.sender_id == scene.chef["id"]]
+    assert [message.text for message in said] == [
+        "by my ghost, corrected",
+        "by myself",
+        "by my ghost again",
+    ]
+
+
+async def test_a_host_who_gets_an_account_owns_the_room_with_it(scene: LivingScene) -> None:
+    chef = await scene.people.person("Chef")
+    vendor = await scene.people.nio(chef)
+    scene.token = vendor.access_token
+    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)  # type: ignore[dict-item] # a ghost's
+    anna = await scene.people.person("Anna")
+    host = await scene.people.nio(anna)
+    await scene.api("PUT", f"participants/Anna-{scene.party_id}/account", json={"mxid": anna.user_id})
+    await scene.join(host)
+    await scene.until("m.room.power_levels", {"users": {anna.user_id: 50}})
+    await host.sync_until(lambda: bool(host.space_invites()))
+
+
+async def test_a_new_title_is_the_rooms_name_and_deletion_empties_it(scene: LivingScene) -> None:
+    _, vendor, _ = await both(scene)
+    first = await scene.conversation_id()
+    await scene.api("PUT", f"conversations/{first}", json={"title": "Cake and more"})
+    await vendor.sync_until(lambda: vendor.room_name(scene.room) == "Cake and more")
+    old = scene.room
+    await scene.api("DELETE", f"conversations/{first}")
+    await vendor.sync_until(lambda: old not in vendor.rooms())
+    await scene.select_again()
+    second = await scene.conversation_id()
+    assert second != first
+    await vendor.sync_until(lambda: any(room != old for room in vendor.invites()))
