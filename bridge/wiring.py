@@ -70,6 +70,8 @@ from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
+from bridge.feed.service import Feed
+from bridge.feed.store import FeedStore
 from bridge.festimo.answers import is_for_festimo
 from bridge.festimo.listeners import Festimo, is_to_be_answered
 from bridge.festimo.unread import UnreadNotices
@@ -89,10 +91,12 @@ from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
+from bridge.sockets.live import Live
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.sealing import Sealer
 from bridge.web import health
+from bridge.web.pace import Pace
 from bridge.web.problems import problems
 from bridge.web.server import serve
 
@@ -261,6 +265,20 @@ class Parts:
             max_text_length=config.messages.max_text_length,
         )
 
+        feed_store = FeedStore()
+        self._feed = Feed(database, feed_store, clock, kept=config.feed.kept)
+        outbox.witness(self._feed.record)
+        rate_limits = config.rate_limits
+        self._live = Live(
+            database=database,
+            feed=self._feed,
+            feed_store=feed_store,
+            conversations=self.conversation_store,
+            participants=participants,
+            messages=self.message_store,
+            rooms=_RoomIds(),
+            master_key=config.storage.master_key.get_secret_value(),
+        )
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
@@ -276,6 +294,12 @@ class Parts:
             events_api=events_api,
             dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
+            pace=Pace(
+                requests=rate_limits.requests_per_minute,
+                messages=rate_limits.messages_per_minute,
+                frames=rate_limits.frames_per_minute,
+            ),
+            live=self._live,
         )
 
         festimo = Festimo(
@@ -565,6 +589,7 @@ class Parts:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
         app.add_routes(self._rest)
+        app.on_shutdown.append(self._live.close)
         checks = {
             "leader": self._leader_trouble,
             "database": self._database_trouble,
@@ -588,8 +613,10 @@ class Parts:
         """Everything that runs beside the web server, once no other process does it; what that left is taken up."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resume.run())
+            tasks.create_task(self._live.run())
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
+            tasks.create_task(self._feed.run())
             tasks.create_task(self._inbox_dispatcher.run())
             await self._bot.introduce()
             await self._look_again()

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from bridge.core.clock import Clock
@@ -14,6 +14,7 @@ from bridge.storage.database import Database, Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 E = TypeVar("E", bound=Event)
+Witness = Callable[[Transaction, Event], Awaitable[None]]
 
 INSERT = """
 INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -38,6 +39,7 @@ class Outbox(Queue):
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         super().__init__(database, sealer, clock)
         self._consumers: dict[type[Event], list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
+        self._witnesses: list[Witness] = []
 
     def subscribe(
         self, consumer: str, *events: type[E], only: Callable[[E], bool] = lambda event: True
@@ -49,10 +51,18 @@ class Outbox(Queue):
         for event in events:
             self._consumers[event].append((consumer, only))
 
+    def witness(self, witness: Witness) -> None:
+        """Have every event shown to `witness`, in the transaction that records it."""
+        self._witnesses.append(witness)
+
     async def record(self, tx: Transaction, event: Event) -> None:
         """Record that `event` happened, once for each of its consumers."""
+        for witness in self._witnesses:
+            await witness(tx, event)
         name = type(event).__name__
         consumers = [consumer for consumer, only in self._consumers[type(event)] if only(event)]
+        if not consumers:
+            return
         body = json.dumps(dataclasses.asdict(event)).encode()
         for consumer in consumers:
             item_id = new_id()

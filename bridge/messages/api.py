@@ -80,6 +80,7 @@ POST = Operation(
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
     },
     refusals=("not_found", "not_a_participant", "text_blank", "text_too_long"),
+    sender="sender_id",
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},

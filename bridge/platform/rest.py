@@ -21,13 +21,16 @@ from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.platform import api as events
 from bridge.platform.store import EventStore
+from bridge.sockets.live import Live
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.web import docs
+from bridge.web.aliases import with_aliases
 from bridge.web.fields import MAX_TEXT_LENGTH
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.openapi import AnyOperation, document
 from bridge.web.operations import Toolkit
+from bridge.web.pace import Pace
 from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -58,22 +61,29 @@ def routes(
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
+    pace: Pace,
+    live: Live,
 ) -> Sequence[web.AbstractRouteDef]:
     toolkit = Toolkit(
-        database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}
+        database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}, pace=pace
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
     views = ConversationViews(conversation_store, message_store, rooms)
-    return [
+    messages_api = messages.MessagesApi(
+        database, message_service, message_changes, message_store, access, cursors
+    )
+    operations = [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, views, cursors
         ).routes(toolkit),
-        *messages.MessagesApi(
-            database, message_service, message_changes, message_store, access, cursors
-        ).routes(toolkit),
+        *messages_api.routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
+    ]
+    return [
+        *with_aliases(operations),
+        *live.routes(toolkit, keys, post=messages_api.post),
         *docs.routes(openapi(max_text_length=max_text_length)),
     ]

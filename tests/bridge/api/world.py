@@ -23,6 +23,8 @@ from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.feed.service import Feed
+from bridge.feed.store import FeedStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
@@ -33,8 +35,11 @@ from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
+from bridge.sockets.live import Live
+from bridge.sockets.session import Pulse
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
+from bridge.web.pace import Pace
 from bridge.web.problems import problems
 from tests.bridge.platform.sender import NEW, OTHER
 
@@ -43,6 +48,8 @@ OURS, THEIRS = TenantId("festipin"), TenantId("other")
 SECRETS = {OURS: NEW, THEIRS: OTHER}
 TENANTS = [Tenant(id=tenant, webhook_secrets=(SecretStr(secret),)) for tenant, secret in SECRETS.items()]
 MAX_TEXT_LENGTH = 1_000
+KEPT = 24 * 60 * 60 * 1000
+PULSE = Pulse(heartbeat=5.0, recheck=0.05, patience=0.5)
 TABLES = (
     "participants",
     "conversations",
@@ -75,8 +82,11 @@ class World:
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
         self.rooms = KnownRooms()
+        self.pace = Pace(requests=1_000_000, messages=1_000_000, frames=1_000_000)
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
+        self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
+        self.outbox.witness(self.feed.record)
         for event in (ConversationOpened, ParticipantAdded, MessagePosted, MessageEdited, MessageDeleted):
             self.outbox.subscribe("matrix", event)
         self.conversation_store = ConversationStore(self.clock)
@@ -108,6 +118,17 @@ class World:
             Bookings(BookingStore(self.sealer, self.clock), self.messages),
         )
 
+        self.live = Live(
+            database=database,
+            feed=self.feed,
+            feed_store=FeedStore(),
+            conversations=self.conversation_store,
+            participants=ParticipantStore(self.clock),
+            messages=self.message_store,
+            rooms=self.rooms,
+            master_key=MASTER_KEY,
+            pulse=PULSE,
+        )
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(
             database,
@@ -144,8 +165,11 @@ class World:
                 ),
                 dead_letters=self.dead_letters,
                 max_text_length=MAX_TEXT_LENGTH,
+                pace=self.pace,
+                live=self.live,
             )
         )
+        app.on_shutdown.append(self.live.close)
         return app
 
     async def contents(self) -> dict[str, list[dict[str, Any]]]:
