@@ -16,6 +16,7 @@ from bridge.sockets.scope import Kind, Scope
 from bridge.sockets.session import Around, Session
 from bridge.web.auth import Unauthorized, bearer_token
 from bridge.web.fields import Data, Id
+from bridge.web.operations import query_of
 from bridge.web.paging import Cursor
 
 PROTOCOL = "festimo.v1"
@@ -34,8 +35,11 @@ class UpgradeRequired(Refusal):
     code = "upgrade_required"
 
 
-class Asked(Data):
+class Named(Data):
     id: Id
+
+
+class Asked(Data):
     cursor: Annotated[Cursor | None, Field(description="of the last frame that came")] = None
 
 
@@ -59,8 +63,8 @@ class SocketsApi:
                     f" WebSocket protocols `{PROTOCOL}` and `bearer.<token>`."
                 )
             self._around.pace.request(caller)
-            asked = Asked.model_validate_strings({**request.query, "id": request.match_info["id"]})
-            scope = Scope(kind, asked.id)
+            scope = Scope(kind, Named.model_validate_strings(dict(request.match_info)).id)
+            asked = Asked.model_validate_strings(query_of(request))
             await self._around.gate.admit(self._around.database, caller, scope)
             place = None if asked.cursor is None else self._frames.place(caller.tenant_id, asked.cursor)
             socket = web.WebSocketResponse(

@@ -225,10 +225,15 @@ def route(
     return web.route(operation.method, path, serve)
 
 
-def _params(operation: Operation[Params, Body], request: web.Request) -> Params:
+def query_of(request: web.Request) -> dict[str, str]:
     query = dict(request.query)
     if len(query) < len(request.query):
         raise MalformedRequest("A parameter of the query stands there twice.")
+    return query
+
+
+def _params(operation: Operation[Params, Body], request: web.Request) -> Params:
+    query = query_of(request)
     in_path = operation.path_parameters
     named_twice = query.keys() & set(in_path)
     if named_twice:

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from aiohttp.client import ClientTimeout
 
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
@@ -72,7 +72,7 @@ class Client:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         params = {} if self.cursor is None else {"cursor": self.cursor}
         self._socket = await self.api.http.ws_connect(
-            self.path, headers=headers, params=params, timeout=SOON, max_msg_size=0, **options
+            self.path, headers=headers, params=params, max_msg_size=0, **options
         )
         assert (await self.read())["type"] == "welcome"
         return self
@@ -81,9 +81,10 @@ class Client:
         async with asyncio.timeout(wait):
             message = await self.socket.receive()
         assert message.type is WSMsgType.TEXT, (message, self.socket.close_code)
-        frame: dict[str, Any] = json.loads(message.data)
-        if "cursor" in frame:
-            self.cursor = frame["cursor"]
+        return self._keep(json.loads(message.data))
+
+    def _keep(self, frame: dict[str, Any]) -> dict[str, Any]:
+        self.cursor = frame.get("cursor", self.cursor)
         self.frames.append(frame)
         return frame
 
@@ -113,11 +114,11 @@ class Client:
             while True:
                 message = await self.socket.receive()
                 if message.type is WSMsgType.TEXT:
-                    self.frames.append(json.loads(message.data))
+                    self._keep(json.loads(message.data))
                 elif message.type is WSMsgType.CLOSE:
                     return message.data, str(message.extra)
                 else:
-                    return self.socket.close_code, ""
+                    return self.socket.close_code, f"{message.type}"
 
     def drop(self) -> None:
         """As when a telephone loses its network."""
@@ -162,4 +163,7 @@ class Crowd:
                 await client._socket.close()
 
 
-__all__ = ["Client", "ClientTimeout", "Crowd", "LiveWorld", "OnlyTask"]
+async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)

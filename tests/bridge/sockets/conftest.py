@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -9,7 +9,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from bridge.storage.database import Database
 from tests.bridge.api.client import Api
 from tests.bridge.api.world import OURS, THEIRS
-from tests.bridge.sockets.client import Client, Crowd, LiveWorld, OnlyTask
+from tests.bridge.sockets.client import Crowd, LiveWorld, OnlyTask
 
 
 @pytest.fixture
@@ -45,6 +45,3 @@ async def theirs(world: LiveWorld, http: TestClient[web.Request, web.Application
 async def crowd(world: LiveWorld, api: Api) -> AsyncIterator[Crowd]:
     async with Crowd(world, api) as everybody:
         yield everybody
-
-
-Connect = Callable[..., Awaitable[Client]]
