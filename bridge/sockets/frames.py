@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
+import structlog
 from pydantic import BaseModel
 
 from bridge.conversations.store import ConversationStore
@@ -13,8 +14,11 @@ from bridge.feed.model import Entry, Place
 from bridge.messages.store import MessageStore
 from bridge.messages.views import view_of
 from bridge.storage.database import Reader
+from bridge.storage.sealing import CannotOpen
 from bridge.web.fields import rfc3339
 from bridge.web.paging import Cursors
+
+log = structlog.get_logger(__name__)
 
 Shows = Literal["message", "conversation"]
 
@@ -54,7 +58,11 @@ class Frames:
         shows = None if kind is None else FRAMES.get(kind)
         if kind is None or shows is None:
             return None
-        shown = await self._shown(reader, entry, shows)
+        try:
+            shown = await self._shown(reader, entry, shows)
+        except CannotOpen as reason:
+            log.error("unreadable_entry", event_id=entry.event_id, reason=str(reason))
+            return None
         if shown is None:
             return None
         head = {

@@ -17,7 +17,7 @@ from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.feed.model import BEGINNING, Entry, Place
 from bridge.feed.store import FeedStore
-from bridge.sockets.endings import RESTARTING, Ending
+from bridge.sockets.endings import BROKEN, RESTARTING, Ending
 from bridge.sockets.frames import Frames
 from bridge.sockets.metrics import OPEN
 from bridge.sockets.scope import Scope
@@ -78,6 +78,8 @@ class Hub:
         """Behind the entry in hand; None while nobody is there to be told."""
         self.told = BEGINNING
         """Everybody who is there was given all up to here."""
+        self._era = 0
+        """Counts how often nobody was there: what was in hand before, is not what comes next."""
         self._came = asyncio.Event()
         self._opening = asyncio.Lock()
 
@@ -98,8 +100,9 @@ class Hub:
         if socket in self._sockets:
             del self._sockets[socket]
             OPEN.labels(socket.scope.kind).dec()
-        if not self._sockets:
+        if not self._sockets and self._place is not None:
             self._place = None
+            self._era += 1
 
     def close(self) -> None:
         """Have all clients come back later."""
@@ -107,20 +110,18 @@ class Hub:
             socket.end(RESTARTING)
 
     async def run(self) -> None:
-        while True:
-            self._came.clear()
-            try:
-                while await self._read_on():
+        """Until cancelled: then everybody has to come again, as what was in hand may not have reached them."""
+        try:
+            while True:
+                self._came.clear()
+                await self._read_all()
+                try:
+                    async with asyncio.timeout(SWEEP_EVERY):
+                        await self._came.wait()
+                except TimeoutError:
                     pass
-            except DatabaseError as error:
-                log.error("sockets_trouble", error=type(error).__qualname__)
-                await asyncio.sleep(1)
-                continue
-            try:
-                async with asyncio.timeout(SWEEP_EVERY):
-                    await self._came.wait()
-            except TimeoutError:
-                pass
+        finally:
+            self.close()
 
     async def replay(self, socket: Socket, *, after: Place, up_to: Place) -> AsyncIterator[tuple[Place, str]]:
         """What the socket may see of what came between. Raise `Forgotten`."""
@@ -152,18 +153,28 @@ class Hub:
             if socket.scope.kind != "user":
                 socket.hint(frame)
 
+    async def _read_all(self) -> None:
+        try:
+            while await self._read_on():
+                pass
+        except DatabaseError as error:
+            log.error("sockets_trouble", error=type(error).__qualname__)
+            await asyncio.sleep(1)
+
     async def _read_on(self) -> bool:
         """Return whether there may be more."""
         if self._place is None:
             return False
+        era = self._era
         entries = await self._feed.after(self._database, self._place.seq, limit=PAGE)
         for entry in entries:
-            if not self._sockets:
-                return False
+            if self._era != era:
+                return True
             # One step: whoever comes from here on, reads this entry by itself.
             self._place, here = entry.place, list(self._sockets)
             await self._tell(entry, here)
-            self.told = entry.place
+            if self._era == era:
+                self.told = entry.place
             # Else those who read fast enough get no turn to read, and seem slow.
             await asyncio.sleep(0)
         return len(entries) == PAGE
@@ -178,6 +189,12 @@ class Hub:
             except DatabaseError as error:
                 log.error("sockets_trouble", error=type(error).__qualname__)
                 await asyncio.sleep(1)
+            except Exception as error:
+                # Never the message of an unknown error: it may quote content.
+                log.error("frame_failed", event_id=entry.event_id, error=type(error).__qualname__)
+                for socket in concerned:
+                    socket.end(BROKEN)
+                return
 
     async def _shown(self, entry: Entry, sockets: Sequence[Socket]) -> list[tuple[Socket, str]]:
         shown = []

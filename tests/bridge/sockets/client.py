@@ -51,6 +51,12 @@ class LiveWorld(World):
             tasks.create_task(self.feed.run())
             tasks.create_task(self.live.run())
 
+    async def settled(self, conversation_id: str) -> str:
+        """What happened so far is in order: who connects now, is not told of it."""
+        while await self.feed.order():
+            pass
+        return conversation_id
+
 
 class Client:
     """`cursor`: of the last frame that was read; `frames`: all that were read, over all connections."""

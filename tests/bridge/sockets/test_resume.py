@@ -39,7 +39,8 @@ class Machine:
         self.key = key
         self.world = world
         self.http: TestClient | None = None  # type: ignore[type-arg]
-        self.work: asyncio.Task[None] | None = None
+        self.order: asyncio.Task[None] | None = None
+        self.tell: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         people = self.world.people.people
@@ -47,21 +48,25 @@ class Machine:
         self.world.people.people = people
         self.http = TestClient(TestServer(self.world.app()))
         await self.http.start_server()
+        self.tell = asyncio.create_task(self.world.live.run())
         self.go_on()
 
     def go_on(self) -> None:
-        if self.work is None:
-            self.work = asyncio.create_task(self.world.work())
+        if self.order is None:
+            self.order = asyncio.create_task(self.world.feed.run())
 
     async def stall(self) -> None:
-        """Nothing is put in order, nothing handed on."""
-        if self.work is not None:
-            self.work.cancel()
-            await asyncio.wait([self.work])
-            self.work = None
+        """Nothing is put in order."""
+        if self.order is not None:
+            self.order.cancel()
+            await asyncio.wait([self.order])
+            self.order = None
 
     async def crash(self) -> None:
         await self.stall()
+        assert self.tell is not None
+        self.tell.cancel()
+        await asyncio.wait([self.tell])
         assert self.http is not None
         await self.http.close()
 
@@ -202,6 +207,7 @@ async def test_where_nothing_happens_the_cursor_stays_fresh(database: Database) 
         await opened(bridge.api, "p-1", "v-1")
         elsewhere = await opened(bridge.api, "p-2", "v-2")
         async with Crowd(bridge.world, bridge.api) as crowd:
+            await bridge.world.settled(elsewhere)
             client = await crowd.connected("/ws/communication/p-1")
             await tell(bridge.api, elsewhere, "one")
             frame = await client.next("cursor")

@@ -35,7 +35,7 @@ async def heard(world: LiveWorld, conversation_id: str, text: str, origin_id: st
 
 
 async def test_everything_that_becomes_of_messages_is_told(world: LiveWorld, api: Api, crowd: Crowd) -> None:
-    conversation_id = await opened(api)
+    conversation_id = await world.settled(await opened(api))
     client = await crowd.connected(PARTY)
     message = (await said(api, conversation_id, "Vanilla?")).json
     sent = await client.next("message.sent")
@@ -84,8 +84,8 @@ async def test_each_socket_tells_of_its_own(api: Api, crowd: Crowd) -> None:
     assert "the end" not in json.dumps(user.frames)
 
 
-async def test_a_conversation_that_is_opened_is_told(api: Api, crowd: Crowd) -> None:
-    await opened(api)
+async def test_a_conversation_that_is_opened_is_told(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    await world.settled(await opened(api))
     client = await crowd.connected(PARTY)
     conversation_id = await opened(api, "p-1", "v-2")
     frame = await client.next("conversation.updated")
@@ -100,7 +100,7 @@ async def test_a_message_that_is_sent_is_acknowledged_and_told(api: Api, crowd: 
     assert (ack["type"], ack["id"], ack["replayed"]) == ("ack", "c-1", False)
     page = (await api.get(f"{CONVERSATIONS}/{conversation_id}/messages")).json["messages"]
     assert page == [ack["message"]]
-    while not client.events:
+    while "message" not in client.frames[-1] or client.frames[-1]["type"] == "ack":
         await client.read()
     assert client.events[-1]["message"] == ack["message"]
 
