@@ -47,17 +47,12 @@ async def test_who_says_too_much_is_put_off_and_others_are_not(world: World, api
 
 async def test_a_person_has_a_pace_of_their_own() -> None:
     pace = Pace(requests=1, messages=1, frames=1)
+    ours, theirs, anna = TenantId("a"), TenantId("b"), ParticipantId("anna")
     callers = [
-        Caller(
-            tenant_id=TenantId(tenant), role=role, participant_id=ParticipantId(person) if person else None
-        )
-        for tenant, role, person in (
-            ("a", "service", ""),
-            ("a", "host", "anna"),
-            ("a", "host", "ben"),
-            ("b", "host", "anna"),
-        )
-        if role in ("service", "host")
+        Caller(tenant_id=ours, role="service"),
+        Caller(tenant_id=ours, role="host", participant_id=anna),
+        Caller(tenant_id=ours, role="host", participant_id=ParticipantId("ben")),
+        Caller(tenant_id=theirs, role="host", participant_id=anna),
     ]
     for caller in callers:
         pace.request(caller)
