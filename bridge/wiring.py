@@ -88,15 +88,19 @@ from bridge.conversations.events import (
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
+from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.metrics import count_kept
 from bridge.delivery.outbox import Outbox
+from bridge.feed.service import Feed
+from bridge.feed.store import FeedStore
 from bridge.festimo.answers import is_for_festimo
 from bridge.festimo.listeners import Festimo, is_to_be_answered
 from bridge.festimo.unread import UnreadNotices
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
@@ -109,6 +113,7 @@ from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
@@ -127,6 +132,7 @@ from bridge.search.service import Searching
 from bridge.search.store import SearchStore
 from bridge.signals.events import ConversationRead
 from bridge.signals.service import Signals
+from bridge.sockets.live import Live
 from bridge.storage.database import Database, DatabaseError, Reader, Transaction, open_database
 from bridge.storage.leader import Leader, lock_of
 from bridge.storage.rewrap import Rewrapping
@@ -139,6 +145,7 @@ from bridge.tokens.store import RevocationStore
 from bridge.web import health
 from bridge.web.auth import Credentials
 from bridge.web.gate import Gate
+from bridge.web.pace import Pace
 from bridge.web.problems import problems
 from bridge.web.server import serve, tls_of
 
@@ -345,6 +352,26 @@ class Parts:
         self.names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
         self._ghost_typing = GhostTyping(database, homeserver, self.names, clock)
         self.signals = signals = Signals(database, outbox, clock)
+        feed_store = FeedStore()
+        self._feed = Feed(database, feed_store, clock, kept=config.feed.kept)
+        outbox.witness(self._feed.record)
+        bookmark_store = BookmarkStore(clock)
+        message_views = MessageViews(reaction_store, PinStore(), bookmark_store, signals.deliveries)
+        conversation_views = ConversationViews(
+            self.conversation_store, change_store, self.message_store, _RoomIds(), signals.unread
+        )
+        rate_limits = config.rate_limits
+        self._live = Live(
+            database=database,
+            feed=self._feed,
+            feed_store=feed_store,
+            conversations=self.conversation_store,
+            participants=participants,
+            messages=self.message_store,
+            message_views=message_views,
+            conversation_views=conversation_views,
+            master_key=config.storage.master_key.get_secret_value(),
+        )
         self._rest = rest.routes(
             database=database,
             sealer=sealer,
@@ -357,15 +384,16 @@ class Parts:
             conversation_changes=ConversationChanges(
                 conversations, self.conversation_store, change_store, outbox, clock
             ),
-            change_store=change_store,
+            conversation_views=conversation_views,
             accounts=Accounts(self.conversation_store, participants, PartyLists(outbox), outbox),
             message_service=messages,
             message_changes=changes,
             message_store=self.message_store,
+            message_views=message_views,
+            bookmark_store=bookmark_store,
             reactions=reactions,
             reaction_store=reaction_store,
             pins=pins,
-            rooms=_RoomIds(),
             searching=Searching(self.message_store, index, words, search_store),
             participants=participants,
             signals=signals,
@@ -373,6 +401,12 @@ class Parts:
             events_api=events_api,
             dead_letters=_dead_letters(database, inbox, outbox, conversations, messages),
             max_text_length=config.messages.max_text_length,
+            pace=Pace(
+                requests=rate_limits.requests_per_minute,
+                messages=rate_limits.messages_per_minute,
+                frames=rate_limits.frames_per_minute,
+            ),
+            live=self._live,
         )
 
         festimo = Festimo(
@@ -701,7 +735,6 @@ class Parts:
         outbox.subscribe("recap-held", RecapHeld)
         # In a lane of their own: nothing that is said waits for them.
         outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
-        outbox.on_recorded(signals.feed.publish)
         outbox.subscribe("festimo", ConversationOpened)
         outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
         self._inbox_dispatcher = Dispatcher(
@@ -753,6 +786,7 @@ class Parts:
     def app(self) -> web.Application:
         app = web.Application(middlewares=[problems])
         app.add_routes(self._rest)
+        app.on_shutdown.append(self._live.close)
         checks = {
             "leader": self._leader_trouble,
             "database": self._database_trouble,
@@ -778,8 +812,10 @@ class Parts:
         """Everything that runs beside the web server, once no other process does it; what that left is taken up."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._resume.run())
+            tasks.create_task(self._live.run())
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
+            tasks.create_task(self._feed.run())
             tasks.create_task(self._inbox_dispatcher.run())
             if self._config.storage.former is not None:
                 tasks.create_task(Rewrapping(self.database, self.sealer).run())

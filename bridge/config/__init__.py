@@ -3,11 +3,13 @@
 from bridge.config.appservice import Appservice
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption, ShareWith
+from bridge.config.feed import Feed
 from bridge.config.homeserver import Homeserver
 from bridge.config.load import Config, load
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform, Tenant
 from bridge.config.problems import ConfigError, ConfigProblem
+from bridge.config.rate_limits import RateLimits
 from bridge.config.search import Search
 from bridge.config.storage import Storage
 from bridge.config.tokens import Tokens
@@ -20,9 +22,11 @@ __all__ = [
     "ConfigProblem",
     "Database",
     "Encryption",
+    "Feed",
     "Homeserver",
     "Messages",
     "Platform",
+    "RateLimits",
     "Search",
     "ShareWith",
     "Storage",

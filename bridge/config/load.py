@@ -11,10 +11,12 @@ from bridge.config import platform as platform_section
 from bridge.config.appservice import Appservice
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption
+from bridge.config.feed import Feed
 from bridge.config.homeserver import Homeserver
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform
 from bridge.config.problems import ConfigError, ConfigProblem, problems_of
+from bridge.config.rate_limits import RateLimits
 from bridge.config.search import Search
 from bridge.config.section import MAKE_KEY, Section, is_loopback
 from bridge.config.storage import Storage
@@ -29,6 +31,10 @@ class Config(Section):
     encryption: Encryption = Field(description="our own keys, and whom room keys are given to")
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
     search: Search = Field(default_factory=Search, description="how messages are found by their words")
+    feed: Feed = Field(default_factory=Feed, description="what happened, for those who come back")
+    rate_limits: RateLimits = Field(
+        default_factory=RateLimits, description="how much one caller may ask of us"
+    )
     platform: Platform = Field(description="who sends us events")
     web: Web = Field(
         default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from bridge.core.clock import Clock
@@ -14,6 +14,7 @@ from bridge.storage.database import Database, Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 E = TypeVar("E", bound=Event)
+Witness = Callable[[Transaction, Event], Awaitable[None]]
 
 INSERT = """
 INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -41,7 +42,7 @@ class Outbox(Queue):
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         super().__init__(database, sealer, clock)
         self._consumers: dict[type[Event], list[tuple[str, Callable[[Any], bool]]]] = defaultdict(list)
-        self._recorded: Callable[[Event], None] = lambda event: None
+        self._witnesses: list[Witness] = []
 
     def subscribe(
         self, consumer: str, *events: type[E], only: Callable[[E], bool] = lambda event: True
@@ -53,15 +54,18 @@ class Outbox(Queue):
         for event in events:
             self._consumers[event].append((consumer, only))
 
-    def on_recorded(self, told: Callable[[Event], None]) -> None:
-        """Have `told(event)` called for each event once it is committed, in this process: whoever has to hear of it,
-        come what may, subscribes instead."""
-        self._recorded = told
+    def witness(self, witness: Witness) -> None:
+        """Have every event shown to `witness`, in the transaction that records it."""
+        self._witnesses.append(witness)
 
     async def record(self, tx: Transaction, event: Event) -> None:
         """Record that `event` happened, once for each of its consumers."""
+        for witness in self._witnesses:
+            await witness(tx, event)
         name = type(event).__name__
         consumers = [consumer for consumer, only in self._consumers[type(event)] if only(event)]
+        if not consumers:
+            return
         body = json.dumps(dataclasses.asdict(event)).encode()
         for consumer in consumers:
             item_id = new_id()
@@ -72,7 +76,6 @@ class Outbox(Queue):
             topic = f"{consumer}.{name}"
             await tx.execute(INSERT, item_id, event.tenant_id, lane, topic, sealed, self._clock.now())
             self._work_waits(tx, lane)
-        tx.after_commit(lambda: self._recorded(event))
 
     async def revive_event(self, tx: Transaction, event: Event) -> bool:
         """Have this very event tried again by whoever gave it up. Return whether somebody had."""

@@ -138,6 +138,7 @@ POST = Operation(
         "thread_in_thread",
         "other_thread",
     ),
+    sender="sender_id",
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},

@@ -23,6 +23,20 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDelivered(Event):
+    """Everybody in the conversation's room has what was said on our side."""
+
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFailed(Event):
+    """What was said on our side could not be delivered: read the message for why."""
+
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited(Event):
     """What a message says was changed, by its sender: read the message for what it says now.
 

@@ -10,7 +10,7 @@ from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
-from bridge.messages.events import MessagePosted, MessageReceived
+from bridge.messages.events import MessageDelivered, MessageFailed, MessagePosted, MessageReceived
 from bridge.messages.html import clean
 from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.store import MessageStore, lock_of
@@ -147,10 +147,20 @@ class Messages:
         self, tx: Transaction, message_id: MessageId, *, origin_id: str, origin_sender: str | None = None
     ) -> None:
         """The room has it, as `origin_id`, said by `origin_sender`."""
-        await self._store.set_sent(tx, message_id, origin_id=origin_id, origin_sender=origin_sender)
+        whose = await self._store.set_sent(tx, message_id, origin_id=origin_id, origin_sender=origin_sender)
+        if whose is not None:
+            delivered = MessageDelivered(
+                tenant_id=whose.tenant_id, conversation_id=whose.conversation_id, message_id=message_id
+            )
+            await self._outbox.record(tx, delivered)
 
     async def failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> None:
-        await self._store.set_failed(tx, message_id, reason=reason)
+        whose = await self._store.set_failed(tx, message_id, reason=reason)
+        if whose is not None:
+            failed = MessageFailed(
+                tenant_id=whose.tenant_id, conversation_id=whose.conversation_id, message_id=message_id
+            )
+            await self._outbox.record(tx, failed)
 
     async def pending_again(self, tx: Transaction, message_id: MessageId) -> None:
         """What failed is about to be tried once more."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.conversations.ports import Figures, LastMessage
@@ -51,11 +52,20 @@ ORDER BY position DESC LIMIT 1
 """
 SET_SENT = """
 UPDATE messages SET status = 'sent', origin_id = $2, origin_sender = $3, failure_reason = NULL WHERE message_id = $1
+RETURNING tenant_id, conversation_id
 """
-SET_FAILED = "UPDATE messages SET status = 'failed', failure_reason = $2 WHERE message_id = $1"
+SET_FAILED = """
+UPDATE messages SET status = 'failed', failure_reason = $2 WHERE message_id = $1 RETURNING tenant_id, conversation_id
+"""
 SET_PENDING = """
 UPDATE messages SET status = 'pending', failure_reason = NULL WHERE message_id = $1 AND status = 'failed'
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    tenant_id: TenantId
+    conversation_id: ConversationId
 
 
 class MessageStore:
@@ -196,11 +206,13 @@ class MessageStore:
 
     async def set_sent(
         self, tx: Transaction, message_id: MessageId, *, origin_id: str, origin_sender: str | None
-    ) -> None:
-        await tx.execute(SET_SENT, message_id, origin_id, origin_sender)
+    ) -> Whose | None:
+        """Return whose message it is; None where there is none."""
+        return _whose(await tx.fetch_one(SET_SENT, message_id, origin_id, origin_sender))
 
-    async def set_failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> None:
-        await tx.execute(SET_FAILED, message_id, reason)
+    async def set_failed(self, tx: Transaction, message_id: MessageId, *, reason: str) -> Whose | None:
+        """Return whose message it is; None where there is none."""
+        return _whose(await tx.fetch_one(SET_FAILED, message_id, reason))
 
     async def set_pending(self, tx: Transaction, message_id: MessageId) -> None:
         await tx.execute(SET_PENDING, message_id)
@@ -257,6 +269,10 @@ def content_of(text: str, *, html: str | None = None, mentions: Sequence[Partici
     if mentions:
         content["mentions"] = list(mentions)
     return json.dumps(content).encode()
+
+
+def _whose(row: Row | None) -> Whose | None:
+    return None if row is None else Whose(TenantId(row["tenant_id"]), ConversationId(row["conversation_id"]))
 
 
 def lock_of(conversation_id: ConversationId) -> str:

@@ -12,9 +12,7 @@ from bridge.conversations import api as conversations
 from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
 from bridge.conversations.accounts import Accounts
-from bridge.conversations.change_store import ChangeStore
 from bridge.conversations.changes import ConversationChanges
-from bridge.conversations.ports import RoomIds
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
@@ -28,7 +26,6 @@ from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.pins import api as pins_api
 from bridge.messages.pins.service import Pins
-from bridge.messages.pins.store import PinStore
 from bridge.messages.reactions import api as reactions_api
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
@@ -43,6 +40,7 @@ from bridge.search.service import Searching
 from bridge.signals import api as signals_api
 from bridge.signals.ports import TypingOutside
 from bridge.signals.service import Signals
+from bridge.sockets.live import Live
 from bridge.statistics import api as statistics
 from bridge.statistics.service import Statistics
 from bridge.statistics.store import StatisticsStore
@@ -51,10 +49,12 @@ from bridge.storage.sealing import Sealer
 from bridge.tokens import api as tokens_api
 from bridge.tokens.service import Tokens
 from bridge.web import docs
+from bridge.web.aliases import with_aliases
 from bridge.web.fields import MAX_TEXT_LENGTH
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.openapi import AnyOperation, document
 from bridge.web.operations import Keys, Toolkit
+from bridge.web.pace import Pace
 from bridge.web.paging import Cursors
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -93,15 +93,16 @@ def routes(
     conversation_service: Conversations,
     conversation_store: ConversationStore,
     conversation_changes: ConversationChanges,
-    change_store: ChangeStore,
+    conversation_views: ConversationViews,
     accounts: Accounts,
     message_service: Messages,
     message_changes: MessageChanges,
     message_store: MessageStore,
+    message_views: MessageViews,
+    bookmark_store: BookmarkStore,
     reactions: Reactions,
     reaction_store: ReactionStore,
     pins: Pins,
-    rooms: RoomIds,
     searching: Searching,
     participants: ParticipantStore,
     signals: Signals,
@@ -109,26 +110,30 @@ def routes(
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
     max_text_length: int,
+    pace: Pace,
+    live: Live,
 ) -> Sequence[web.AbstractRouteDef]:
     toolkit = Toolkit(
-        database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}
+        database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}, pace=pace
     )
     cursors = Cursors(master_key)
     access = Access(conversation_store)
     message_access = MessageAccess(message_store, access)
-    bookmark_store = BookmarkStore(clock)
-    message_views = MessageViews(reaction_store, PinStore(), bookmark_store, signals.deliveries)
-    views = ConversationViews(conversation_store, change_store, message_store, rooms, signals.unread)
-    return [
+    messages_api = messages.MessagesApi(
+        database, message_service, message_changes, message_store, access, message_views, cursors
+    )
+    operations = [
         *conversations.ConversationsApi(
-            database, conversation_service, conversation_store, access, views, cursors
+            database, conversation_service, conversation_store, access, conversation_views, cursors
         ).routes(toolkit),
-        *openings_api.OpeningsApi(conversation_service, conversation_store, views, clock).routes(toolkit),
-        *conversation_changes_api.ConversationChangesApi(conversation_changes, access, views).routes(toolkit),
+        *openings_api.OpeningsApi(conversation_service, conversation_store, conversation_views, clock).routes(
+            toolkit
+        ),
+        *conversation_changes_api.ConversationChangesApi(
+            conversation_changes, access, conversation_views
+        ).routes(toolkit),
         *accounts_api.AccountsApi(accounts).routes(toolkit),
-        *messages.MessagesApi(
-            database, message_service, message_changes, message_store, access, message_views, cursors
-        ).routes(toolkit),
+        *messages_api.routes(toolkit),
         *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
         *bookmarks_api.BookmarksApi(
             database,
@@ -162,5 +167,9 @@ def routes(
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
         *tokens_api.TokensApi(tokens).routes(toolkit),
+    ]
+    return [
+        *with_aliases(operations),
+        *live.routes(toolkit, keys, post=messages_api.post),
         *docs.routes(openapi(max_text_length=max_text_length)),
     ]

@@ -58,6 +58,11 @@ _PROBLEM: Json = {
     },
     "additionalProperties": False,
 }
+_RETRY_AFTER: Json = {
+    "description": "seconds until it is worth while to ask again",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9]+$"},
+}
 _SECURITY: Json = {
     "api_key": {
         "type": "http",
@@ -219,13 +224,17 @@ def _success(
 
 def _problems(operation: AnyOperation) -> Json:
     codes = [*operation.refusals, _REFUSED_BY[operation.security], *_ALWAYS]
+    codes += ("rate_limited",) if operation.security == "api_key" else ()
     codes += _WITH_PARAMETERS if operation.security == "api_key" else ()
     codes += _WITH_BODY if operation.takes_body else ()
     codes += ("idempotency_key_reused",) if operation.may_be_repeated else ()
     by_status: defaultdict[int, set[str]] = defaultdict(set)
     for code in codes:
         by_status[STATUS_BY_CODE.get(code, HTTPStatus.CONFLICT)].add(code)
-    return {str(status): _problem(sorted(found)) for status, found in sorted(by_status.items())}
+    described = {status: _problem(sorted(found)) for status, found in sorted(by_status.items())}
+    if HTTPStatus.TOO_MANY_REQUESTS in described:
+        described[HTTPStatus.TOO_MANY_REQUESTS]["headers"] = {"Retry-After": _RETRY_AFTER}
+    return {str(int(status)): described[status] for status in described}
 
 
 def _problem(codes: Sequence[str]) -> Json:

@@ -12,10 +12,12 @@ from pydantic import BaseModel
 
 from bridge.core.caller import Caller, CallerRole
 from bridge.storage.database import Database, Transaction, TransactionConflict
+from bridge.web.aliases import canonical
 from bridge.web.auth import bearer_token, forbidden, out_of_scope, unauthorized
 from bridge.web.body import MalformedRequest, decode_utf8, read_body, read_json, require_content_type
 from bridge.web.fields import Data
 from bridge.web.idempotency import IdempotencyKeys, Request, key_of
+from bridge.web.pace import Pace
 
 JSON = "application/json"
 ATTEMPTS = 5
@@ -74,6 +76,8 @@ class Operation(Generic[Params, Body]):
     """Of one that is no GET: it changes nothing all the same."""
     stored: bool = True
     """False: what it does is not kept, so that there is nothing to do only once."""
+    sender: str | None = None
+    """The field of the body that names who says something, and may not say too much in a minute."""
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Where to go from here: the name of an operation, and for each of its parameters where to find the value."""
 
@@ -165,12 +169,14 @@ class Toolkit:
         idempotency: IdempotencyKeys,
         *,
         limits: Mapping[str, int],
+        pace: Pace,
     ) -> None:
         """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them."""
         self._database = database
         self._keys = keys
         self._idempotency = idempotency
-        self._limits = dict(limits)
+        self.limits = dict(limits)
+        self.pace = pace
 
     def read(self, operation: Operation[Params, Nothing], handle: Read[Params]) -> web.RouteDef:
         async def serve(request: web.Request) -> web.Response:
@@ -208,31 +214,49 @@ class Toolkit:
             if operation.may_be_repeated:
                 key = key_of(request.headers)
             body, value = await self._body(operation, request)
+            if operation.sender is not None:
+                sender = getattr(body, operation.sender) or caller.participant_id
+                if sender is not None:
+                    self.pace.message(caller.tenant_id, sender)
 
-            async def apply(tx: Transaction) -> tuple[Answer, bool]:
-                if key is None:
-                    return await handle(tx, caller, params, body), False
-                asked = Request(
-                    key=key,
-                    tenant_id=caller.tenant_id,
-                    participant_id=caller.participant_id,
-                    content=[request.method, request.path, value],
-                )
-                done = await self._idempotency.answer_to(tx, asked)
-                if done is not None:
-                    return Answer(
-                        status=HTTPStatus(done.status), body=done.body, location=done.location
-                    ), True
-                made = await handle(tx, caller, params, body)
-                await self._idempotency.keep(
-                    tx, asked, status=made.status, body=made.body, location=made.location
-                )
-                return made, False
+            async def act(tx: Transaction) -> Answer:
+                return await handle(tx, caller, params, body)
 
-            made, replayed = await self._transacted(apply)
+            content = [request.method, canonical(request.path), value]
+            made, replayed = await self.once(caller, key=key, content=content, act=act)
             return made.response(replayed=replayed)
 
         return route(operation, serve)
+
+    async def once(
+        self,
+        caller: Caller,
+        *,
+        key: str | None,
+        content: object,
+        act: Callable[[Transaction], Awaitable[Answer]],
+    ) -> tuple[Answer, bool]:
+        """What `act` answers, in a transaction; and whether that is what the same `key` was answered before.
+
+        `content`: all that makes it this request and no other, as JSON values.
+        """
+
+        async def apply(tx: Transaction) -> tuple[Answer, bool]:
+            if key is None:
+                return await act(tx), False
+            asked = Request(
+                key=key, tenant_id=caller.tenant_id, participant_id=caller.participant_id, content=content
+            )
+            done = await self._idempotency.answer_to(tx, asked)
+            if done is not None:
+                return Answer(status=HTTPStatus(done.status), body=done.body, location=done.location), True
+            made = await act(tx)
+            await self._idempotency.keep(
+                tx, asked, status=made.status, body=made.body, location=made.location
+            )
+            return made, False
+
+        return await self._transacted(apply)
 
     async def _caller_of(self, operation: Operation[Params, Body], request: web.Request) -> Caller:
         token = bearer_token(request.headers)
@@ -243,6 +267,7 @@ class Toolkit:
             raise forbidden(caller.role)
         if not caller.may_use(operation.scope):
             raise out_of_scope(operation.scope)
+        self.pace.request(caller)
         return caller
 
     async def _body(self, operation: Operation[Params, Body], request: web.Request) -> tuple[Body, object]:
@@ -252,7 +277,7 @@ class Toolkit:
         text = decode_utf8(await read_body(request))
         value = read_json(text)
         # From the text and not from `value`: only then does strict mode take an array for a tuple.
-        return operation.body.model_validate_json(text, context=self._limits), value
+        return operation.body.model_validate_json(text, context=self.limits), value
 
     async def _transacted(
         self, apply: Callable[[Transaction], Awaitable[tuple[Answer, bool]]]
@@ -276,10 +301,15 @@ def route(
     return web.route(operation.method, path, serve)
 
 
-def _params(operation: Operation[Params, Body], request: web.Request) -> Params:
+def query_of(request: web.Request) -> dict[str, str]:
     query = dict(request.query)
     if len(query) < len(request.query):
         raise MalformedRequest("A parameter of the query stands there twice.")
+    return query
+
+
+def _params(operation: Operation[Params, Body], request: web.Request) -> Params:
+    query = query_of(request)
     in_path = operation.path_parameters
     named_twice = query.keys() & set(in_path)
     if named_twice:

@@ -1,4 +1,4 @@
-"""Every error under /api/ as a problem document (RFC 9457). Refuses to repeat, or to log, what was submitted.
+"""Every error of ours as a problem document (RFC 9457). Refuses to repeat, or to log, what was submitted.
 
 The Matrix endpoints under /_matrix/ have an error format of their own and pass through untouched.
 """
@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from bridge.core.errors import Refusal
 from bridge.storage.database import DatabaseError, DatabaseUnavailable, TransactionConflict
+from bridge.web.pace import RateLimited
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-API_PREFIX = "/api/"
+OURS = ("/api/", "/messaging/", "/ws/")
 CONTENT_TYPE = "application/problem+json"
 
 INVALID_INPUT = "invalid_input"
@@ -41,6 +42,7 @@ STATUS_BY_CODE = {
     "body_too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "event_id_reused": HTTPStatus.CONFLICT,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "upgrade_required": HTTPStatus.UPGRADE_REQUIRED,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     INVALID_INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
     "invalid_cursor": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -48,6 +50,7 @@ STATUS_BY_CODE = {
     "text_blank": HTTPStatus.UNPROCESSABLE_ENTITY,
     "text_too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_a_reaction": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -55,6 +58,7 @@ STATUS_BY_CODE = {
 _HEADERS_BY_CODE = {
     "signature_refused": {"WWW-Authenticate": "StandardWebhooks"},
     "unauthorized": {"WWW-Authenticate": 'Bearer realm="festimo"'},
+    "upgrade_required": {"Upgrade": "websocket", "Connection": "Upgrade"},
 }
 _CODE_BY_HTTP_STATUS = {
     404: "not_found",
@@ -108,8 +112,8 @@ class Problem:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns whatever a handler under /api/ raises into a problem document."""
-    if not request.path.startswith(API_PREFIX):
+    """Turns whatever a handler of ours raises into a problem document."""
+    if not request.path.startswith(OURS):
         return await handler(request)
     try:
         return await handler(request)
@@ -117,14 +121,21 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return _from_http(request, error).response()
-    except Refusal as refusal:
-        return _from_refusal(refusal).response()
-    except ValidationError as error:
-        return _from_validation(error).response()
-    except (DatabaseUnavailable, TransactionConflict) as error:
-        return _from_outage(error).response()
     except Exception as error:
-        return _from_failure(request, error).response()
+        return problem_of(error, method=request.method, route=_route(request)).response()
+
+
+def problem_of(error: Exception, *, method: str, route: str) -> Problem:
+    """`method`, `route`: what was asked, for the log, where the fault is ours."""
+    match error:
+        case Refusal():
+            return _from_refusal(error)
+        case ValidationError():
+            return _from_validation(error)
+        case DatabaseUnavailable() | TransactionConflict():
+            return _from_outage(error)
+        case _:
+            return _from_failure(error, method=method, route=route)
 
 
 def refused(refusal: Refusal) -> web.Response:
@@ -133,12 +144,15 @@ def refused(refusal: Refusal) -> web.Response:
 
 
 def _from_refusal(refusal: Refusal) -> Problem:
+    headers = _HEADERS_BY_CODE.get(refusal.code)
+    if isinstance(refusal, RateLimited):
+        headers = {"Retry-After": str(refusal.retry_after)}
     return Problem(
         code=refusal.code,
         status=STATUS_BY_CODE.get(refusal.code, HTTPStatus.CONFLICT),
         detail=refusal.detail,
         field=refusal.field,
-        headers=_HEADERS_BY_CODE.get(refusal.code),
+        headers=headers,
     )
 
 
@@ -181,14 +195,14 @@ def _from_outage(error: DatabaseError) -> Problem:
     )
 
 
-def _from_failure(request: web.Request, error: Exception) -> Problem:
+def _from_failure(error: Exception, *, method: str, route: str) -> Problem:
     incident = secrets.token_hex(8)
     # Neither the path nor the error's own words: either may repeat what was submitted.
     _log.error(
         "request failed",
         incident=incident,
-        method=request.method,
-        route=_route(request),
+        method=method,
+        route=route,
         error=type(error).__qualname__,
         where=_frames(error),
     )

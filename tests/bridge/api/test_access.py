@@ -84,7 +84,7 @@ async def ask(
     return await api.request(method, path, params=query)
 
 
-async def ids_of(sides: Sides, world: World, name: str) -> dict[str, str]:
+async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
     """One of our objects of each kind; what people are added to is a group."""
     conversation_id = await opened(sides.ours)
     message = await said(sides.ours, conversation_id)

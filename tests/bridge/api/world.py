@@ -33,11 +33,15 @@ from bridge.conversations.events import (
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
+from bridge.conversations.views import ConversationViews
 from bridge.core.caller import Caller
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.feed.service import Feed
+from bridge.feed.store import FeedStore
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
@@ -49,6 +53,7 @@ from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.messages.views import MessageViews
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
@@ -62,12 +67,15 @@ from bridge.search.service import Searching
 from bridge.search.store import SearchStore
 from bridge.signals.events import ConversationRead
 from bridge.signals.service import Signals
+from bridge.sockets.live import Live
+from bridge.sockets.session import Pulse
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
 from bridge.tokens.service import Tokens
 from bridge.tokens.store import RevocationStore
 from bridge.web.auth import Credentials
+from bridge.web.pace import Pace
 from bridge.web.problems import problems
 from tests.bridge.platform.sender import NEW, OTHER
 from tests.bridge.tokens.sign_in import SignIn
@@ -77,6 +85,8 @@ OURS, THEIRS = TenantId("festipin"), TenantId("other")
 SECRETS = {OURS: NEW, THEIRS: OTHER}
 TENANTS = [Tenant(id=tenant, webhook_secrets=(SecretStr(secret),)) for tenant, secret in SECRETS.items()]
 MAX_TEXT_LENGTH = 1_000
+KEPT = 24 * 60 * 60 * 1000
+PULSE = Pulse(heartbeat=5.0, recheck=0.05, patience=5.0)
 TABLES = (
     "participants",
     "conversations",
@@ -139,6 +149,7 @@ class World:
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
         self.rooms = KnownRooms()
+        self.pace = Pace(requests=1_000_000, messages=1_000_000, frames=1_000_000)
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
         self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
@@ -151,6 +162,8 @@ class World:
         self.outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
         self.outbox.subscribe("matrix", ParticipantLeft)
         self.outbox.subscribe("space", PartyListChanged)
+        self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
+        self.outbox.witness(self.feed.record)
         self.conversation_store = ConversationStore(self.clock)
         words, search_store = Words(["english", "german"]), SearchStore()
         index = BlindIndex(self.sealer, words, search_store)
@@ -208,6 +221,25 @@ class World:
             Bookings(BookingStore(self.sealer, self.clock), self.messages),
         )
 
+        self.bookmark_store = BookmarkStore(self.clock)
+        self.message_views = MessageViews(
+            self.reaction_store, PinStore(), self.bookmark_store, self.signals.deliveries
+        )
+        self.conversation_views = ConversationViews(
+            self.conversation_store, self.change_store, self.message_store, self.rooms, self.signals.unread
+        )
+        self.live = Live(
+            database=database,
+            feed=self.feed,
+            feed_store=FeedStore(),
+            conversations=self.conversation_store,
+            participants=ParticipantStore(self.clock),
+            messages=self.message_store,
+            message_views=self.message_views,
+            conversation_views=self.conversation_views,
+            master_key=MASTER_KEY,
+            pulse=PULSE,
+        )
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(
             database,
@@ -235,15 +267,16 @@ class World:
                 conversation_service=self.conversations,
                 conversation_store=self.conversation_store,
                 conversation_changes=self.conversation_changes,
-                change_store=self.change_store,
+                conversation_views=self.conversation_views,
                 accounts=self.accounts,
                 message_service=self.messages,
                 message_changes=self.changes,
                 message_store=self.message_store,
                 reactions=self.reactions,
                 reaction_store=self.reaction_store,
+                message_views=self.message_views,
+                bookmark_store=self.bookmark_store,
                 pins=self.pins,
-                rooms=self.rooms,
                 searching=self.searching,
                 participants=self.participants,
                 signals=self.signals,
@@ -255,8 +288,11 @@ class World:
                 ),
                 dead_letters=self.dead_letters,
                 max_text_length=MAX_TEXT_LENGTH,
+                pace=self.pace,
+                live=self.live,
             )
         )
+        app.on_shutdown.append(self.live.close)
         return app
 
     async def leave(self, conversation_id: str, participant_id: str) -> None:

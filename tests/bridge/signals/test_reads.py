@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -214,20 +213,6 @@ async def test_the_event_says_who_read_how_far_and_where(reading: Reading) -> No
     await reading.seen("ben", message, at=5)
     assert (await reading.features.told())[-1][1]["in_client"] is True
     assert json.dumps(fields)  # plain values
-
-
-async def test_a_listener_hears_of_events_once_they_are_committed(reading: Reading) -> None:
-    reading.features.outbox.on_recorded(reading.signals.feed.publish)
-    message = await reading.say("chef")
-    with reading.signals.feed.subscribe() as subscription:
-        with suppress(KeyError):
-            async with reading.database.transaction() as tx:
-                await reading.signals.reads.read(tx, reading.place("anna"))
-                raise KeyError("never committed")
-        await reading.read("ben", message)
-        event = await subscription.next()
-    assert isinstance(event, ConversationRead)
-    assert event.reader_id == "ben"
 
 
 async def test_many_who_read_at_once_end_at_the_furthest(reading: Reading) -> None:

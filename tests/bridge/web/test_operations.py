@@ -16,6 +16,7 @@ from bridge.storage.sealing import Sealer
 from bridge.web.fields import Data
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.operations import ATTEMPTS, Answer, Nothing, Operation, Says, Toolkit, answer
+from bridge.web.pace import Pace
 from bridge.web.problems import problems
 
 NOTE = "INSERT INTO content_keys (key_id, tenant_id, scope, wrapped, created_at) VALUES ($1, $1, $1, $2, 0)"
@@ -65,7 +66,9 @@ async def post(
     clock = FrozenClock()
     idempotency = IdempotencyKeys(Sealer(b"m" * 32, clock), clock)
     app = web.Application(middlewares=[problems])
-    app.add_routes([Toolkit(database, AnyKey(), idempotency, limits={}).write(POST, notes.post)])
+    pace = Pace(requests=100, messages=100, frames=100)
+    toolkit = Toolkit(database, AnyKey(), idempotency, limits={}, pace=pace)
+    app.add_routes([toolkit.write(POST, notes.post)])
     client: TestClient[web.Request, web.Application] = await aiohttp_client(app)
     headers = {"Authorization": "Bearer t", "Content-Type": "application/json"}
     async with client.post(

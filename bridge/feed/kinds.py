@@ -1,0 +1,51 @@
+"""Which events have an entry in the feed, under which name, and which of their ids it keeps: never what was said."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.conversations.events import (
+    ConversationChanged,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+)
+from bridge.core.events import Event
+from bridge.messages.events import (
+    MessageDeleted,
+    MessageDelivered,
+    MessageEdited,
+    MessageFailed,
+    MessagePosted,
+    MessageReceived,
+)
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.signals.events import ConversationRead
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    keeps: Sequence[str] = ()
+
+
+KINDS: Mapping[type[Event], Kind] = {
+    MessagePosted: Kind("message.sent", ("message_id",)),
+    MessageReceived: Kind("message.received", ("message_id",)),
+    MessageDelivered: Kind("message.delivered", ("message_id",)),
+    MessageFailed: Kind("message.updated", ("message_id",)),
+    MessageEdited: Kind("message.updated", ("message_id",)),
+    MessageDeleted: Kind("message.deleted", ("message_id",)),
+    ReactionAdded: Kind("reaction.changed", ("message_id",)),
+    ReactionRemoved: Kind("reaction.changed", ("message_id",)),
+    ConversationRead: Kind("message.read", ("reader_id",)),
+    ConversationOpened: Kind("conversation.updated"),
+    ConversationStatusChanged: Kind("conversation.updated"),
+    ConversationChanged: Kind("conversation.updated"),
+    PinsChanged: Kind("conversation.updated"),
+    ParticipantAdded: Kind("conversation.updated", ("participant_id",)),
+    ParticipantCame: Kind("conversation.updated", ("participant_id",)),
+    ParticipantLeft: Kind("conversation.updated", ("participant_id",)),
+}

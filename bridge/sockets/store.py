@@ -1,0 +1,59 @@
+"""What the sockets look up: entries of the feed by party, vendor and person, and who takes part in what."""
+
+from typing import Literal
+
+from bridge.core.ids import ParticipantId, PartyId, TenantId
+from bridge.feed.model import Entry
+from bridge.feed.store import entry_of
+from bridge.storage.database import Reader
+
+_ENTRIES = """
+SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.about, f.created_at FROM feed f
+"""
+OF_PARTY = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.conversation_id
+WHERE c.tenant_id = $1 AND c.party_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+"""
+OF_VENDOR = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.conversation_id
+WHERE c.tenant_id = $1 AND c.vendor_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+"""
+OF_USER = f"""{_ENTRIES} JOIN conversation_members m ON m.conversation_id = f.conversation_id
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+"""
+TAKES_PART = """
+SELECT 1 FROM conversations c JOIN conversation_members m ON m.conversation_id = c.conversation_id
+WHERE c.tenant_id = $1 AND c.party_id = $2 AND m.participant_id = $3 AND m.away IS NULL AND c.deleted_at IS NULL LIMIT 1
+"""
+HAS_PARTY = (
+    "SELECT 1 FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND deleted_at IS NULL LIMIT 1"
+)
+HAS_VENDOR = (
+    "SELECT 1 FROM conversations WHERE tenant_id = $1 AND vendor_id = $2 AND deleted_at IS NULL LIMIT 1"
+)
+_OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
+
+
+class SocketStore:
+    async def entries(
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        kind: Literal["party", "vendor", "user"],
+        of: str,
+        *,
+        after: int,
+        up_to: int,
+        limit: int,
+    ) -> list[Entry]:
+        rows = await reader.fetch(_OF[kind], tenant_id, of, after, up_to, limit)
+        return [entry_of(row) for row in rows]
+
+    async def takes_part_in_party(
+        self, reader: Reader, tenant_id: TenantId, party_id: PartyId, participant_id: ParticipantId
+    ) -> bool:
+        return await reader.fetch_value(TAKES_PART, tenant_id, party_id, participant_id) is not None
+
+    async def has_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> bool:
+        return await reader.fetch_value(HAS_PARTY, tenant_id, party_id) is not None
+
+    async def has_vendor(self, reader: Reader, tenant_id: TenantId, vendor_id: str) -> bool:
+        return await reader.fetch_value(HAS_VENDOR, tenant_id, vendor_id) is not None

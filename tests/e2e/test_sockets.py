@@ -1,0 +1,96 @@
+"""WebSockets and real clients: what is said in the one is heard in the other, encrypted on its way through the room."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from bridge.demo.stand import Stand, stand
+from tests.clients.people import People
+from tests.e2e.test_changes import ChangingScene
+from tests.e2e.test_voices import without_a_shield
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SOON = 20.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with stand(tmp_path_factory.mktemp("sockets")) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[ChangingScene]:
+    async with People(ground.synapse, tmp_path) as people:
+        scene = ChangingScene(ground, people)
+        async with scene.running():
+            yield scene
+
+
+class Listener:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.cursor = ""
+        self.seen: list[dict[str, Any]] = []
+
+    async def next(self, *types: str) -> dict[str, Any]:
+        async with asyncio.timeout(SOON):
+            while True:
+                frame: dict[str, Any] = await self.socket.receive_json()
+                self.cursor = frame.get("cursor", self.cursor)
+                self.seen.append(frame)
+                if frame["type"] in types:
+                    return frame
+
+
+async def listen(scene: ChangingScene, cursor: str = "") -> Listener:
+    url = f"{scene.ground.config.appservice.url}/ws/communication/{scene.party_id}"
+    listener = Listener(
+        await scene.ground.session.ws_connect(
+            url, headers={"Authorization": f"Bearer {scene.key}"}, params={"cursor": cursor} if cursor else {}
+        )
+    )
+    await listener.next("welcome")
+    return listener
+
+
+async def test_what_is_said_in_a_client_is_heard_on_a_socket_and_back(scene: ChangingScene) -> None:
+    anna = await scene.people.person("Anna")
+    js = await scene.people.js(anna)
+    await scene.open(js, hosts={"Anna": anna})
+    listener = await listen(scene)
+
+    await js.send_text(scene.room, "Do you cook vegan?")
+    received = await listener.next("message.received")
+    assert received["message"]["content"] == "Do you cook vegan?"
+    assert received["message"]["sender_id"] == f"Anna-{scene.party_id}"
+
+    chef = scene.chef["id"]
+    frame = {"id": "f-1", "conversation_id": received["conversation_id"]}
+    await listener.socket.send_json(
+        {"type": "message.send", **frame, "message": {"sender_id": chef, "text": "With pleasure"}}
+    )
+    ack = await listener.next("ack")
+    assert ack["id"] == "f-1"
+    shown = await js.wait_for_text(scene.room, "With pleasure")
+    assert shown.sender == scene.ghost
+    assert without_a_shield(shown)
+    delivered = await listener.next("message.delivered")
+    while delivered["message"]["message_id"] != ack["message"]["message_id"]:  # Festimo's greeting is, too
+        delivered = await listener.next("message.delivered")
+    assert (delivered["message"]["event_id"], delivered["message"]["status"]) == (shown.event_id, "sent")
+
+    # The socket drops; what is said meanwhile is heard by who comes back.
+    await listener.socket.close()
+    await js.send_text(scene.room, "For eighty")
+    again = await listen(scene, listener.cursor)
+    assert (await again.next("message.received"))["message"]["content"] == "For eighty"
+    events = [one["event_id"] for one in [*listener.seen, *again.seen] if "event_id" in one]
+    assert len(events) == len(set(events))
+    await again.socket.close()
