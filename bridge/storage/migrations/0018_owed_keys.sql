@@ -10,7 +10,7 @@ CREATE TABLE owed_keys (
     PRIMARY KEY (session_id, user_id, device_id, identity_key)
 );
 
-CREATE INDEX owed_keys_of ON owed_keys (room_id, sender, user_id, device_id);
+CREATE INDEX owed_keys_of ON owed_keys (sender, room_id, user_id, device_id);
 CREATE INDEX owed_keys_to ON owed_keys (user_id, device_id);
 
 -- Such a key on its way is not dropped when the session ends with which it was given.

@@ -23,4 +23,3 @@ CREATE TABLE feed_numbers (
     last             BIGINT NOT NULL
 );
 
-CREATE INDEX conversations_of_vendor ON conversations (tenant_id, vendor_id);
