@@ -31,6 +31,12 @@ OPERATIONS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
+TAKE_BODY = {
+    operation["operationId"]
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+    if "requestBody" in operation
+}
 SIGNED = {"sendEvent"}
 KEYED = sorted(OPERATIONS.keys() - SIGNED)
 # Those that name an object; what an id stands for below is ours.
@@ -77,7 +83,7 @@ async def ask(
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
     query, given = QUERIES.get(name, {}), {**BODIES, **bodies}
-    if method == "POST" or name in given:
+    if name in TAKE_BODY:
         body = json.dumps(given.get(name, {}))
         filled = re.sub(r'"\{(\w+)\}"', lambda match: json.dumps(ids[match[1]]), body)
         return await sent_with(api, method, path, json.loads(filled), query)
