@@ -52,7 +52,9 @@ async def test_bookmarks_come_in_pages_the_last_first(api: Api) -> None:
     pages: list[list[str]] = []
     cursor: str | None = None
     while True:
-        query: dict[str, Any] = {"participant_id": "u-anna", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        query: dict[str, Any] = {"participant_id": "u-anna", "limit": 2} | (
+            {"cursor": cursor} if cursor else {}
+        )
         page = (await api.get(LIST, **query)).json
         assert all(view["is_bookmarked"] for view in page["messages"])
         pages.append([view["message_id"] for view in page["messages"]])
