@@ -8,7 +8,8 @@ import copy
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -163,6 +164,19 @@ class FakeHomeserver(Homeserver):
             raise error
 
         self.meanwhile(call, raise_it, moment=moment)
+
+    def lose_nothing(self) -> None:
+        """From now on nothing is planned to happen."""
+        self._plans.clear()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """What is planned happens to others, later."""
+        plans, self._plans = self._plans, []
+        try:
+            yield
+        finally:
+            self._plans = plans
 
     def forget_transactions(self) -> None:
         """As Synapse does after a day: the same transaction id is a new request."""

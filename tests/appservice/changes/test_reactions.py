@@ -207,9 +207,23 @@ async def test_who_reacts_in_their_client_needs_no_festimo_for_it(talk: Conversa
     await talk.go_out()
     assert talk.homeserver.calls("redact")[-1] == (BOT, "$r")
     assert await nothing_is_left(talk)
-    # The homeserver tells us of what we did; by then she may have done it again.
+
+
+async def test_that_festimo_takes_its_own_away_takes_nothing_from_the_person(
+    talk: Conversation, anna: Party
+) -> None:
+    """The homeserver tells us of it before we know that it has been done."""
+    message_id = await greeted(talk)
+    (hello,) = talk.in_room()
     await talk.react(message_id, sender="anna")
-    await talk.deliver(talk.redaction("$x", "$r", sender=BOT))
+    await talk.go_out()
+    (_, festimos) = talk.in_room()
+    await talk.deliver(talk.reaction("$r", hello["event_id"]))
+    talk.homeserver.fail("redact", HomeserverUnavailable("no answer"), moment="after")
+    with pytest.raises(Retry):
+        await talk.go_out()
+    await talk.deliver(talk.redaction("$x", festimos["event_id"], sender=BOT))
+    await talk.go_out()
     assert await talk.reactions(message_id) == [("👍", ("anna",))]
 
 
