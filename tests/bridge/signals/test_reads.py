@@ -1,6 +1,7 @@
 """Who has read how far, what is unread, what has become of a message for whom: on both databases, against a recount."""
 
 import asyncio
+import atexit
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -281,7 +282,9 @@ def test_what_is_unread_equals_a_recount(steps: list[tuple[str, str | None, int 
 @cache
 def migrated() -> Path:
     """A database to copy: to make one takes longer than an example."""
-    path = Path(mkdtemp()) / "bridge.db"
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "bridge.db"
 
     async def make() -> None:
         await (await open_database(f"sqlite:///{path}")).close()
