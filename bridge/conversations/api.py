@@ -20,7 +20,7 @@ from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, V
 from bridge.participants.input import Party, Vendor
 from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Transaction
-from bridge.web.fields import Data, Flag, Id
+from bridge.web.fields import Data, Flag, Id, Reference
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import Cursor, Cursors, Limit
 
@@ -58,7 +58,7 @@ class ListOfConversations(Data):
     party_id: Id | None = None
     vendor_id: Id | None = None
     booking_id: Id | None = None
-    event_id: Id | None = None
+    event_id: Reference | None = None
     participant_id: Annotated[Id | None, _WHOSE] = None
     has_unread: Annotated[Flag | None, _FLAG] = None
     is_pinned: Annotated[Flag | None, _OF_WHOSE] = None

@@ -30,7 +30,7 @@ from bridge.core.ids import BookingId, ConversationId, ParticipantId, TenantId
 from bridge.participants.input import Vendor
 from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
-from bridge.web.fields import Data, Id, Name, Text, Title, refuse_empty, refuse_repeated
+from bridge.web.fields import Data, Id, Name, Reference, Text, Title, refuse_empty, refuse_repeated
 from bridge.web.openapi import AnyOperation
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, Write, answer
 
@@ -90,8 +90,8 @@ class ConversationChange(Data):
         Field(max_length=MOST_BOOKINGS, json_schema_extra={"uniqueItems": True}),
         AfterValidator(_differ),
     ] = None
-    event_id: Id | None = None
-    lead_id: Id | None = None
+    event_id: Reference | None = None
+    lead_id: Reference | None = None
     service_type: Name | None = None
 
     def of(self, conversation: Conversation) -> Conversation:

@@ -189,6 +189,9 @@ class Conversations:
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
         await self._store.set_away(tx, conversation_id, participant_id, away)
+        conversation = await self._store.get(tx, conversation_id)
+        assert conversation is not None, "the rows of conversations stay"
+        await self._lists.changed(tx, conversation)
 
     async def came(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId

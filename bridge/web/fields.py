@@ -27,6 +27,7 @@ LIMIT = "x-limit"
 
 _LONGEST_NAME = 100
 _LONGEST_TITLE = 200
+_LONGEST_REFERENCE = 255
 _LONGEST_MXID = 255
 _LONGEST_MXC = 512
 
@@ -135,6 +136,10 @@ def _flag(text: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 """In a query."""
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
+Reference = Annotated[
+    str, StringConstraints(min_length=1, max_length=_LONGEST_REFERENCE, pattern=f"^[^{_CONTROL}]*$")
+]
+"""An id of somebody else's making, such as a CloudEvent's."""
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_LONGEST_NAME),

@@ -29,8 +29,8 @@ class Admin:
         access = await synapse.register_user("fault-finder", "fault-finder", admin=True)
         return cls(synapse.url, access.access_token, session)
 
-    async def rooms(self, search: str | None = None) -> list[RoomSeen]:
-        """All rooms that are no spaces, or those with `search` in their name."""
+    async def rooms(self, search: str | None = None, *, spaces: bool = False) -> list[RoomSeen]:
+        """All rooms, or those with `search` in their name; without spaces, or nothing but these."""
         query = {"limit": "10000"} | ({"search_term": search} if search else {})
         answer = await self.get("/_synapse/admin/v1/rooms", query)
         return [
@@ -42,7 +42,7 @@ class Admin:
                 room["joined_local_members"],
             )
             for room in answer["rooms"]
-            if room["room_type"] != "m.space"
+            if (room["room_type"] == "m.space") == spaces
         ]
 
     async def delete_room(self, room_id: str) -> None:

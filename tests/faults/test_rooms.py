@@ -9,7 +9,7 @@ import pytest
 
 from appservice.homeserver import Homeserver
 from appservice.names import Names
-from appservice.outbound.rooms import ENCRYPTION, HISTORY, POWER_LEVELS, ROOM_VERSION
+from appservice.outbound.rooms import ENCRYPTION, HISTORY, POWER_LEVELS, ROOM_VERSION, STAFF
 from bridge.conversations.events import ConversationOpened, ParticipantAdded
 from bridge.conversations.model import Conversation
 from bridge.conversations.service import Conversations
@@ -26,6 +26,7 @@ from bridge.storage.sealing import Sealer
 from tests.faults.story import Ground, eventually, ground, has_seen, joined, knows
 
 RACERS = 50
+SPACE_OF = "SELECT s.room_id FROM spaces s JOIN party_lists l ON l.list_id = s.list_id WHERE l.party_id = $1"
 DELAYS = (20, 40, 60, 80)
 """Milliseconds into `createRoom` at which the homeserver is killed."""
 
@@ -90,6 +91,22 @@ async def whole_room_of(where: Ground, party: str) -> str:
     return room
 
 
+async def space_of(where: Ground, party: str, room: str) -> str:
+    """The party's space, once it shows the room."""
+
+    async def shown() -> str | None:
+        space: str | None = await where.database.fetch_value(SPACE_OF, party)
+        if space is None:
+            return None
+        state = await where.admin.state(space)
+        assert state["m.room.create", ""]["type"] == "m.space"
+        assert state["m.room.power_levels", ""]["events_default"] == STAFF
+        invited = ("m.room.member", where.host.user_id) in state
+        return space if invited and ("m.space.child", room) in state else None
+
+    return await eventually(shown, f"{party} has a space")
+
+
 async def rooms_shown(where: Ground, name: str) -> list[str]:
     """The rooms of this name that the host knows of."""
     shown = []
@@ -118,14 +135,16 @@ async def they_talk(where: Ground, party: str, room: str) -> None:
         assert texts == {f"{party} from the host", f"{party} from the vendor", f"Anna: {party} from outside"}
 
 
+@pytest.mark.parametrize("kind", ["room", "space"])
 async def test_a_homeserver_killed_in_mid_create_room_ends_with_one_whole_room(
-    where: Ground, monkeypatch: pytest.MonkeyPatch, report: Callable[[str], None]
+    where: Ground, monkeypatch: pytest.MonkeyPatch, report: Callable[[str], None], kind: str
 ) -> None:
     asked = asyncio.Event()
     create_room = Homeserver.create_room
 
     async def watched(self: Homeserver, user: str, body: Mapping[str, Any]) -> str:
-        asked.set()
+        if ("creation_content" in body) == (kind == "space"):
+            asked.set()
         return await create_room(self, user, body)
 
     monkeypatch.setattr(Homeserver, "create_room", watched)
@@ -139,9 +158,10 @@ async def test_a_homeserver_killed_in_mid_create_room_ends_with_one_whole_room(
             await asyncio.sleep(delay / 1000)
             await synapse.kill()
             await synapse.start()
-            await whole_room_of(where, party)
-        half_made = len(await where.admin.rooms()) - len(DELAYS)
-    report(f"{len(DELAYS)} kills in mid-createRoom left {half_made} half-made rooms")
+            await space_of(where, party, await whole_room_of(where, party))
+        made = [*await where.admin.rooms(), *await where.admin.rooms(spaces=True)]
+        half_made = len(made) - 2 * len(DELAYS)  # of one that is half made nobody knows what it was to be
+    report(f"{len(DELAYS)} kills in mid-createRoom left {half_made} half-made {kind}s")
     assert half_made, "none of the kills came in the middle"
 
 
