@@ -77,7 +77,7 @@ class KnownRooms:
 
 
 class World:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
         self.database = database
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
@@ -127,7 +127,7 @@ class World:
             messages=self.message_store,
             rooms=self.rooms,
             master_key=MASTER_KEY,
-            pulse=PULSE,
+            pulse=pulse,
         )
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(
