@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
+from bridge.sockets.session import Pulse
 from bridge.storage.database import open_database
 from bridge.web.server import serve
 from tests.bridge.api.world import OURS
@@ -34,7 +35,7 @@ LIMIT = 60.0
 async def be_served(url: str) -> None:
     """The other process: prints its port and a key."""
     database = await open_database(url)
-    world = LiveWorld(database)
+    world = LiveWorld(database, pulse=Pulse())
     server = await serve(world.app(), host="127.0.0.1", port=0)
     print(json.dumps([server.port, str(await world.keys.create(OURS, name="bench"))]), flush=True)
     await world.work()

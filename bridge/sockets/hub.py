@@ -140,7 +140,8 @@ class Hub:
             if not await self._feed.is_kept(self._database, reached):
                 raise Forgotten
             for entry in page:
-                for _, frame in await self._shown(entry, [socket]):
+                audience = await self._audience(tenant_id, entry.conversation_id, [socket])
+                for _, frame in await self._shown(entry, audience):
                     yield entry.place, frame
             if len(page) < PAGE:
                 return
@@ -183,6 +184,7 @@ class Hub:
         concerned = [one for one in here if one.caller.tenant_id == entry.tenant_id]
         while concerned:
             try:
+                concerned = await self._audience(entry.tenant_id, entry.conversation_id, concerned)
                 for socket, frame in await self._shown(entry, concerned):
                     socket.offer(entry.place, frame)
                 return
@@ -197,9 +199,10 @@ class Hub:
                 return
 
     async def _shown(self, entry: Entry, sockets: Sequence[Socket]) -> list[tuple[Socket, str]]:
+        """To each the frame that its kind of socket has of it, made once."""
         shown = []
         frames: dict[bool, str | None] = {}
-        for socket in await self._audience(entry.tenant_id, entry.conversation_id, sockets):
+        for socket in sockets:
             notice = socket.scope.kind == "user"
             if notice not in frames:
                 frames[notice] = await self._frames.of(self._database, entry, notice=notice)

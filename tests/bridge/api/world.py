@@ -144,7 +144,7 @@ class KnownCallers:
 
 
 class World:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
         self.database = database
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
@@ -238,7 +238,7 @@ class World:
             message_views=self.message_views,
             conversation_views=self.conversation_views,
             master_key=MASTER_KEY,
-            pulse=PULSE,
+            pulse=pulse,
         )
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(

@@ -12,9 +12,10 @@ from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
 from bridge.core.caller import Caller, CallerRole
 from bridge.core.ids import ParticipantId, TenantId
+from bridge.sockets.session import Pulse
 from bridge.storage.database import Database
 from tests.bridge.api.client import Api
-from tests.bridge.api.world import OURS, SECRETS, World
+from tests.bridge.api.world import OURS, PULSE, SECRETS, World
 
 OnlyTask = asyncio.Task[None]
 SOON = 10.0
@@ -30,8 +31,8 @@ class KeysOfPeople(ApiKeys):
 
 
 class LiveWorld(World):
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
+        super().__init__(database, pulse=pulse)
         self.people = KeysOfPeople(database, ApiKeyStore(), self.clock, tenants=SECRETS)
         self.people.people = {}
         self.keys = self.people

@@ -238,3 +238,24 @@ async def test_what_was_missed_comes_in_many_pages(database: Database) -> None:
             while client.texts("message.sent")[-1:] != texts[-1:]:
                 await client.read()
             assert client.texts("message.sent") == texts
+
+
+async def test_who_comes_from_a_process_that_was_further_sees_nothing_twice(database: Database) -> None:
+    async with machine(database) as bridge:
+        conversation_id = await opened(bridge.api)
+        await bridge.world.settled(conversation_id)
+        behind = LiveWorld(database)
+        async with TestClient(TestServer(behind.app())) as http, Crowd(bridge.world, bridge.api) as crowd:
+            other = Api(http, bridge.key)
+            await come_back(crowd.client("/ws/communication/p-1"), other)  # so that its place is noted
+            client = await crowd.connected("/ws/communication/p-1")
+            await tell(bridge.api, conversation_id, "seen")
+            await client.next("message.sent")
+            client.drop()
+            await come_back(client, other)
+            running = asyncio.create_task(behind.live.run())
+            await tell(bridge.api, conversation_id, "new")
+            await client.next("message.sent")
+            assert client.texts("message.sent") == ["seen", "new"]
+            running.cancel()
+            await asyncio.wait([running])
