@@ -129,6 +129,19 @@ async def test_pages_go_on_through_what_does_not_fit(talk: Talk, monkeypatch: py
     assert await talk.texts("7 cake", participant_id="chef") == ["cake 7"]
 
 
+async def test_messages_that_share_different_stems_with_a_word_are_all_found(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each stem there are fewer than a step takes, of both together more."""
+    monkeypatch.setattr(service, "STEPS", (3, 3))
+    assert talk.words.stems("decorate") == {"decor", "decorat"}
+    conversation = await talk.open()
+    said = ["decorations", "decorat", "decorations", "decorat"]
+    for text in said:
+        await talk.say(conversation, text)
+    assert await talk.texts("decorate", limit=50) == said[::-1]
+
+
 # Of before the index
 
 
