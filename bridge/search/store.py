@@ -25,9 +25,11 @@ ORDER BY position DESC LIMIT $3
 SELECT_OF_MEMBER = """
 SELECT w.position FROM conversation_members m
 JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1 AND w.position < $2
-WHERE m.tenant_id = $4 AND m.participant_id = $5 ORDER BY w.position DESC LIMIT $3
+WHERE m.tenant_id = $4 AND m.participant_id = $5 AND m.away IS NULL ORDER BY w.position DESC LIMIT $3
 """
-_FITTING = "SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1"
+_FITTING = """
+SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1 AND NOT EXISTS (
+    SELECT 1 FROM conversations c WHERE c.conversation_id = messages.conversation_id AND c.deleted_at IS NOT NULL)"""
 _HOLDS = "EXISTS (SELECT 1 FROM message_words WHERE word IN ({places}) AND position = messages.position)"
 
 STATE = "SELECT made_of, done_from FROM search_index WHERE one = 1"

@@ -65,7 +65,7 @@ class Frames:
         if kind is None or shows is None:
             return None
         try:
-            shown = await self._shown(reader, entry, shows)
+            shown = await self._shown(reader, entry, shows, notice=notice)
         except CannotOpen as reason:
             log.error("unreadable_entry", event_id=entry.event_id, reason=str(reason))
             return None
@@ -89,7 +89,7 @@ class Frames:
         seq, event_id = self._cursors.place(cursor, of=_this_list(tenant_id), field="cursor")
         return Place(int(seq), str(event_id))
 
-    async def _shown(self, reader: Reader, entry: Entry, shows: Shows) -> BaseModel | None:
+    async def _shown(self, reader: Reader, entry: Entry, shows: Shows, *, notice: bool) -> BaseModel | None:
         if shows == "message":
             message = await self._messages.find(reader, entry.tenant_id, MessageId(entry.about["message_id"]))
             if message is None:
@@ -102,7 +102,8 @@ class Frames:
         if stored is None:
             return None
         (view,) = await self._views.of(reader, [stored])
-        return view
+        # Notifications go further than what is read: nothing of what was said is in them.
+        return view.model_copy(update={"last_message": None}) if notice else view
 
 
 def _this_list(tenant_id: TenantId) -> tuple[str, str]:

@@ -17,7 +17,8 @@ OF_VENDOR = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.convers
 WHERE c.tenant_id = $1 AND c.vendor_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
 """
 OF_USER = f"""{_ENTRIES} JOIN conversation_members m ON m.conversation_id = f.conversation_id
-WHERE m.tenant_id = $1 AND m.participant_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND f.seq > $3 AND f.seq <= $4
+ORDER BY f.seq LIMIT $5
 """
 TAKES_PART = """
 SELECT 1 FROM conversations c JOIN conversation_members m ON m.conversation_id = c.conversation_id

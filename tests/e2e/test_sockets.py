@@ -84,7 +84,7 @@ async def test_what_is_said_in_a_client_is_heard_on_a_socket_and_back(scene: Cha
     delivered = await listener.next("message.delivered")
     while delivered["message"]["message_id"] != ack["message"]["message_id"]:  # Festimo's greeting is, too
         delivered = await listener.next("message.delivered")
-    assert (delivered["message"]["event_id"], delivered["message"]["status"]) == (shown.event_id, "sent")
+    assert (delivered["message"]["event_id"], delivered["message"]["status"]) == (shown.event_id, "delivered")
 
     # The socket drops; what is said meanwhile is heard by who comes back.
     await listener.socket.close()

@@ -20,6 +20,7 @@ _NEWEST = """
 SELECT b.position, b.message_id FROM bookmarks b
 JOIN messages m ON m.message_id = b.message_id
 JOIN conversation_members c ON c.conversation_id = m.conversation_id AND c.participant_id = b.participant_id
+    AND c.away IS NULL
 WHERE b.tenant_id = $1 AND b.participant_id = $2 AND m.deleted_at IS NULL{before} ORDER BY b.position DESC LIMIT $3
 """
 SELECT_NEWEST = _NEWEST.format(before="")

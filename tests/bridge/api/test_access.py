@@ -50,7 +50,7 @@ BODIES: dict[str, Any] = {
     "readConversation": {"participant_id": "v-1"},
     "putConversationRead": {"participant_id": "v-1"},
     "readMessages": {"participant_id": "v-1", "all": True},
-    "setTyping": {"participant_id": "v-1", "conversation_id": "unknown"},
+    "setTyping": {"participant_id": "v-1", "conversation_id": "{conversation_id}"},
     "setPresence": {"participant_id": "v-1", "presence": "online"},
     "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
     "forwardMessage": {"sender_id": "u-anna", "conversation_id": "{conversation_id}"},
@@ -60,12 +60,18 @@ BODIES: dict[str, Any] = {
     "blockConversation": {"side": "vendor"},
     "addParticipants": {"participants": [host() | {"id": "u-ben", "role": "host"}]},
     "linkAccount": {"mxid": "@new:example.org"},
+    "changeConversation": {"subject": "The cake"},
+    "changeSettings": {"muted": True},
+    "exportConversation": {"format": "json"},
+    "searchMessages": {"words": "Hello"},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
     "leaveConversation": {"participant_id": "u-anna"},
     "changeSettings": {"participant_id": "u-anna"},
     "searchConversation": {"q": "Hello"},
+    "getMessageStats": {"conversation_id": "{conversation_id}"},
+    "listUnread": {"participant_id": "u-anna"},
     "removeReaction": {"sender_id": "u-anna"},
     "bookmarkMessage": {"participant_id": "u-anna"},
     "removeBookmark": {"participant_id": "u-anna"},
@@ -77,12 +83,25 @@ UNKNOWN_LETTER = "inbox.dW5rbm93bg"
 
 
 async def ask(
-    api: Api, name: str, ids: dict[str, str], bodies: Mapping[str, Any] = MappingProxyType({})
+    api: Api,
+    name: str,
+    ids: dict[str, str],
+    bodies: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    as_oneself: bool = False,
 ) -> Answer:
-    """`bodies`: instead of the usual ones. A text "{conversation_id}" in one stands for that id."""
+    """`bodies`: instead of the usual ones. A text "{conversation_id}" in one stands for that id.
+
+    `as_oneself`: naming nobody in the query.
+    """
     method, path = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
-    query, given = QUERIES.get(name, {}), {**BODIES, **bodies}
+    given = {**BODIES, **bodies}
+    query = {
+        key: ids[value[1:-1]] if value.startswith("{") else value
+        for key, value in QUERIES.get(name, {}).items()
+        if not (as_oneself and key in ("participant_id", "sender_id"))
+    }
     if name in TAKE_BODY:
         body = json.dumps(given.get(name, {}))
         filled = re.sub(r'"\{(\w+)\}"', lambda match: json.dumps(ids[match[1]]), body)

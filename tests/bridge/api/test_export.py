@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError
-from pytest_aiohttp.plugin import AiohttpClient
 
-from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, ParticipantId
+from bridge.core.ids import ConversationId
 from bridge.export import service
 from tests.bridge.api.client import Api
-from tests.bridge.api.conftest import Sides
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
-from tests.bridge.api.world import OURS, World
+from tests.bridge.api.world import World
 
 
 def path_of(conversation_id: str) -> str:
@@ -93,22 +91,14 @@ async def test_what_is_said_meanwhile_is_not_waited_for(api: Api, world: World) 
     assert [[message.text for message in found] for found in pages] == [["before"]]
 
 
-async def test_only_those_who_may_see_it_take_it_away(
-    sides: Sides, world: World, aiohttp_client: AiohttpClient
-) -> None:
+async def test_only_those_who_may_see_it_take_it_away(sides: Sides, people: People) -> None:
     conversation_id = await opened(sides.ours)
     refused = await sides.theirs.post(path_of(conversation_id), {})
     assert (refused.status, refused.problem) == (404, "not_found")
     assert (await sides.nobody.post(path_of(conversation_id), {})).status == 401
 
-    class People:
-        async def caller_of(self, token: str) -> Caller | None:
-            return Caller(tenant_id=OURS, role="vendor", participant_id=ParticipantId(token))
-
-    world.keys = People()  # type: ignore[assignment]
-    http = await aiohttp_client(world.app())
-    assert (await Api(http, "v-1").post(path_of(conversation_id), {})).status == 200
-    assert (await Api(http, "v-2").post(path_of(conversation_id), {})).status == 404
+    assert (await people.who("vendor", "v-1").post(path_of(conversation_id), {})).status == 200
+    assert (await people.who("vendor", "v-2").post(path_of(conversation_id), {})).status == 404
 
 
 async def test_another_format_is_refused(api: Api) -> None:

@@ -4,11 +4,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from pytest_aiohttp.plugin import AiohttpClient
 
-from bridge.core.caller import Caller, CallerRole
-from bridge.core.ids import ParticipantId
 from tests.bridge.api.client import Answer, Api
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.world import OURS, THEIRS, World
 
@@ -43,32 +41,13 @@ async def message_id(api: Api) -> str:
     return str((await said(api, await opened(api))).json["message_id"])
 
 
-class People:
-    """Tokens that say who is asking; everything else is as for keys."""
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    async def caller_of(self, token: str) -> Caller | None:
-        if not token.startswith("person:"):
-            found: Caller | None = await self._real.caller_of(token)
-            return found
-        roles: dict[str, CallerRole] = {"host": "host", "vendor": "vendor", "admin": "admin"}
-        _, role, participant_id, tenant = token.split(":")
-        return Caller(
-            tenant_id=THEIRS if tenant == "theirs" else OURS,
-            role=roles[role],
-            participant_id=ParticipantId(participant_id) if participant_id else None,
-        )
-
-
 @pytest.fixture
-async def people(world: World, api: Api, aiohttp_client: AiohttpClient) -> Any:
-    """`people("host", "u-anna")` is her client; `api` comes before, with the real keys."""
-    world.keys = People(world.keys)  # type: ignore[assignment] # it has what the toolkit asks for
-    http = await aiohttp_client(world.app())
-    return lambda role, participant_id="", tenant="ours": Api(
-        http, f"person:{role}:{participant_id}:{tenant}"
+def people(world: World, sides: Sides) -> Any:
+    """`people("host", "u-anna")` is her client."""
+    tenants = {"ours": OURS, "theirs": THEIRS}
+    everybody = People(sides, world)
+    return lambda role, participant_id="u-chief", tenant="ours": everybody.who(
+        role, participant_id, tenants[tenant]
     )
 
 

@@ -1,39 +1,21 @@
 """Reading by REST: how much is unread, what is marked as read, and for whom."""
 
 import pytest
-from pytest_aiohttp.plugin import AiohttpClient
 
-from bridge.api_keys.service import ApiKeys
-from bridge.api_keys.store import ApiKeyStore
-from bridge.core.caller import Caller
-from bridge.core.ids import MessageId, ParticipantId
+from bridge.core.ids import MessageId
 from tests.bridge.api.client import Answer, Api
-from tests.bridge.api.conftest import Sides
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened
-from tests.bridge.api.world import OURS, SECRETS, World
+from tests.bridge.api.world import World
 
 UNREAD = f"{CONVERSATIONS}/unread"
 READ = "/api/v1/messages/read"
 
 
-class PeopleToo(ApiKeys):
-    """As if somebody had given people tokens: `vendor:v-1` is the vendor's."""
-
-    async def caller_of(self, token: str) -> Caller | None:
-        role, _, person = token.partition(":")
-        match role:
-            case "host":
-                return Caller(tenant_id=OURS, role="host", participant_id=ParticipantId(person))
-            case "vendor":
-                return Caller(tenant_id=OURS, role="vendor", participant_id=ParticipantId(person))
-        return await super().caller_of(token)
-
-
 @pytest.fixture
-async def vendor(world: World, aiohttp_client: AiohttpClient) -> Api:
+def vendor(people: People) -> Api:
     """The vendor themselves."""
-    world.keys = PeopleToo(world.database, ApiKeyStore(), world.clock, tenants=SECRETS)
-    return Api(await aiohttp_client(world.app()), "vendor:v-1")
+    return people.sweet_bites
 
 
 async def say(world: World, api: Api, conversation_id: str, sender_id: str = "u-anna") -> str:

@@ -1,14 +1,11 @@
 """Search by REST: who finds what, in which pages."""
 
 import pytest
-from pytest_aiohttp.plugin import AiohttpClient
 
-from bridge.core.caller import Caller
-from bridge.core.ids import ParticipantId
 from tests.bridge.api.client import Answer, Api
-from tests.bridge.api.conftest import Sides
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
-from tests.bridge.api.world import OURS, World
+from tests.bridge.api.world import World
 
 SEARCH = "/api/v1/messages/search"
 
@@ -110,34 +107,15 @@ async def test_it_says_when_older_messages_are_missing_still(api: Api, world: Wo
     assert (await search(api, "cake")).json["complete"] is True
 
 
-class People:
-    """Anybody whose token is their own id."""
-
-    async def caller_of(self, token: str) -> Caller | None:
-        role, _, person = token.partition(":")
-        return Caller(
-            tenant_id=OURS,
-            role=role,  # type: ignore[arg-type]
-            participant_id=ParticipantId(person) if person else None,
-        )
-
-
-async def test_people_find_what_was_said_where_they_take_part(
-    world: World, api: Api, aiohttp_client: AiohttpClient
-) -> None:
+async def test_people_find_what_was_said_where_they_take_part(api: Api, people: People) -> None:
     ours, others = await opened(api, "p-1", "v-1"), await opened(api, "p-1", "v-2")
     await said(api, ours, "Two cakes")
     await api.post(messages_of(others), {"sender_id": "v-2", "text": "A cake of others"})
-    world.keys = People()  # type: ignore[assignment]
-    http = await aiohttp_client(world.app())
-    host, vendor, nobody = Api(http, "host:u-anna"), Api(http, "vendor:v-1"), Api(http, "vendor:v-9")
-    stranger = Api(http, "vendor:")
-    admin = Api(http, "admin:")
-    for everybody in (host, admin):
+    vendor, nobody = people.sweet_bites, people.who("vendor", "v-9")
+    for everybody in (people.anna, people.who("admin", "u-chief")):
         assert contents(await search(everybody, "cake")) == ["A cake of others", "Two cakes"]
     assert contents(await search(vendor, "cake")) == ["Two cakes"]
-    for none in (nobody, stranger):
-        assert contents(await search(none, "cake")) == []
-        assert (await search(none, "cake", conversation_id=ours)).status == 404
+    assert contents(await search(nobody, "cake")) == []
+    assert (await search(nobody, "cake", conversation_id=ours)).status == 404
     assert (await search(vendor, "cake", conversation_id=others)).status == 404
     assert (await vendor.get(f"{CONVERSATIONS}/{others}/search", q="cake")).status == 404

@@ -1,13 +1,9 @@
 """Figures by REST."""
 
-from pytest_aiohttp.plugin import AiohttpClient
-
-from bridge.core.caller import Caller
-from bridge.core.ids import ParticipantId
 from tests.bridge.api.client import Api
-from tests.bridge.api.conftest import Sides
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import messages_of, opened, said
-from tests.bridge.api.world import OURS, World
+from tests.bridge.api.world import World
 
 STATS = "/api/v1/messages/stats"
 
@@ -46,16 +42,10 @@ async def test_an_empty_conversation_has_figures(api: Api) -> None:
     assert figures["vendor_response_time"] == figures["host_response_time"] == nothing
 
 
-async def test_only_those_who_may_see_it(sides: Sides, world: World, aiohttp_client: AiohttpClient) -> None:
+async def test_only_those_who_may_see_it(sides: Sides, people: People) -> None:
     conversation_id = await opened(sides.ours)
     refused = await sides.theirs.get(STATS, conversation_id=conversation_id)
     assert (refused.status, refused.problem) == (404, "not_found")
 
-    class People:
-        async def caller_of(self, token: str) -> Caller | None:
-            return Caller(tenant_id=OURS, role="vendor", participant_id=ParticipantId(token))
-
-    world.keys = People()  # type: ignore[assignment]
-    http = await aiohttp_client(world.app())
-    assert (await Api(http, "v-1").get(STATS, conversation_id=conversation_id)).status == 200
-    assert (await Api(http, "v-2").get(STATS, conversation_id=conversation_id)).status == 404
+    assert (await people.who("vendor", "v-1").get(STATS, conversation_id=conversation_id)).status == 200
+    assert (await people.who("vendor", "v-2").get(STATS, conversation_id=conversation_id)).status == 404

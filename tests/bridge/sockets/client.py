@@ -8,44 +8,30 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from bridge.api_keys.service import ApiKeys
-from bridge.api_keys.store import ApiKeyStore
 from bridge.core.caller import Caller, CallerRole
 from bridge.core.ids import ParticipantId, TenantId
 from bridge.sockets.session import Pulse
 from bridge.storage.database import Database
 from tests.bridge.api.client import Api
-from tests.bridge.api.world import OURS, PULSE, SECRETS, World
+from tests.bridge.api.world import OURS, PULSE, World
 
 OnlyTask = asyncio.Task[None]
 SOON = 10.0
 
 
-class KeysOfPeople(ApiKeys):
-    """API keys, and tokens of people as an identity provider would give them."""
-
-    people: dict[str, Caller]
-
-    async def caller_of(self, text: str) -> Caller | None:
-        return self.people.get(text) or await super().caller_of(text)
-
-
 class LiveWorld(World):
     def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
         super().__init__(database, pulse=pulse)
-        self.people = KeysOfPeople(database, ApiKeyStore(), self.clock, tenants=SECRETS)
-        self.people.people = {}
-        self.keys = self.people
 
     def person(self, person_id: str, role: CallerRole = "host", tenant: TenantId = OURS) -> str:
         """A token of theirs."""
-        token = f"token-of-{tenant}-{role}-{person_id}-{len(self.people.people)}"
+        token = f"token-of-{tenant}-{role}-{person_id}-{len(self.callers)}"
         participant = ParticipantId(person_id) if role in ("host", "vendor") else None
-        self.people.people[token] = Caller(tenant_id=tenant, role=role, participant_id=participant)
+        self.callers[token] = Caller(tenant_id=tenant, role=role, participant_id=participant)
         return token
 
     def take_back(self, token: str) -> None:
-        del self.people.people[token]
+        del self.callers[token]
 
     async def work(self) -> None:
         async with asyncio.TaskGroup() as tasks:

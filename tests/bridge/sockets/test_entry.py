@@ -97,7 +97,7 @@ async def test_a_person_is_told_only_of_what_they_take_part_in(
     for sender in ("v-1", "v-2"):
         frame = {"type": "message.send", "id": sender, "conversation_id": others}
         answer = await chef.ask(**frame, message={"text": "Hello", "sender_id": sender})
-        assert answer["code"] == ("not_found" if sender == "v-1" else "forbidden")
+        assert answer["code"] == ("not_found" if sender == "v-1" else "not_yourself")
     await crowd.world.feed.order()
     chef.drop()
     chef.cursor = None
@@ -123,7 +123,7 @@ async def test_a_person_speaks_as_themselves_only(world: LiveWorld, api: Api, cr
         conversation_id=conversation_id,
         message={"text": "I am the vendor", "sender_id": "v-1"},
     )
-    assert (answer["code"], answer["field"]) == ("forbidden", "sender_id")
+    assert (answer["code"], answer["field"]) == ("not_yourself", "sender_id")
     assert await world.contents() == before
 
 

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bridge.conversations.access import Access
-from bridge.conversations.views import ConversationViews
 from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId, PartyId
 from bridge.feed.model import Entry, Place
@@ -48,8 +47,7 @@ class Slow(Frames):
 
     def __init__(self, world: World) -> None:
         store, messages = world.conversation_store, world.message_store
-        views = ConversationViews(store, messages, world.rooms)
-        super().__init__(messages, store, views, Cursors(MASTER_KEY))
+        super().__init__(messages, store, world.message_views, world.conversation_views, Cursors(MASTER_KEY))
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self.fails = False
 

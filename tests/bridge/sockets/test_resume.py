@@ -43,9 +43,9 @@ class Machine:
         self.tell: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        people = self.world.people.people
+        people = self.world.callers
         self.world = LiveWorld(self.database)
-        self.world.people.people = people
+        self.world.callers.update(people)
         self.http = TestClient(TestServer(self.world.app()))
         await self.http.start_server()
         self.tell = asyncio.create_task(self.world.live.run())

@@ -12,7 +12,7 @@ from bridge.sockets.api import LARGEST
 from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
-from tests.bridge.api.world import THEIRS
+from tests.bridge.api.world import OURS, THEIRS
 from tests.bridge.sockets.client import Crowd, LiveWorld, until
 
 PARTY, VENDOR, USER = "/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna"
@@ -45,7 +45,7 @@ async def test_everything_that_becomes_of_messages_is_told(world: LiveWorld, api
     async with world.database.transaction() as tx:
         await world.messages.sent(tx, MessageId(message["message_id"]), origin_id="$1")
     delivered = await client.next("message.delivered")
-    assert (delivered["message"]["status"], delivered["message"]["event_id"]) == ("sent", "$1")
+    assert (delivered["message"]["status"], delivered["message"]["event_id"]) == ("delivered", "$1")
     assert delivered["number"] == sent["number"] + 1
 
     await heard(world, conversation_id, "Chocolate!", "$2")
@@ -138,6 +138,16 @@ async def test_what_was_acknowledged_outlives_the_token(world: LiveWorld, api: A
     assert (await client.ended())[0] == 4401
     page = (await api.get(f"{CONVERSATIONS}/{conversation_id}/messages")).json["messages"]
     assert page == [ack["message"]]
+
+
+async def test_a_revoked_token_ends_its_connection(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    await opened(api)
+    phone, laptop = [world.sign_ins[OURS].token("u-anna", "host", sid=session) for session in ("s-1", "s-2")]
+    lost, kept = [await crowd.connected(PARTY, token) for token in (phone, laptop)]
+    await api.post("/api/v1/token-revocations", {"kind": "session", "value": "s-1"})
+    assert (await lost.ended())[0] == 4401
+    await said(api, await opened(api), "still there")
+    assert (await kept.next("message.sent"))["message"]["content"] == "still there"
 
 
 @pytest.mark.parametrize(
