@@ -92,10 +92,11 @@ def levels_of(
         for one in people
         if one.standing != "member" and one.away is None and not is_kept_out(conversation, one.role)
     ]
-    return POWER_LEVELS | {
-        "events_default": NOBODY_WRITES if conversation.is_read_only else POWER_LEVELS["events_default"],
-        "users": {address(owner): OWNER for owner in owners},
-    }
+    users = {"users": {address(owner): OWNER for owner in owners}}
+    if conversation.is_read_only:
+        # Nobody pins either: what stands there for a kind of event would count more than the default.
+        return POWER_LEVELS | {"events_default": NOBODY_WRITES, "events": {}} | users
+    return POWER_LEVELS | users
 
 
 class Rooms:

@@ -14,11 +14,8 @@ from bridge.web.openapi import AnyOperation
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import opened, pair
-from tests.bridge.api.test_access import BODIES, QUERIES, UNKNOWN_LETTER, ask, failed, ids_of
+from tests.bridge.api.test_access import BODIES, QUERIES, UNKNOWN_LETTER, ask, failed, ids_of, one_database
 from tests.bridge.api.world import OURS, THEIRS, World
-
-one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""Who may do what is decided above the SQL."""
 
 WHO: dict[str, frozenset[CallerRole]] = {
     "openConversation": STAFF,

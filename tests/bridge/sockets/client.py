@@ -16,7 +16,7 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.world import OURS, PULSE, World
 
 OnlyTask = asyncio.Task[None]
-SOON = 10.0
+SOON = 30.0
 
 
 class LiveWorld(World):
