@@ -112,7 +112,7 @@ def token_of(asker: Asker, person: str, world: World) -> str:
 
 
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -144,7 +144,10 @@ async def test_no_access_without_right(people: People, world: World, there: list
         before = await world.contents()
         body = {"text": "Hello"} | ({"sender_id": room.vendor + run} if asker.role == "admin" else {})
         posted = await api.post(messages_of(conversation_id), body)
-        assert allowed(posted) == may
+        if may and asker.role == "admin" and room.vendor in room.gone:
+            assert (posted.status, posted.problem) == (403, "not_allowed")  # who left says nothing any more
+        else:
+            assert allowed(posted) == may
         deleted = await api.request("DELETE", f"/api/v1/messages/{message_id}")
         theirs = asker.role == "admin" or asker.person == room.vendor
         assert (deleted.status == 200) == (may and theirs)
