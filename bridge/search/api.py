@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
@@ -40,6 +40,11 @@ _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="messages of a page")
 
 
+def _whole(number: object) -> object:
+    """In JSON 50.0 is a whole number, too."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 class SearchInConversation(Data):
     conversation_id: Id
     q: _LOOKED_FOR
@@ -59,7 +64,7 @@ class SearchEverywhere(Data):
     from_: Annotated[Timestamp | None, _FROM] = None
     to: Annotated[Timestamp | None, _TO] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
-    limit: Annotated[int, Field(ge=1, le=MOST), _LIMIT] = PAGE
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole), _LIMIT] = PAGE
 
 
 class FoundMessages(BaseModel):

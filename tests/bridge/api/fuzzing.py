@@ -17,7 +17,11 @@ from tests.bridge.platform.sender import NEW, sign
 CURSORS = {"cursor", "before", "after"}
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,400}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
-NAME_A_READER = ("/api/v1/conversations/unread",)
+NAME_A_READER = (
+    "/api/v1/conversations/unread",
+    "/api/v1/bookmarks",
+    "/api/v1/messages/{message_id}/bookmark",
+)
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
@@ -59,6 +63,9 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
     if case.path in NAME_A_READER or "has_unread" in query:
         query.setdefault("participant_id", "u-anna")
         case.query = query
+    if case.path.endswith("/reactions/{emoji}"):
+        query.setdefault("sender_id", "u-anna")
+        case.query = query
     if (
         case.path.endswith(NAME_SOMEBODY)
         and isinstance(case.body, dict)
@@ -89,7 +96,7 @@ def _list(case: AnyCase) -> str:
 
 def _mend(body: Any) -> None:
     """No two people of a list have the same id; nothing ends before it starts; a program says who speaks."""
-    if isinstance(body, dict) and "text" in body and body.get("sender_id") is None:
+    if isinstance(body, dict) and ("text" in body or "emoji" in body) and body.get("sender_id") is None:
         body["sender_id"] = "somebody"
     for value in _objects(body):
         for people in (value.get("hosts"), value.get("vendors")):
