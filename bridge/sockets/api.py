@@ -9,12 +9,14 @@ from typing import Annotated
 from aiohttp import hdrs, web
 from pydantic import Field
 
+from bridge.conversations.api import GET as GET_CONVERSATION
 from bridge.core.errors import Refusal
 from bridge.feed.model import Place
+from bridge.messages.api import GET as GET_MESSAGE
 from bridge.sockets.frames import Frames
 from bridge.sockets.scope import Kind, Scope
 from bridge.sockets.session import Around, Session
-from bridge.web.auth import Unauthorized, bearer_token
+from bridge.web.auth import Unauthorized, bearer_token, check_scope
 from bridge.web.fields import Data, Id
 from bridge.web.operations import query_of
 from bridge.web.paging import Cursor
@@ -27,6 +29,9 @@ PATHS: dict[Kind, str] = {
     "vendor": "/ws/vendor/{id}",
     "user": "/ws/notifications/{id}",
 }
+
+SCOPES = (GET_CONVERSATION.scope, GET_MESSAGE.scope)
+"""What a key must be good for: the frames tell what these operations would."""
 
 _BEARER = re.compile(r"bearer\.([!-~]+)")
 
@@ -62,6 +67,8 @@ class SocketsApi:
                     "No valid token came with the request. Send `Authorization: Bearer ...`, or from a browser the"
                     f" WebSocket protocols `{PROTOCOL}` and `bearer.<token>`."
                 )
+            for needed in SCOPES:
+                check_scope(caller, needed)
             self._around.pace.request(caller)
             scope = Scope(kind, Named.model_validate_strings(dict(request.match_info)).id)
             asked = Asked.model_validate_strings(query_of(request))

@@ -9,12 +9,12 @@ from pydantic import Field, JsonValue, StringConstraints
 from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId
 from bridge.messages.api import PATH as MESSAGES
-from bridge.messages.api import MessageToPost, OfConversation
+from bridge.messages.api import POST, MessageToPost, OfConversation
 from bridge.participants.rules import acting_as_somebody
 from bridge.sockets.hub import Hub
 from bridge.sockets.session import AnyCommand, Command, Frame, FrameId, Session
 from bridge.storage.database import Transaction
-from bridge.web.auth import Unauthorized
+from bridge.web.auth import Unauthorized, check_scope
 from bridge.web.fields import Id
 from bridge.web.operations import Answer, Toolkit
 
@@ -66,6 +66,7 @@ class Commands:
     async def send(self, session: Session, frame: MessageSend) -> Mapping[str, object]:
         """As `postMessage` under the Idempotency-Key `id`: sent again, by either way, it is one message."""
         caller, body = session.caller, dict(frame.message)
+        check_scope(caller, POST.scope)
         if caller.is_person:
             body.setdefault("sender_id", caller.participant_id)
         new = MessageToPost.model_validate_json(json.dumps(body), context=self._toolkit.limits)

@@ -68,5 +68,6 @@ def forbidden(role: CallerRole) -> Forbidden:
     return Forbidden(f"This is not for a caller of the role {role}. Nothing was changed.")
 
 
-def out_of_scope(scope: str) -> Forbidden:
-    return Forbidden(f"This key has not the scope {scope}. Nothing was changed. Use a key that has it.")
+def check_scope(caller: Caller, scope: str) -> None:
+    if not caller.may_use(scope):
+        raise Forbidden(f"This key has not the scope {scope}. Nothing was changed. Use a key that has it.")

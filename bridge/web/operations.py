@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from bridge.core.caller import Caller, CallerRole
 from bridge.storage.database import Database, Transaction, TransactionConflict
 from bridge.web.aliases import canonical
-from bridge.web.auth import bearer_token, forbidden, out_of_scope, unauthorized
+from bridge.web.auth import bearer_token, check_scope, forbidden, unauthorized
 from bridge.web.body import MalformedRequest, decode_utf8, read_body, read_json, require_content_type
 from bridge.web.fields import Data
 from bridge.web.idempotency import IdempotencyKeys, Request, key_of
@@ -265,8 +265,7 @@ class Toolkit:
             raise unauthorized()
         if caller.role not in operation.roles:
             raise forbidden(caller.role)
-        if not caller.may_use(operation.scope):
-            raise out_of_scope(operation.scope)
+        check_scope(caller, operation.scope)
         self.pace.request(caller)
         return caller
 

@@ -191,6 +191,22 @@ async def test_a_revoked_key_has_no_effect_before_it_is_noticed(
     assert await world.contents() == before
 
 
+async def test_a_key_is_good_for_its_scopes_only(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    conversation_id = await opened(api)
+    both = ["conversations:read", "messages:read"]
+    for scopes in (["events:read"], both[:1], both[1:]):
+        key = str(await world.keys.create(OURS, name="narrow", scopes=scopes))
+        for path in PATHS:
+            assert await refused(api, path, bearer(key)) == (403, "forbidden"), (scopes, path)
+    reader = await crowd.connected(PATHS[0], str(await world.keys.create(OURS, name="reads", scopes=both)))
+    before = await world.contents()
+    message = {"sender_id": "v-1", "text": "Hello"}
+    answer = await reader.ask(type="message.send", id="1", conversation_id=conversation_id, message=message)
+    assert (answer["type"], answer["code"]) == ("error", "forbidden")
+    assert "messages:write" in answer["detail"]
+    assert await world.contents() == before
+
+
 async def test_a_token_is_renewed_while_the_connection_goes_on(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
