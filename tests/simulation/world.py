@@ -148,7 +148,7 @@ class World:
 
         async def history(conversation_id: ConversationId) -> list[Message]:
             parts = self._parts
-            return await parts.message_store.history(parts.database, conversation_id, limit=10_000)
+            return await parts.product.message_store.history(parts.database, conversation_id, limit=10_000)
 
         [row] = self.rows(
             "SELECT r.room_id, r.conversation_id FROM rooms r JOIN conversations c"
@@ -158,7 +158,7 @@ class World:
 
     def text_of(self, message_id: MessageId) -> str | None:
         async def get() -> Message | None:
-            return await self._parts.message_store.get(self._parts.database, message_id)
+            return await self._parts.product.message_store.get(self._parts.database, message_id)
 
         message = self._run(get())
         return None if message is None else message.text

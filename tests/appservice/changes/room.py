@@ -28,7 +28,7 @@ class Conversation(Reader):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.clock = engine.clock
-        outgoing = self.parts._outbox_dispatcher
+        outgoing = self.parts.outbox_dispatcher
         assert isinstance(outgoing._queue, Outbox)
         self._outbox, self._handlers, self._given_up = outgoing._queue, outgoing._handlers, outgoing._on_dead
         self.features.outbox.subscribe("matrix", MessagePosted, MessageEdited, MessageDeleted)

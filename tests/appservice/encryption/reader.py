@@ -59,9 +59,9 @@ class Reader:
         )
         assert parts.names.bot == BOT
         self.parts = parts
-        self.undecryptable = parts._undecryptable
+        self.undecryptable = parts.encryption.undecryptable
         self.undecryptable._find_elsewhere = find_elsewhere
-        dispatcher = parts._inbox_dispatcher
+        dispatcher = parts.inbox_dispatcher
         assert isinstance(dispatcher._queue, Inbox)
         self._inbox = dispatcher._queue
         self._apply, self._on_dead = dispatcher._handlers[TOPIC], dispatcher._on_dead[TOPIC]

@@ -193,7 +193,7 @@ async def test_a_start_on_an_older_copy_of_the_database_uses_no_index_again(
     lost = await engine.say("after it")
     async with engine.database.transaction() as tx:
         await tx.execute("UPDATE outbound_sessions SET pickle = $1", copy["pickle"])
-    await Reader(engine).parts._look_again()
+    await Reader(engine).parts.look_again()
     event = await engine.restarted().say("after the copy was put in place")
     await alice.sync()
     assert alice.reads(event)

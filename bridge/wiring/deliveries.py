@@ -1,0 +1,100 @@
+"""Who is told what: facts, their topics, and the handler of each topic."""
+
+from appservice.continuity import Continuity
+from appservice.transactions import TOPIC as MATRIX_EVENT
+from bridge.conversations.events import (
+    AccountUnlinked,
+    ConversationChanged,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationStatusChanged,
+    ParticipantAdded,
+    ParticipantCame,
+    ParticipantLeft,
+    PartyListChanged,
+)
+from bridge.core.clock import Clock
+from bridge.delivery.dispatcher import Dispatcher
+from bridge.delivery.outbox import Outbox
+from bridge.festimo.listeners import is_to_be_answered
+from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
+from bridge.messages.pins.events import PinsChanged
+from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.platform.apply import TOPIC as PLATFORM_EVENT
+from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
+from bridge.signals.events import ConversationRead
+from bridge.storage.database import Database
+from bridge.wiring.inbound import Inbound
+from bridge.wiring.outbound import Outbound
+from bridge.wiring.product import Product
+
+
+def subscribe(outbox: Outbox) -> None:
+    """Who is told what: a row for each, in the transaction of the fact."""
+    outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
+    outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+    outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
+    outbox.subscribe("space", PartyListChanged)
+    outbox.subscribe("matrix", MessageEdited, MessageDeleted)
+    outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
+    outbox.subscribe("pins", MessageDeleted)
+    outbox.subscribe("matrix", RecapDue, RecapChanged)
+    outbox.subscribe("recap", MessageEdited, MessageDeleted)
+    outbox.subscribe("recap-held", RecapHeld)
+    # In a lane of their own: nothing that is said waits for them.
+    outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
+    outbox.subscribe("festimo", ConversationOpened)
+    outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
+
+
+def inbox_dispatcher(
+    database: Database, product: Product, inbound: Inbound, continuity: Continuity, clock: Clock
+) -> Dispatcher:
+    return Dispatcher(
+        database,
+        product.inbox,
+        {PLATFORM_EVENT: product.platform.apply, MATRIX_EVENT: inbound.events.apply},
+        clock,
+        on_dead={MATRIX_EVENT: inbound.events.given_up},
+        gate=continuity,
+    )
+
+
+def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, clock: Clock) -> Dispatcher:
+    return Dispatcher(
+        database,
+        product.outbox,
+        {
+            "matrix.ConversationOpened": outbound.rooms.opened,
+            "matrix.ParticipantAdded": outbound.rooms.added,
+            "matrix.ConversationStatusChanged": outbound.room_state.changed,
+            "matrix.ConversationChanged": outbound.room_state.changed,
+            "matrix.ConversationDeleted": outbound.room_state.deleted,
+            "matrix.ParticipantLeft": outbound.room_state.left,
+            "matrix.ParticipantCame": outbound.room_state.came,
+            "matrix.AccountUnlinked": outbound.room_state.unlinked,
+            "space.PartyListChanged": outbound.spaces.changed,
+            "matrix.MessagePosted": outbound.timeline.posted,
+            "matrix.MessageEdited": outbound.edits.edited,
+            "matrix.MessageDeleted": outbound.redactions.deleted,
+            "matrix.ReactionAdded": outbound.reactions_in_room.changed,
+            "matrix.ReactionRemoved": outbound.reactions_in_room.changed,
+            "matrix.PinsChanged": outbound.pins_in_room.changed,
+            "pins.MessageDeleted": product.pin_listener.deleted,
+            "matrix.RecapDue": outbound.recap_delivery.due,
+            "matrix.RecapChanged": outbound.recap_delivery.changed,
+            "recap-held.RecapHeld": outbound.recap_delivery.held,
+            "recap.MessageEdited": product.recap_listener.source_changed,
+            "recap.MessageDeleted": product.recap_listener.source_changed,
+            "receipts.ConversationRead": outbound.receipts.read,
+            "festimo.ConversationOpened": product.festimo.opened,
+            "festimo.MessageReceived": product.festimo.heard,
+        },
+        clock,
+        on_dead={
+            "matrix.ConversationOpened": outbound.rooms.not_opened,
+            "matrix.ParticipantAdded": outbound.rooms.not_added,
+            "matrix.MessagePosted": outbound.timeline.given_up,
+            "matrix.RecapChanged": outbound.recap_delivery.not_changed,
+        },
+    )

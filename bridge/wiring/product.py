@@ -1,0 +1,168 @@
+"""The objects that know conversations and the platform, not Matrix."""
+
+from collections.abc import Sequence
+
+from appservice.inbound.lanes import RoomLanes
+from appservice.names import Names
+from appservice.outbound.recaps import ConversationRoom
+from appservice.outbound.replays import Replays
+from appservice.room_map import rooms_of
+from appservice.transactions import TOPIC as MATRIX_EVENT
+from bridge.admin.dead_letters.service import DeadLetters
+from bridge.bookings.service import Bookings
+from bridge.bookings.store import BookingStore
+from bridge.config import Config
+from bridge.config.messages import LONGEST_TEXT
+from bridge.conversations.accounts import Accounts
+from bridge.conversations.change_store import ChangeStore
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.party_lists import PartyLists
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.conversations.views import ConversationViews
+from bridge.core.clock import Clock
+from bridge.core.ids import ConversationId
+from bridge.delivery.inbox import Inbox
+from bridge.delivery.outbox import Outbox
+from bridge.feed.service import Feed
+from bridge.feed.store import FeedStore
+from bridge.festimo.listeners import Festimo
+from bridge.messages.bookmarks.store import BookmarkStore
+from bridge.messages.changes import MessageChanges
+from bridge.messages.edit_store import EditStore
+from bridge.messages.pins.listeners import PinListener
+from bridge.messages.pins.service import Pins
+from bridge.messages.pins.store import PinStore
+from bridge.messages.reactions.service import Reactions
+from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.service import Messages
+from bridge.messages.store import MessageStore
+from bridge.messages.views import MessageViews
+from bridge.participants.store import ParticipantStore
+from bridge.platform.apply import PlatformEvents
+from bridge.recap.listeners import RecapListener
+from bridge.recap.service import Recaps
+from bridge.recap.store import RecapStore
+from bridge.search.backfill import Backfill
+from bridge.search.index import BlindIndex
+from bridge.search.rules import Words
+from bridge.search.service import Searching
+from bridge.search.store import SearchStore
+from bridge.signals.service import Signals
+from bridge.storage.database import Database, Reader
+from bridge.wiring.callers import sealer_of
+
+
+class Product:
+    """Stores, the services above them, and who listens to what; a room is met behind two ports only."""
+
+    def __init__(self, config: Config, database: Database, names: Names, clock: Clock) -> None:
+        self.sealer = sealer = sealer_of(config, clock)
+        self.inbox, self.outbox = inbox, outbox = (
+            Inbox(database, sealer, clock),
+            Outbox(database, sealer, clock),
+        )
+
+        self.participants = ParticipantStore(clock)
+        self.conversation_store = conversation_store = ConversationStore(clock)
+        self.conversations = Conversations(conversation_store, self.participants, outbox, clock)
+        change_store = ChangeStore(sealer, clock)
+        self.conversation_changes = ConversationChanges(
+            self.conversations, conversation_store, change_store, outbox, clock
+        )
+        self.accounts = Accounts(conversation_store, self.participants, PartyLists(outbox), outbox)
+
+        words, search_store = Words(config.search.languages), SearchStore()
+        index = BlindIndex(sealer, words, search_store)
+        self.message_store = message_store = MessageStore(sealer, index)
+        self.messages = Messages(
+            message_store,
+            conversation_store,
+            outbox,
+            clock,
+            # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
+            max_text_length=LONGEST_TEXT,
+        )
+        self.edit_store = EditStore(sealer, index)
+        self.message_changes = MessageChanges(
+            message_store, self.edit_store, outbox, clock, max_text_length=LONGEST_TEXT
+        )
+        self.searching = Searching(message_store, index, words, search_store)
+        self.backfill = Backfill(database, message_store, index, words, search_store)
+
+        self.reaction_store, self.pin_store = ReactionStore(sealer), PinStore()
+        self.reactions = Reactions(self.reaction_store, message_store, conversation_store, outbox, clock)
+        self.pins = Pins(self.pin_store, message_store, outbox)
+        self.pin_listener = PinListener(database, message_store, self.pins, outbox)
+        self.bookmark_store = BookmarkStore(clock)
+
+        booking_store = BookingStore(sealer, clock)
+        self.platform = PlatformEvents(
+            database,
+            inbox,
+            self.conversations,
+            conversation_store,
+            self.messages,
+            Bookings(booking_store, self.messages),
+        )
+        self.signals = Signals(database, outbox, clock)
+        self.festimo = Festimo(
+            database=database,
+            conversations=conversation_store,
+            bookings=booking_store,
+            messages=self.messages,
+            message_store=message_store,
+            outbox=outbox,
+        )
+        self.recap_store = RecapStore()
+        self.conversation_room = ConversationRoom(names, outbox)
+        self.recaps = Recaps(self.recap_store, self.conversation_room, outbox, clock)
+        self.recap_listener = RecapListener(database, self.recaps, outbox)
+
+        self.feed_store = FeedStore()
+        self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
+        outbox.witness(self.feed.record)
+        self.message_views = MessageViews(
+            self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
+        )
+        self.conversation_views = ConversationViews(
+            conversation_store, change_store, message_store, RoomIds(), self.signals.unread
+        )
+        self.dead_letters = dead_letters_of(database, inbox, outbox, self.conversations, self.messages)
+
+
+class RoomIds:
+    """The conversations' port, by the Matrix side's map."""
+
+    async def room_ids(
+        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+    ) -> dict[ConversationId, str]:
+        return await rooms_of(reader, conversation_ids)
+
+
+def dead_letters(config: Config, database: Database, clock: Clock) -> DeadLetters:
+    """For the command line: a bridge that runs beside it finds what was replayed at its next sweep."""
+    sealer = sealer_of(config, clock)
+    inbox, outbox = Inbox(database, sealer, clock), Outbox(database, sealer, clock)
+    conversation_store = ConversationStore(clock)
+    conversations = Conversations(conversation_store, ParticipantStore(clock), outbox, clock)
+    messages = Messages(MessageStore(sealer), conversation_store, outbox, clock)
+    return dead_letters_of(database, inbox, outbox, conversations, messages)
+
+
+def dead_letters_of(
+    database: Database, inbox: Inbox, outbox: Outbox, conversations: Conversations, messages: Messages
+) -> DeadLetters:
+    replays = Replays(conversations, messages)
+    return DeadLetters(
+        database,
+        inbox,
+        outbox,
+        RoomLanes(),
+        on_replay={
+            MATRIX_EVENT: replays.event,
+            "matrix.ConversationOpened": replays.opened,
+            "matrix.ParticipantAdded": replays.added,
+            "matrix.MessagePosted": replays.posted,
+        },
+    )

@@ -1,0 +1,106 @@
+"""What answers on the port."""
+
+from aiohttp import web
+
+from appservice.transactions import HomeserverSide
+from bridge.config import Config
+from bridge.core.clock import Clock
+from bridge.platform import rest
+from bridge.platform.api import EventsApi
+from bridge.platform.apply import InboxIntake
+from bridge.platform.signature import Signatures
+from bridge.signals.ports import TypingOutside
+from bridge.sockets.live import Live
+from bridge.storage.database import Database
+from bridge.web import health
+from bridge.web.auth import Credentials
+from bridge.web.gate import Gate
+from bridge.web.pace import Pace
+from bridge.web.problems import problems
+from bridge.wiring.callers import api_keys, tokens
+from bridge.wiring.product import Product
+from bridge.wiring.troubles import Troubles
+
+
+class Website:
+    """What answers on the port: the REST API and the sockets, the homeserver's side, health and metrics."""
+
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        product: Product,
+        homeserver_side: HomeserverSide,
+        typing_outside: TypingOutside,
+        clock: Clock,
+    ) -> None:
+        self._config = config.web
+        self._homeserver_side = homeserver_side
+        master_key = config.storage.master_key.get_secret_value()
+        people = tokens(config, database, clock)
+        self.credentials = Credentials(api_keys(config, database, clock), people)
+        self.live = Live(
+            database=database,
+            feed=product.feed,
+            feed_store=product.feed_store,
+            conversations=product.conversation_store,
+            participants=product.participants,
+            messages=product.message_store,
+            message_views=product.message_views,
+            conversation_views=product.conversation_views,
+            master_key=master_key,
+        )
+        events_api = EventsApi(
+            InboxIntake(database, product.inbox),
+            signatures=Signatures(config.platform.tenants),
+            max_text_length=config.messages.max_text_length,
+        )
+        limits = config.rate_limits
+        self._rest = rest.routes(
+            database=database,
+            sealer=product.sealer,
+            clock=clock,
+            master_key=master_key,
+            keys=self.credentials,
+            tokens=people,
+            conversation_service=product.conversations,
+            conversation_store=product.conversation_store,
+            conversation_changes=product.conversation_changes,
+            conversation_views=product.conversation_views,
+            accounts=product.accounts,
+            message_service=product.messages,
+            message_changes=product.message_changes,
+            message_store=product.message_store,
+            message_views=product.message_views,
+            bookmark_store=product.bookmark_store,
+            reactions=product.reactions,
+            reaction_store=product.reaction_store,
+            pins=product.pins,
+            searching=product.searching,
+            participants=product.participants,
+            signals=product.signals,
+            typing_outside=typing_outside,
+            events_api=events_api,
+            dead_letters=product.dead_letters,
+            max_text_length=config.messages.max_text_length,
+            pace=Pace(
+                requests=limits.requests_per_minute,
+                messages=limits.messages_per_minute,
+                frames=limits.frames_per_minute,
+            ),
+            live=self.live,
+        )
+
+    def app(self, troubles: Troubles) -> web.Application:
+        app = web.Application(middlewares=[problems])
+        app.add_routes(self._rest)
+        app.on_shutdown.append(self.live.close)
+        app.add_routes(
+            health.routes(
+                troubles.checks, remarks=troubles.remarks, leads=troubles.leads, before_metrics=troubles.count
+            )
+        )
+        app.add_subapp("/_matrix/", self._homeserver_side.app())
+        ours = self._config
+        Gate(allowed=ours.allowed_ips, trusted=ours.trusted_proxies, origins=ours.allowed_origins).guard(app)
+        return app
