@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import raw, through
+from benchmarks.arguments import arguments
 from benchmarks.ground import ground
 from benchmarks.report import Side, machine, result, table
 from benchmarks.sizes import FULL, QUICK, Sizes
@@ -20,7 +20,6 @@ from bridge import logs
 from tests.servers.postgres import PostgresServer
 
 OUTPUT = Path("bench.json")
-DATABASES = ("SQLite", "PostgreSQL")
 
 
 async def measure(folder: Path, sizes: Sizes, urls: tuple[str | None, str | None, str]) -> tuple[Side, Side]:
@@ -55,15 +54,13 @@ def say(text: str) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
-    sizes = QUICK if os.environ.get("QUICK") else FULL
-    chosen = [
-        name for name in DATABASES if name in os.environ.get("DATABASES", ",".join(DATABASES)).split(",")
-    ]
+    asked = arguments("benchmarks", __doc__)
+    sizes = QUICK if asked.quick else FULL
     logs.set_up("error")
     logging.getLogger("nio").setLevel(logging.CRITICAL)
     report = {"machine": machine(), "sizes": asdict(sizes)}
     found = {}
-    for database in chosen:
+    for database in asked.databases:
         say(f"{database}:")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.arguments import arguments
 from benchmarks.ground import ground
 from benchmarks.large import backlog, traffic
 from benchmarks.large.report import summary, table
@@ -22,7 +23,6 @@ from bridge import logs
 from tests.servers.postgres import PostgresServer
 
 OUTPUT = Path("bench-large.json")
-DATABASES = ("SQLite", "PostgreSQL")
 FEW = 100
 REAL = Sizes(rounds=1, rooms=10, per_room=30, one_room=0, one_by_one=150, opened=0, transactions=0)
 """Rooms on the real homeserver, and what goes through them each round."""
@@ -74,14 +74,12 @@ def say(text: str) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
-    large = QUICK if os.environ.get("QUICK") else FULL
-    chosen = [
-        name for name in DATABASES if name in os.environ.get("DATABASES", ",".join(DATABASES)).split(",")
-    ]
+    asked = arguments("benchmarks.large", __doc__)
+    large = QUICK if asked.quick else FULL
     logs.set_up("error")
     logging.getLogger("nio").setLevel(logging.CRITICAL)
     report: dict[str, Any] = {"machine": machine(), "databases": {}}
-    for database in chosen:
+    for database in asked.databases:
         say(f"{database}:")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))

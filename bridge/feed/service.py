@@ -21,6 +21,8 @@ AT_ONCE = 500
 """Entries that one transaction puts in order, or forgets."""
 SWEEP_EVERY = 5.0
 """Seconds. What another process recorded, or a commit of which nobody heard, wakes nobody: so look now and then."""
+PAUSE = 0.05
+"""Seconds between two turns: what is lively is put in order together, what comes after a rest at once."""
 FORGET_EVERY = 10 * 60 * 1000
 """Milliseconds."""
 _LOCK = "feed"
@@ -66,6 +68,7 @@ class Feed:
                 log.error("feed_trouble", error=type(error).__qualname__)
                 await asyncio.sleep(1)
                 continue
+            await asyncio.sleep(PAUSE)
             try:
                 async with asyncio.timeout(SWEEP_EVERY):
                     await self._came.wait()

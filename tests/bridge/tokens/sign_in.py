@@ -8,7 +8,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, Key
 
-from bridge.core.clock import FrozenClock
+from bridge.core.clock import Clock
 from bridge.core.ids import TenantId
 from bridge.tokens.errors import KeysUnusable
 from bridge.tokens.model import Issuer
@@ -23,7 +23,7 @@ def new_key(key_id: str = "k1", curve: str = "P-256") -> ECKey:
 class SignIn:
     """A `KeySource`. `down`: its address answers nothing of use; `fetched`: how often it was asked."""
 
-    def __init__(self, tenant_id: TenantId, clock: FrozenClock) -> None:
+    def __init__(self, tenant_id: TenantId, clock: Clock) -> None:
         self.issuer = Issuer(
             tenant_id=tenant_id,
             issuer=f"https://id.{tenant_id}.example",
