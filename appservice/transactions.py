@@ -60,8 +60,11 @@ class Event:
     raw: bytes
 
 
-def parse(body: bytes) -> Parsed:
-    """Never raises: what is not as it should be comes back as `unparsable`, byte for byte where possible."""
+def parse(body: bytes, is_news: Callable[[str, str], bool] = lambda kind, sender: True) -> Parsed:
+    """Never raises: what is not as it should be comes back as `unparsable`, byte for byte where possible.
+
+    `is_news(type, sender)`: whether such an event is wanted; others are left out.
+    """
     try:
         transaction = json.loads(body)
         events = transaction["events"]
@@ -72,12 +75,15 @@ def parse(body: bytes) -> Parsed:
     good: list[Event] = []
     bad: list[bytes] = []
     for event in events:
+        is_event = _is_event(event)
+        if is_event and not is_news(event["type"], event["sender"]):
+            continue
         try:
             raw = json.dumps(event).encode()
         except RecursionError:  # writing takes more of the stack than reading: the body as a whole keeps it
             bad.append(body)
             continue
-        if _is_event(event):
+        if is_event:
             good.append(Event(**{key: event[key] for key in KEPT_KEYS}, raw=raw))
         else:
             bad.append(raw)
@@ -170,10 +176,10 @@ class HomeserverSide:
         # The limit of the outermost application (1 MiB) would hold otherwise, and a transaction has no limit.
         body = await request.clone(client_max_size=LARGEST_BODY).read()
         if len(body) >= PARSE_IN_THREAD_FROM:
-            parsed = await asyncio.to_thread(parse, body)
+            parsed = await asyncio.to_thread(parse, body, self._is_news)
         else:
-            parsed = parse(body)
-        if parsed.unparsable or any(map(self._is_news, parsed.events)):
+            parsed = parse(body, self._is_news)
+        if parsed.unparsable or parsed.events:
             async with self._continuity.turn, self._database.transaction() as tx:
                 await self.keep(tx, parsed)
         if parsed.ephemeral:
@@ -203,15 +209,16 @@ class HomeserverSide:
     async def nothing(self, request: web.Request) -> web.Response:
         return _error(404, "M_NOT_FOUND", "There is no such thing here.")
 
-    def _is_news(self, event: Event) -> bool:
+    def _is_news(self, kind: str, sender: str) -> bool:
         """What we sent ourselves comes back once per message: known already, worth neither row nor transaction."""
-        return event.type != "m.room.encrypted" or not self._names.is_ours(event.sender)
+        return kind != "m.room.encrypted" or not self._names.is_ours(sender)
 
     async def keep(self, tx: Transaction, parsed: Parsed) -> int:
         """Put what is new into the inbox; return how many events that were."""
         new = 0
-        for event in filter(self._is_news, parsed.events):
-            new += await self._keep_event(tx, event)
+        for event in parsed.events:
+            if self._is_news(event.type, event.sender):
+                new += await self._keep_event(tx, event)
         for raw in parsed.unparsable:
             digest = hashlib.sha256(raw).hexdigest()
             log.warning("unparsable_event", sha256=digest)

@@ -1,7 +1,6 @@
 """What a failed call to the homeserver means for the delivery that made it: retry or fail."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
@@ -11,17 +10,22 @@ from bridge.delivery.dispatcher import Fail, Retry
 log = structlog.get_logger(__name__)
 
 
-@asynccontextmanager
-async def decided() -> AsyncIterator[None]:
-    try:
-        yield
-    except HomeserverUnavailable as trouble:
-        raise Retry(str(trouble), delay=trouble.retry_after) from trouble
-    except HomeserverRefused as refusal:
-        if refusal.errcode == "M_UNKNOWN_DEVICE":
-            log.error("own_device_gone")
-            raise Retry("the homeserver does not know our device any more") from refusal
-        if refusal.status == 401:
-            # A token that is not known (any more) is the operator's to mend: no message is lost for it.
-            raise Retry(f"the homeserver does not accept our token: {refusal}") from refusal
-        raise Fail(f"the homeserver refused: {refusal}") from refusal
+class decided(AbstractAsyncContextManager[None]):  # noqa: N801 - used as a word: `async with decided():`
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, HomeserverUnavailable):
+            raise Retry(str(error), delay=error.retry_after) from error
+        if isinstance(error, HomeserverRefused):
+            raise _decision(error) from error
+
+
+def _decision(refusal: HomeserverRefused) -> Retry | Fail:
+    if refusal.errcode == "M_UNKNOWN_DEVICE":
+        log.error("own_device_gone")
+        return Retry("the homeserver does not know our device any more")
+    if refusal.status == 401:
+        # A token that is not known (any more) is the operator's to mend: no message is lost for it.
+        return Retry(f"the homeserver does not accept our token: {refusal}")
+    return Fail(f"the homeserver refused: {refusal}")

@@ -187,7 +187,7 @@ class Timeline:
         plain: Content = {"msgtype": msgtype, "body": text, "m.mentions": {}}
         formatted = {} if message.html is None else formatted_body(prefix, message.html)
         for content in (plain | formatted, plain):
-            if len(json.dumps(content, ensure_ascii=False).encode()) <= LARGEST_PLAINTEXT:
+            if _is_small(content) or _size(content) <= LARGEST_PLAINTEXT:
                 return content
         data = text.encode()
         ciphertext, file = encrypt_attachment(data)
@@ -259,6 +259,16 @@ def formatted_body(prefix: str, formatted: str) -> Content:
         "format": "org.matrix.custom.html",
         "formatted_body": html.escape(prefix, quote=False) + formatted,
     }
+
+
+def _is_small(content: Content) -> bool:
+    """Whether nobody has to look how large it is: a character takes six bytes at most, as `\\u0000`."""
+    texts = (content["body"], content.get("formatted_body", ""))
+    return 6 * sum(map(len, texts)) + 1_000 <= LARGEST_PLAINTEXT
+
+
+def _size(content: Content) -> int:
+    return len(json.dumps(content, ensure_ascii=False).encode())
 
 
 def _message_id(item: Item) -> MessageId:

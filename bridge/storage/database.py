@@ -6,8 +6,8 @@ Where SQLite needs other words, `bridge.storage.sqlite.for_sqlite` says so, and 
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import copy_context
 from functools import partial
 from importlib.resources.abc import Traversable
@@ -184,30 +184,45 @@ class Database(Reader):
     def __init__(self) -> None:
         self._inside: WeakSet[asyncio.Task[Any]] = WeakSet()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Leaving it normally commits; an exception, a cancellation included, rolls back. Settled once left.
 
         Raises `DatabaseUnavailable` (`StorageFull`), `UniqueViolation`, `TransactionConflict` and
         `TransactionBroken`. Do not wait inside for the network, nor for another task's transaction.
         """
-        task = asyncio.current_task()
+        return _Around(self)
+
+    async def enter(self, task: asyncio.Task[Any] | None) -> Transaction:
+        """Only `transaction` calls this."""
         if task is None or task in self._inside:
             raise RuntimeError("transactions do not nest: hand the open one on")
         self._inside.add(task)
         try:
-            transaction = await self._begin()
-            try:
-                yield transaction
-                transaction.check()
-            except BaseException:
-                transaction.ended = True
-                await outlast(transaction.end(commit=False))
-                raise
-            transaction.ended = True
-            await outlast(transaction.end(commit=True))
-        finally:
+            return await self._begin()
+        except BaseException:
             self._inside.discard(task)
+            raise
+
+    async def leave(
+        self, task: asyncio.Task[Any] | None, transaction: Transaction, error: BaseException | None
+    ) -> None:
+        """Only `transaction` calls this."""
+        try:
+            if error is None:
+                try:
+                    transaction.check()
+                except BaseException:
+                    await self._end(transaction, commit=False)
+                    raise
+            await self._end(transaction, commit=error is None)
+        finally:
+            if task is not None:
+                self._inside.discard(task)
+
+    @staticmethod
+    async def _end(transaction: Transaction, *, commit: bool) -> None:
+        transaction.ended = True
+        await outlast(transaction.end(commit=commit))
 
     @abstractmethod
     async def _begin(self) -> Transaction: ...
@@ -215,6 +230,25 @@ class Database(Reader):
     @abstractmethod
     async def close(self) -> None:
         """After the transactions under way. Afterwards everything raises `DatabaseUnavailable`."""
+
+
+class _Around(AbstractAsyncContextManager[Transaction]):
+    """Around each transaction. No generator, as for statements."""
+
+    __slots__ = ("_database", "_task", "_transaction")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._task = asyncio.current_task()
+        self._transaction: Transaction | None = None
+
+    async def __aenter__(self) -> Transaction:
+        self._transaction = await self._database.enter(self._task)
+        return self._transaction
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        assert self._transaction is not None, "it was entered"
+        await self._database.leave(self._task, self._transaction, error)
 
 
 async def open_database(
