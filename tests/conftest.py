@@ -1,10 +1,6 @@
-"""Fixtures for everybody: a fresh database of each kind, a real PostgreSQL, and no way out to the network."""
+"""Fixtures for everybody, no way out to the network, and what runs beside what."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,8 +8,25 @@ from pytest_socket import socket_allow_hosts
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from bridge.storage.database import Database, open_database
-from tests.servers.postgres import PostgresServer
+from tests.databases import (
+    database,
+    database_kind,
+    database_url,
+    postgres_server,
+    postgres_template,
+    pytest_generate_tests,
+    shared_postgres,
+)
+
+__all__ = [
+    "database",
+    "database_kind",
+    "database_url",
+    "postgres_server",
+    "postgres_template",
+    "pytest_generate_tests",
+    "shared_postgres",
+]
 
 # How long an example takes says something about the machine, not about what is tested.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,7 +34,17 @@ settings.load_profile("shared machine")
 
 TESTS = Path(__file__).parent
 TALK_TO_SERVERS = {"e2e", "faults"}
-TEMPLATE = "migrated_template"
+LONG = (
+    "simulation/test_stories.py",
+    "bridge/storage/test_frozen_server.py",
+    "bridge/api/test_schemathesis.py",
+    "bridge/sockets/test_resume.py",
+    "bridge/api/test_property_access.py",
+    "bridge/api/test_matrix.py",
+    "bridge/api/test_paging.py",
+    "bridge/commands/test_rotate_master_key.py",
+)
+"""Beside the servers' tests, these come first: a long one begun last would be waited for alone."""
 
 
 class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
@@ -34,7 +57,21 @@ class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # ours is the better order
     return OneServersTestAtATime(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.path.relative_to(TESTS).as_posix()
+    if _folder(item) in TALK_TO_SERVERS:
+        return 0
+    return 1 + LONG.index(file) if file in LONG else len(LONG) + 1
 
 
 def _folder(item: pytest.Item) -> str:
@@ -45,42 +82,3 @@ def _folder(item: pytest.Item) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if _folder(item) not in TALK_TO_SERVERS:
         socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """One for the whole run; without fsync."""
-    with PostgresServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_server: PostgresServer) -> str:
-    """The name of a migrated database to copy."""
-
-    async def migrate(url: str) -> None:
-        await (await open_database(url)).close()
-
-    with ThreadPoolExecutor(max_workers=1) as thread:  # this one may have an event loop running
-        thread.submit(asyncio.run, migrate(postgres_server.create_database(TEMPLATE))).result()
-    return TEMPLATE
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of this test's own, of either kind; the PostgreSQL one is migrated already."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'bridge.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    template: str = request.getfixturevalue("postgres_template")
-    name = f"test_{uuid4().hex}"
-    yield server.create_database(name, template=template)
-    server.drop_database(name)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await open_database(database_url)
-    yield database
-    await database.close()

@@ -1,6 +1,7 @@
 """The REST API as a whole: which operations there are, and an application's routes for them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -80,6 +81,12 @@ SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.secu
 
 def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
     return document(OPERATIONS, limits={MAX_TEXT_LENGTH: max_text_length})
+
+
+@cache
+def document_routes(max_text_length: int) -> Sequence[web.AbstractRouteDef]:
+    """Made once: to describe all operations takes longer than all else that is done to get ready."""
+    return docs.routes(openapi(max_text_length=max_text_length))
 
 
 def routes(
@@ -171,5 +178,5 @@ def routes(
     return [
         *with_aliases(operations),
         *live.routes(toolkit, keys, post=messages_api.post),
-        *docs.routes(openapi(max_text_length=max_text_length)),
+        *document_routes(max_text_length),
     ]

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.appservice.delivering import Delivering, event
+from tests.databases import both_databases, one_database
 
 # Where the database only ever sees sealed bytes.
-sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 NOT_A_TRANSACTION = {
     "nothing": b"",
@@ -30,7 +31,6 @@ NOT_A_TRANSACTION = {
 }
 
 
-@sqlite_only
 @pytest.mark.parametrize("body", NOT_A_TRANSACTION.values(), ids=NOT_A_TRANSACTION)
 async def test_what_is_no_transaction_is_a_dead_letter_byte_for_byte(
     homeserver: Delivering, body: bytes
@@ -106,6 +106,7 @@ async def test_an_unusual_event_is_kept_for_its_handler_to_judge(homeserver: Del
     assert await homeserver.waiting() == [f"matrix:{json.loads(raw)['event_id']}"]
 
 
+@both_databases
 async def test_a_body_of_two_mebibytes_is_taken(homeserver: Delivering) -> None:
     large = event("$large", content={"body": "x" * 2**21})
     assert await homeserver.deliver(large, "no event") == 200
@@ -113,7 +114,6 @@ async def test_a_body_of_two_mebibytes_is_taken(homeserver: Delivering) -> None:
     assert await homeserver.dead_bodies() == [b'"no event"']
 
 
-@sqlite_only
 @pytest.mark.parametrize("size", [0, 300_000], ids=["parsed here", "parsed in a thread"])
 async def test_no_depth_of_nesting_is_too_much(homeserver: Delivering, size: int) -> None:
     """Around the interpreter's limit, where reading still succeeds and writing, deeper in the stack, may not."""

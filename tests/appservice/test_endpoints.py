@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from tests.appservice.delivering import NAMES, TENANT, TOKEN, Delivering, event
+from tests.databases import one_database
 
 # Nothing here depends on the kind of database.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 TRANSACTION = "/_matrix/app/v1/transactions/1"
 

@@ -19,11 +19,12 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from bridge.storage.database import Database
 from tests.appservice.delivering import TOKEN, Delivering, delivering, event
+from tests.databases import one_database
 from tests.examples import LONGER, examples
 
 # Where the database only ever sees sealed bytes and ids.
 pytestmark = [
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    one_database,
     pytest.mark.timeout(60 * examples(1)),
 ]
 

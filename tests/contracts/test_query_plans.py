@@ -3,21 +3,16 @@
 SQLite tells its plans before it runs anything. The indexes are the same on PostgreSQL.
 """
 
-import importlib
-import pkgutil
 import re
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import appservice
-import bridge
-from bridge.storage.database import open_database
 from bridge.storage.sqlite import for_sqlite
+from tests.contracts.statements import filled_in, statements
+from tests.databases import migrated
 
-STATEMENT = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)\b")
 SCAN = re.compile(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
 SMALL = {
     "api_keys",
@@ -45,19 +40,8 @@ MEANT = {
 """Statement -> why it may take longer the more there is."""
 
 
-def statements() -> Iterator[tuple[str, str]]:
-    for package in (appservice, bridge):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name.endswith("__main__") or ".backup" in module.name or ".session_lock" in module.name:
-                continue
-            for name, value in vars(importlib.import_module(module.name)).items():
-                # With an underscore they are parts of statements.
-                if name.isupper() and name[0] != "_" and isinstance(value, str) and STATEMENT.match(value):
-                    yield f"{module.name}.{name}", value
-
-
 def plan(connection: sqlite3.Connection, sql: str) -> list[str]:
-    whole = for_sqlite(re.sub(r"\{+(places|states)\}+", "$1", sql))
+    whole = for_sqlite(filled_in(sql))
     numbers = [int(number) for number in re.findall(r"[?$](\d+)", whole)]
     values = {str(number): None for number in numbers}
     rows = connection.execute(f"EXPLAIN QUERY PLAN {whole}", values or ())
@@ -65,12 +49,13 @@ def plan(connection: sqlite3.Connection, sql: str) -> list[str]:
 
 
 @pytest.fixture
-async def connection(tmp_path: Path) -> sqlite3.Connection:
-    await (await open_database(f"sqlite:///{tmp_path / 'bridge.db'}")).close()
-    return sqlite3.connect(tmp_path / "bridge.db")
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"file:{migrated()}?immutable=1", uri=True)
+    yield connection
+    connection.close()
 
 
-async def test_no_statement_takes_longer_the_more_conversations_there_are(
+def test_no_statement_takes_longer_the_more_conversations_there_are(
     connection: sqlite3.Connection,
 ) -> None:
     partial = {
@@ -89,5 +74,4 @@ async def test_no_statement_takes_longer_the_more_conversations_there_are(
         ]
         if scanned:
             slow[name] = scanned
-    connection.close()
     assert slow == {}

@@ -25,7 +25,7 @@ from bridge.core.checkup import Outcome
 from bridge.core.start import Reason
 from bridge.demo.stand import Stand, stand
 from tests.bridge.commands.process import ROOT, Printed, ended, festimo
-from tests.e2e.test_first_hour import NEW, Changes, changed, database_that_was_used, secrets_in
+from tests.e2e.first_hour import NEW, Changes, changed, database_that_was_used, secrets_in
 from tests.e2e.test_first_path import party, person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -28,6 +28,7 @@ from appservice.encryption.sync import BotSync
 from appservice.homeserver import Homeserver
 from bridge.config.load import load
 from bridge.core.clock import SystemClock
+from bridge.platform.rest import document_routes
 from bridge.storage.database import Database, Row, Transaction, Value, open_database
 from bridge.wiring import running
 
@@ -267,6 +268,7 @@ def main() -> None:
     if not arguments.nursery:
         asyncio.run(run(arguments.config, fault_of(arguments), arguments.clock_offset))
         return
+    document_routes(load(arguments.config).messages.max_text_length)  # so that no life has to make them
     for words in sys.stdin:
         life = parser.parse_args(json.loads(words))
         if (child := os.fork()) == 0:

@@ -1,15 +1,14 @@
-"""PostgreSQL killed, or frozen: nothing waits for ever, and once it is back everything goes on at once."""
+"""PostgreSQL killed, or frozen, under a bridge: once it is back everything goes on at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from bridge.storage.database import Database, DatabaseUnavailable, open_database
-from bridge.storage.postgres import WRITERS
+from bridge.storage.database import DatabaseUnavailable
 from tests.bridge.commands.process import festimo, listens_at
 from tests.faults.story import Ground, eventually, ground
 from tests.faults.test_transactions import PARTY, open_room
@@ -20,8 +19,6 @@ LONGEST = 35.0
 SOON = 6.0
 """Seconds; the homeserver by itself would wait for 16 after so many refusals."""
 REFUSALS = 4
-HELD = "SELECT user_id FROM tracked_users FOR UPDATE"
-MARK = "INSERT INTO tracked_users (user_id) VALUES ($1)"
 
 
 @pytest.fixture
@@ -36,58 +33,6 @@ async def where(tmp_path: Path, server: PostgresServer) -> AsyncIterator[Ground]
     async with AsyncExitStack() as stack:
         url = await asyncio.to_thread(server.create_database, "bridge")
         yield await stack.enter_async_context(ground(tmp_path, database_url=url))
-
-
-async def mark(database: Database, user: str) -> None:
-    async with database.transaction() as tx:
-        await tx.execute(MARK, user)
-
-
-async def failed_after(work: Awaitable[object]) -> float:
-    """Seconds until it was told that the database does not answer."""
-    started = monotonic()
-    with pytest.raises(DatabaseUnavailable):
-        await work
-    return monotonic() - started
-
-
-async def test_nothing_waits_for_ever_for_a_frozen_server(server: PostgresServer) -> None:
-    database = await open_database(await asyncio.to_thread(server.create_database, "bridge"))
-    await asyncio.gather(*(mark(database, f"@before{number}:x") for number in range(WRITERS)))
-    with server.frozen():
-        work = [mark(database, f"@meanwhile{number}:x") for number in range(3 * WRITERS)]
-        reads = [database.fetch_value("SELECT 1") for _ in range(3)]
-        took = await asyncio.gather(*map(failed_after, [*work, *reads]))
-        assert max(took) < LONGEST
-    await asyncio.gather(*(mark(database, f"@after{number}:x") for number in range(WRITERS)))
-    rows = await database.fetch("SELECT user_id FROM tracked_users")
-    assert {row["user_id"] for row in rows} == {
-        f"@{when}{number}:x" for when in ("before", "after") for number in range(WRITERS)
-    }
-    with server.frozen():
-        started = monotonic()
-        await database.close()
-        assert monotonic() - started < LONGEST
-
-
-async def test_a_transaction_whose_process_is_frozen_does_not_hold_its_locks(server: PostgresServer) -> None:
-    database = await open_database(await asyncio.to_thread(server.create_database, "bridge"))
-    await mark(database, "@held:x")
-    await failed_after(_freeze_inside(database))
-    await database.close()
-
-
-async def _freeze_inside(database: Database) -> None:
-    """A transaction that says nothing more; whoever wants its row gets it."""
-    async with database.transaction() as frozen:
-        await frozen.fetch(HELD)
-        async with asyncio.timeout(LONGEST):
-            await asyncio.create_task(_fetch(database, HELD))
-
-
-async def _fetch(database: Database, sql: str) -> None:
-    async with database.transaction() as tx:
-        await tx.fetch(sql)
 
 
 async def test_what_is_written_while_the_database_is_down_comes_as_soon_as_it_is_back(

@@ -7,6 +7,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from tests.faults.suite.proxy import TcpProxy
 from tests.faults.suite.run import Run
 from tests.faults.suite.trial import PATIENCE, QUICK, RECOVERY_LIMIT, Result
 
+SHORT = replace(QUICK, messages=56)
+"""Four of each voice: enough to be under way when the fault comes."""
+
 
 @pytest.mark.timeout(900)  # 3 minutes on two quiet cores
 async def test_whatever_fails_meanwhile_all_that_was_said_arrives_once(
@@ -30,7 +34,7 @@ async def test_whatever_fails_meanwhile_all_that_was_said_arrives_once(
         folder=tmp_path,
         make=Festimo,
         chosen=choose(quick=True),
-        sizes=QUICK,
+        sizes=SHORT,
         base_seed=SEED,
         tell=lambda _: None,
     )

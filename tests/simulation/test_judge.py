@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +12,9 @@ from tests.simulation.world import World
 
 
 @pytest.fixture
-def world(template: Path) -> Iterator[World]:
+def world() -> Iterator[World]:
     """Anna has said and heard something in the first room; Ben has never been in it."""
-    world = World(template, 1)
+    world = World(1)
     anna, ben, _ = world.people
     room_id, _ = world.conversation("balloons")
     world.do(world.homeserver.leave(ben.user, room_id))

@@ -4,7 +4,6 @@ Stories that are too seldom told by chance.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ SOON = 40
 
 
 @pytest.fixture
-def world(template: Path) -> Iterator[World]:
-    world = World(template, 1)
+def world() -> Iterator[World]:
+    world = World(1)
     # The looks that follow a start are over.
     world.pass_time(60)
     yield world

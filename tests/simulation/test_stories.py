@@ -3,8 +3,6 @@
 `FESTIMO_FUZZ=100` makes a hundred times as many stories, other ones each time.
 """
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -29,12 +27,11 @@ HOUR = 3_600_000
 
 
 class Stories(RuleBasedStateMachine):
-    template: Path
     world: World | None = None
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
-        self.world = World(self.template, seed)
+        self.world = World(seed)
 
     @property
     def here(self) -> World:
@@ -198,12 +195,9 @@ class Stories(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(180 * examples(1))
-def test_whatever_happens_all_that_was_accepted_arrives_once_and_only_who_may_reads_it(
-    template: Path,
-) -> None:
-    story = type("Story", (Stories,), {"template": template})
+def test_whatever_happens_all_that_was_accepted_arrives_once_and_only_who_may_reads_it() -> None:
     run_state_machine_as_test(
-        story,
+        Stories,
         settings=settings(
             max_examples=examples(40),
             stateful_step_count=30,
@@ -215,9 +209,9 @@ def test_whatever_happens_all_that_was_accepted_arrives_once_and_only_who_may_re
     )
 
 
-def test_a_device_that_comes_while_a_message_is_in_flight_reads_it(template: Path) -> None:
+def test_a_device_that_comes_while_a_message_is_in_flight_reads_it() -> None:
     """A story that is too seldom told by chance."""
-    world = World(template, 1)
+    world = World(1)
     try:
         world.faults.plans += [Plan("call", "before", "fails", 1, "send_encrypted") for _ in range(8)]
         world.post("balloons", by_vendor=True)

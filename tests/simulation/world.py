@@ -19,9 +19,9 @@ from bridge.config import Config, load
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.model import Message
 from bridge.wiring import Parts
-from tests.appservice.encryption.engine import IN_MEMORY
-from tests.bridge.config.test_load import VALID
+from tests.bridge.config.valid import VALID
 from tests.bridge.platform.sender import NEW
+from tests.databases import IN_MEMORY, migrated
 from tests.fakes.homeserver import Json
 from tests.simulation.faults import CANARY, Faults
 from tests.simulation.homeserver import Deliveries, LiveHomeserver
@@ -42,11 +42,11 @@ T = TypeVar("T")
 
 
 class World:
-    def __init__(self, template: Path, seed: int) -> None:
+    def __init__(self, seed: int) -> None:
         order = random.Random(seed)
         self._folder = tempfile.TemporaryDirectory(dir=IN_MEMORY)
         self.path = Path(self._folder.name) / "bridge.db"
-        shutil.copy(template, self.path)
+        shutil.copy(migrated(), self.path)
         self._runner = asyncio.Runner(loop_factory=SimulatedLoop)
         self.clock = SimulatedClock()
         self.faults = Faults(order)

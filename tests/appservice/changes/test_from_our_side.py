@@ -12,6 +12,7 @@ from tests.appservice.encryption.engine import BOT, TENANT
 from tests.appservice.encryption.party import Party
 from tests.appservice.encryption.reader import TALK
 from tests.bridge.conversations.features import person
+from tests.databases import both_databases
 from tests.fakes.homeserver import Json, Moment
 
 MOMENTS: tuple[Moment, Moment] = ("before", "after")
@@ -22,6 +23,7 @@ async def read(anna: Party, event: Json) -> Any:
     return anna.read(event)["content"]
 
 
+@both_databases
 async def test_an_edit_replaces_the_message_in_the_same_voice(talk: Conversation, anna: Party) -> None:
     message_id = await talk.post("Vanilla?")
     await talk.go_out()
@@ -94,6 +96,7 @@ async def test_an_edit_whose_answer_was_lost_is_there_once(
     assert (await read(anna, talk.in_room()[1]))["m.new_content"]["body"] == "Chocolate?"
 
 
+@both_databases
 async def test_a_deletion_redacts_the_message_and_all_its_edits(talk: Conversation, anna: Party) -> None:
     message_id = await talk.post("Vanilla?")
     await talk.edit(message_id, "Chocolate?")

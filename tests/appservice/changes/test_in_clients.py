@@ -10,6 +10,7 @@ from tests.appservice.changes.room import HOUR, MINUTE, Conversation
 from tests.appservice.encryption.engine import BOT
 from tests.appservice.encryption.party import Party
 from tests.appservice.encryption.reader import ANNA, TALK
+from tests.databases import both_databases
 from tests.fakes.homeserver import Json
 
 MALLORY = "@mallory:people.test"
@@ -31,6 +32,7 @@ async def everything(talk: Conversation) -> Any:
     return await talk.features.everything()
 
 
+@both_databases
 async def test_an_edit_changes_our_copy(talk: Conversation, anna: Party) -> None:
     await said(talk, anna)
     talk.clock.advance(15 * MINUTE)
@@ -111,6 +113,7 @@ async def test_an_edit_in_clear_changes_nothing(talk: Conversation, anna: Party)
     assert await everything(talk) == before
 
 
+@both_databases
 async def test_an_edit_waits_for_its_message(talk: Conversation, anna: Party) -> None:
     await key(talk, anna)
     original = talk.event(anna, "$1", "Vegan?")
@@ -121,6 +124,7 @@ async def test_an_edit_waits_for_its_message(talk: Conversation, anna: Party) ->
     assert await talk.state_of("$2") == "done"
 
 
+@both_databases
 async def test_an_edit_waits_for_a_message_that_waits_for_its_key(talk: Conversation, anna: Party) -> None:
     first_key = anna.room_key(TALK)
     original = talk.event(anna, "$1", "Vegan?")
@@ -134,6 +138,7 @@ async def test_an_edit_waits_for_a_message_that_waits_for_its_key(talk: Conversa
     assert await talk.read() == ["Vegetarian?"]
 
 
+@both_databases
 async def test_a_redaction_deletes_our_copy(talk: Conversation, anna: Party) -> None:
     await said(talk, anna)
     await talk.deliver(talk.edited(anna, "$2", "Vegetarian?", of="$1"))
@@ -205,6 +210,7 @@ async def test_a_redaction_waits_for_its_message(talk: Conversation, anna: Party
     assert b"Veg" not in repr(await everything(talk)).encode()
 
 
+@both_databases
 async def test_a_redaction_drops_what_waits_for_its_key(talk: Conversation, anna: Party) -> None:
     await talk.deliver(talk.event(anna, "$1", "Vegan?"))
     assert await talk.state_of("$1") == "parked"

@@ -14,6 +14,7 @@ from tests.appservice.changes.test_in_clients import said
 from tests.appservice.encryption.engine import BOT
 from tests.appservice.encryption.party import Party
 from tests.appservice.encryption.reader import TALK
+from tests.databases import both_databases
 from tests.fakes.homeserver import Moment
 
 
@@ -37,6 +38,7 @@ async def shown(talk: Conversation) -> list[str]:
     return await talk.homeserver.pinned(BOT, TALK)
 
 
+@both_databases
 async def test_what_is_pinned_here_the_room_shows(talk: Conversation, anna: Party) -> None:
     one, two = await talk.post("1"), await talk.post("2")
     await pin(talk, two)
@@ -78,6 +80,7 @@ async def test_a_list_whose_answer_was_lost_is_written_as_it_is_by_then(
     assert await shown(talk) == [talk.in_room()[1]["event_id"]]
 
 
+@both_databases
 async def test_what_a_client_pins_is_pinned_here(talk: Conversation, anna: Party) -> None:
     await said(talk, anna)
     await said(talk, anna, "Vegetarian?", "$2")

@@ -14,6 +14,7 @@ from tests.appservice.encryption.engine import BOT, TENANT
 from tests.appservice.encryption.party import Party
 from tests.appservice.encryption.reader import ANNA
 from tests.bridge.conversations.features import person
+from tests.databases import both_databases
 from tests.fakes.homeserver import Moment
 
 Chip = tuple[str, str]
@@ -48,6 +49,7 @@ async def nothing_is_left(talk: Conversation) -> bool:
 # From our side
 
 
+@both_databases
 async def test_a_ghost_reacts_in_its_own_name_and_takes_it_back(talk: Conversation, anna: Party) -> None:
     message_id = await greeted(talk)
     await talk.react(message_id)
@@ -69,6 +71,7 @@ async def test_a_ghost_reacts_in_its_own_name_and_takes_it_back(talk: Conversati
     assert chips(talk) == [("👍", GHOST)]
 
 
+@both_databases
 async def test_for_account_holders_festimo_reacts_once(talk: Conversation, anna: Party) -> None:
     async with talk.engine.database.transaction() as tx:
         await talk.features.participants.put(
@@ -169,6 +172,7 @@ async def test_made_again_while_it_may_be_going_it_is_there(
 # In the host's client
 
 
+@both_databases
 async def test_a_clients_reaction_is_in_the_model(talk: Conversation, anna: Party) -> None:
     message_id = await greeted(talk)
     (hello,) = talk.in_room()
@@ -192,6 +196,7 @@ async def test_an_encrypted_reaction_counts_too(talk: Conversation, anna: Party)
     assert await talk.reactions(message.message_id) == [("🎂", ("anna",))]
 
 
+@both_databases
 async def test_who_reacts_in_their_client_needs_no_festimo_for_it(talk: Conversation, anna: Party) -> None:
     message_id = await greeted(talk)
     (hello,) = talk.in_room()

@@ -14,6 +14,7 @@ from tests.appservice.changes.test_in_clients import key
 from tests.appservice.encryption.engine import BOT
 from tests.appservice.encryption.party import Party, text_message
 from tests.appservice.encryption.reader import ANNA
+from tests.databases import both_databases
 
 CHEF_ID = ParticipantId("chef")
 ANNA_ID = ParticipantId("anna")
@@ -26,6 +27,7 @@ async def received(talk: Conversation) -> Message:
 # Into the room
 
 
+@both_databases
 async def test_a_reply_is_one_in_the_room(talk: Conversation, anna: Party) -> None:
     await key(talk, anna)
     await talk.deliver(talk.event(anna, "$1", "Vegan?"))
@@ -85,6 +87,7 @@ async def test_a_thread_shows_its_last_message_to_clients_that_know_none(
     assert [event["content"].get("m.relates_to") for event in events] == shown
 
 
+@both_databases
 async def test_who_is_mentioned_is_told_by_their_account_or_their_ghost(
     talk: Conversation, anna: Party
 ) -> None:
@@ -127,6 +130,7 @@ async def test_what_is_too_long_formatted_goes_as_it_is(talk: Conversation, anna
 # Out of the room
 
 
+@both_databases
 async def test_a_clients_reply_names_what_it_answers(talk: Conversation, anna: Party) -> None:
     question = await talk.post("Vegan?")
     await talk.go_out()

@@ -1,11 +1,8 @@
 """The engine under test, put together as `bridge.wiring` does it, with letters in place of the outbox."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from appservice.encryption.device_lists import DeviceLists, OnFresh, OnUnreachable
@@ -30,7 +27,7 @@ from appservice.room_map import Room, remember_room
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
-from bridge.storage.database import Database, Row, Transaction, Value, open_database
+from bridge.storage.database import Database, Row, Transaction, Value
 from bridge.storage.sealing import Sealer
 from tests.appservice.encryption.party import text_message
 from tests.fakes.homeserver import FakeHomeserver, Json
@@ -45,8 +42,6 @@ IDENTITY = Identity.derive(SECRET, BOT)
 RECOVERY = Recovery.derive(SECRET, BOT)
 PICKLE_KEY = bytes(range(32, 64))
 TENANT = TenantId("tenant")
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""Where files need not wait for a disk, if there is such a place."""
 
 INSERT_LETTER = """
 INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at) VALUES ($1, 'tenant', 'letters', 'letter', $2, 0)
@@ -246,14 +241,5 @@ class WatchedDatabase(Database):
         await self._real.close()
 
 
-@asynccontextmanager
-async def quick_database(template: Path) -> AsyncIterator[Database]:
-    """A copy of a migrated SQLite file, for one example of a property."""
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
-        path = Path(folder) / "bridge.db"
-        shutil.copy(template, path)
-        database = await open_database(f"sqlite:///{path}")
-        try:
-            yield database
-        finally:
-            await database.close()
+def session_of(event: Json) -> str:
+    return str(event["content"]["session_id"])

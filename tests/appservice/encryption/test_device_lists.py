@@ -1,7 +1,6 @@
 """Other people's devices: the newest state wins, whatever order the answers come in and whatever they say."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,9 +10,10 @@ from appservice.encryption.device_lists import accept_identity
 from appservice.encryption.sharing import KnownIdentity
 from bridge.core.clock import FrozenClock
 from tests.appservice.encryption.conftest import MakeParty
-from tests.appservice.encryption.engine import BOT, ROOM, Engine, quick_database
+from tests.appservice.encryption.engine import BOT, ROOM, Engine
 from tests.appservice.encryption.party import Identity, Party
 from tests.appservice.encryption.test_device_keys import JSON, SECTIONS
+from tests.databases import quick_database
 from tests.fakes.homeserver import FakeHomeserver
 
 ALICE = "@alice:people.test"
@@ -232,10 +232,10 @@ async def test_a_malformed_answer_leaves_nobody_with_a_right(
 
 @given(st.lists(st.dictionaries(st.sampled_from(SECTIONS), JSON), min_size=20, max_size=40))
 @settings(max_examples=10, deadline=None)
-def test_no_answer_of_random_json_raises_or_adds_a_device(template: Path, answers: list[Any]) -> None:
+def test_no_answer_of_random_json_raises_or_adds_a_device(answers: list[Any]) -> None:
     async def run() -> None:
         homeserver = FakeHomeserver()
-        async with quick_database(template) as database:
+        async with quick_database() as database:
             engine = Engine(database, homeserver, FrozenClock())
             homeserver.add_room(ROOM, {BOT: "join"})
             bot = await bots_device(engine)

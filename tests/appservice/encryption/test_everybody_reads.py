@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +11,9 @@ from appservice.encryption.inbound_sessions import KeyMissing
 from appservice.encryption.sync import waits_for_key
 from bridge.core.clock import FrozenClock
 from bridge.delivery.queue import Item
-from tests.appservice.encryption.engine import BOT, GHOST, ROOM, TENANT, Engine, quick_database
+from tests.appservice.encryption.engine import BOT, GHOST, ROOM, TENANT, Engine
 from tests.appservice.encryption.party import Identity, Party
+from tests.databases import quick_database
 from tests.fakes.homeserver import FakeHomeserver, Json
 
 OUT = st.lists(
@@ -30,14 +30,14 @@ OUT = st.lists(
 @given(OUT, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_every_entitled_device_reads_what_we_send_in_any_order_and_with_any_loss(
-    template: Path, steps: list[tuple[str, str, bool]], order: random.Random
+    steps: list[tuple[str, str, bool]], order: random.Random
 ) -> None:
-    asyncio.run(_we_send(template, steps, order))
+    asyncio.run(_we_send(steps, order))
 
 
-async def _we_send(template: Path, steps: list[tuple[str, str, bool]], order: random.Random) -> None:
+async def _we_send(steps: list[tuple[str, str, bool]], order: random.Random) -> None:
     homeserver = FakeHomeserver()
-    async with quick_database(template) as database:
+    async with quick_database() as database:
         engine = Engine(database, homeserver, FrozenClock())
         homeserver.add_room(ROOM, {BOT: "join", GHOST: "join"})
         await engine.add_room()
@@ -91,14 +91,14 @@ IN = st.lists(
 @given(IN, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_the_bot_reads_what_others_send_in_any_order_and_with_repeats(
-    template: Path, steps: list[tuple[int, str]], order: random.Random
+    steps: list[tuple[int, str]], order: random.Random
 ) -> None:
-    asyncio.run(_others_send(template, steps, order))
+    asyncio.run(_others_send(steps, order))
 
 
-async def _others_send(template: Path, steps: list[tuple[int, str]], order: random.Random) -> None:
+async def _others_send(steps: list[tuple[int, str]], order: random.Random) -> None:
     homeserver = FakeHomeserver()
-    async with quick_database(template) as database:
+    async with quick_database() as database:
         engine = Engine(database, homeserver, FrozenClock())
         homeserver.add_room(ROOM, {BOT: "join"})
         await engine.add_room()

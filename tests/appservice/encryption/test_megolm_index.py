@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +11,10 @@ from vodozemac import MegolmMessage
 from bridge.core.clock import FrozenClock
 from bridge.storage.database import Database
 from tests.appservice.encryption.conftest import MakeParty
-from tests.appservice.encryption.engine import BOT, GHOST, ROOM, Engine, WatchedDatabase, quick_database
+from tests.appservice.encryption.engine import BOT, GHOST, ROOM, Engine, WatchedDatabase
 from tests.appservice.encryption.party import Identity, Party
 from tests.appservice.encryption.reader import Reader
+from tests.databases import quick_database
 from tests.fakes.homeserver import FakeHomeserver, Json
 
 
@@ -71,10 +71,10 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=100, deadline=None)
 def test_no_index_is_used_twice_and_all_is_read_whenever_the_process_is_killed(
-    template: Path, steps: list[tuple[str, list[int], str]]
+    steps: list[tuple[str, list[int], str]],
 ) -> None:
     async def run() -> None:
-        async with quick_database(template) as real:
+        async with quick_database() as real:
             await killed_again_and_again(WatchedDatabase(real), steps)
 
     asyncio.run(run())

@@ -1,16 +1,14 @@
 """How often the bot's /sync asks: it must not cost the homeserver more the more there is to do."""
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from pathlib import Path
 
 from appservice.encryption.sync import EAGER_FOR, LONGEST_PAUSE, PAUSE_FACTOR, QUIET_WAIT, SHORTEST_PAUSE
 from bridge.core.clock import FrozenClock
-from bridge.storage.database import open_database
 from tests.appservice.encryption.engine import BOT, ROOM, Engine
 from tests.appservice.encryption.party import Party
+from tests.databases import quick_database
 from tests.fakes.homeserver import FakeHomeserver, Json
 from tests.simulation.loop import SimulatedLoop
 
@@ -43,26 +41,25 @@ class Paced(FakeHomeserver):
         return answer | {"next_batch": f"{answer['next_batch']}_{self._count}"}
 
 
-def story(template: Path, folder: Path, tell: Callable[[Engine, Paced], Awaitable[None]]) -> None:
+def story(tell: Callable[[Engine, Paced], Awaitable[None]]) -> None:
     """`tell` is run beside the sync, in time that passes in moments."""
 
     async def run() -> None:
-        database = await open_database(f"sqlite:///{shutil.copy(template, folder / 'bridge.db')}")
-        homeserver = Paced()
-        engine = Engine(database, homeserver, FrozenClock(1_800_000_000_000))
-        work = asyncio.create_task(engine.sync.run())
-        try:
-            await tell(engine, homeserver)
-        finally:
-            work.cancel()
-            await asyncio.wait([work])
-            await database.close()
+        async with quick_database() as database:
+            homeserver = Paced()
+            engine = Engine(database, homeserver, FrozenClock(1_800_000_000_000))
+            work = asyncio.create_task(engine.sync.run())
+            try:
+                await tell(engine, homeserver)
+            finally:
+                work.cancel()
+                await asyncio.wait([work])
 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.run(run())
 
 
-def test_it_waits_at_the_homeserver_only_while_nothing_happens_there(template: Path, tmp_path: Path) -> None:
+def test_it_waits_at_the_homeserver_only_while_nothing_happens_there() -> None:
     async def tell(engine: Engine, homeserver: Paced) -> None:
         await asyncio.sleep(60)
         assert {wait for _, wait in homeserver.asked[3:]} == {QUIET_WAIT}
@@ -75,10 +72,10 @@ def test_it_waits_at_the_homeserver_only_while_nothing_happens_there(template: P
         await asyncio.sleep(10)
         assert homeserver.asked[-1][1] == QUIET_WAIT
 
-    story(template, tmp_path, tell)
+    story(tell)
 
 
-def test_it_takes_a_fortieth_of_the_homeservers_time_at_most(template: Path, tmp_path: Path) -> None:
+def test_it_takes_a_fortieth_of_the_homeservers_time_at_most() -> None:
     async def tell(engine: Engine, homeserver: Paced) -> None:
         homeserver.busy, homeserver.takes = True, 0.05
         await asyncio.sleep(60)
@@ -90,10 +87,10 @@ def test_it_takes_a_fortieth_of_the_homeservers_time_at_most(template: Path, tmp
         await asyncio.sleep(10)
         assert len(homeserver.asked) >= 0.9 * 10 / SHORTEST_PAUSE
 
-    story(template, tmp_path, tell)
+    story(tell)
 
 
-def test_a_missing_key_is_asked_for_at_once(template: Path, tmp_path: Path) -> None:
+def test_a_missing_key_is_asked_for_at_once() -> None:
     async def tell(engine: Engine, homeserver: Paced) -> None:
         homeserver.busy, homeserver.takes = True, 0.2
         await asyncio.sleep(10)
@@ -105,10 +102,10 @@ def test_a_missing_key_is_asked_for_at_once(template: Path, tmp_path: Path) -> N
         await asyncio.sleep(0.21)
         assert len(await engine.rows("inbound_sessions")) == 1
 
-    story(template, tmp_path, tell)
+    story(tell)
 
 
-def test_where_nothing_comes_the_position_is_rarely_written(template: Path, tmp_path: Path) -> None:
+def test_where_nothing_comes_the_position_is_rarely_written() -> None:
     async def tell(engine: Engine, homeserver: Paced) -> None:
         homeserver.busy, homeserver.takes = True, 0.001
         await asyncio.sleep(1)
@@ -120,10 +117,10 @@ def test_where_nothing_comes_the_position_is_rarely_written(template: Path, tmp_
         assert len(written) <= 4
         assert len(set(homeserver.positions)) > 600, "it always asks from where it is"
 
-    story(template, tmp_path, tell)
+    story(tell)
 
 
-def test_after_news_of_devices_it_asks_eagerly_for_a_while(template: Path, tmp_path: Path) -> None:
+def test_after_news_of_devices_it_asks_eagerly_for_a_while() -> None:
     """Who has signed in is signed a moment later, and until then gets no keys."""
 
     async def tell(engine: Engine, homeserver: Paced) -> None:
@@ -141,4 +138,4 @@ def test_after_news_of_devices_it_asks_eagerly_for_a_while(template: Path, tmp_p
         await asyncio.sleep(10)
         assert len(homeserver.asked) <= 10 / (PAUSE_FACTOR * homeserver.takes) + 1
 
-    story(template, tmp_path, tell)
+    story(tell)

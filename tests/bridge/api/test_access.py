@@ -37,8 +37,6 @@ TAKE_BODY = {
     for operation in methods.values()
     if "requestBody" in operation
 }
-one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""Who may do what is decided above the SQL."""
 SIGNED = {"sendEvent"}
 KEYED = sorted(OPERATIONS.keys() - SIGNED)
 # Those that name an object; what an id stands for below is ours.
@@ -143,7 +141,6 @@ async def dead_letter(world: World) -> str:
     return letter.letter_id
 
 
-@one_database
 @pytest.mark.parametrize("name", WITH_IDS)
 async def test_another_tenants_object_is_not_there(sides: Sides, world: World, name: str) -> None:
     ids = await ids_of(sides, world, name)
@@ -231,7 +228,6 @@ async def of_a_tenant_that_left(key: str, world: World) -> str:
     return key
 
 
-@one_database
 @pytest.mark.parametrize("name", KEYED)
 @pytest.mark.parametrize("spoil", [none, wrong_secret], ids=lambda spoil: spoil.__name__)
 async def test_every_operation_asks_for_a_key(sides: Sides, world: World, name: str, spoil: Spoil) -> None:

@@ -8,6 +8,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.test_reactions import events, message_id, people
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 __all__ = ["message_id", "people"]
 
@@ -43,6 +44,7 @@ async def test_what_one_marks_nobody_else_sees(world: World, message_id: str, pe
     assert not [topic for topic in await events(world) if "ookmark" in topic]  # the room hears nothing
 
 
+@both_databases
 async def test_bookmarks_come_in_pages_the_last_first(api: Api) -> None:
     ids = []
     for number in range(5):
@@ -66,6 +68,7 @@ async def test_bookmarks_come_in_pages_the_last_first(api: Api) -> None:
     assert answer.problem == "invalid_cursor"
 
 
+@both_databases
 async def test_what_is_deleted_or_left_is_not_listed(api: Api, world: World, message_id: str) -> None:
     await mark(api, message_id)
     other = (await said(api, await opened(api, "p-2"))).json
@@ -98,6 +101,7 @@ async def test_a_program_says_for_whom(api: Api, message_id: str) -> None:
     assert (await api.get(LIST)).problem == "invalid_input"
 
 
+@both_databases
 async def test_a_message_is_repeated_elsewhere_without_its_relations(api: Api, world: World) -> None:
     here, there = await opened(api), await opened(api, "p-1", "v-2")
     question = (await said(api, here)).json["message_id"]

@@ -6,6 +6,7 @@ from bridge.core.ids import MessageId
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.world import MAX_TEXT_LENGTH, World
+from tests.databases import both_databases
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -24,6 +25,7 @@ async def events(world: World) -> list[str]:
     return [row["topic"] for row in rows if "Message" in row["topic"]]
 
 
+@both_databases
 async def test_an_edited_message_says_so(api: Api, world: World) -> None:
     posted = (await said(api, await opened(api))).json
     world.clock.advance(MINUTE)
@@ -109,6 +111,7 @@ async def test_what_is_deleted_is_not_edited(api: Api, world: World) -> None:
     assert await world.contents() == before
 
 
+@both_databases
 async def test_what_was_written_in_a_client_is_edited_there(api: Api, world: World) -> None:
     posted = (await said(api, await opened(api))).json
     async with world.database.transaction() as tx:

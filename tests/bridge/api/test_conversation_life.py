@@ -11,6 +11,7 @@ from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, pair, said, sent_with
 from tests.bridge.api.world import OURS, THEIRS, World
 from tests.bridge.platform.sender import host, vendor
+from tests.databases import both_databases
 
 BEN = {"id": "u-ben", "name": "Ben", "role": "host"}
 
@@ -170,6 +171,7 @@ async def test_who_is_blocked_cannot_write_and_cannot_end_it(api: Api, people: P
     assert (await acted(people.api("u-anna"), here, "reopen")).json["status"] == "active"
 
 
+@both_databases
 async def test_what_is_told_of_a_conversation_is_shown_and_taken_back(api: Api) -> None:
     here = await opened(api)
     told = {
@@ -232,6 +234,7 @@ async def test_a_change_of_another_shape_is_refused(
     assert await world.contents() == before
 
 
+@both_databases
 async def test_settings_are_seen_by_whose_they_are(api: Api, people: People) -> None:
     here = await opened(api)
     anna, chef = people.api("u-anna"), people.api("v-1", "vendor")
@@ -248,6 +251,7 @@ async def test_settings_are_seen_by_whose_they_are(api: Api, people: People) -> 
     assert (await chef.get(CONVERSATIONS, **asked)).problem == "not_yourself"
 
 
+@both_databases
 async def test_a_person_lists_their_own_page_by_page(api: Api, people: People, world: World) -> None:
     """What is written, closed and archived meanwhile neither hides an entry nor shows it twice."""
     mine = []
@@ -287,6 +291,7 @@ async def test_owners_add_people_to_groups_and_to_nothing_else(api: Api, people:
     assert (await acted(people.api("v-1", "vendor"), group, "leave")).status == 200
 
 
+@both_databases
 async def test_inquiries_support_and_a_partys_own(api: Api) -> None:
     asked = {"host": host(), "vendor": vendor()}
     inquiry = await api.post(f"{CONVERSATIONS}/inquiries", asked)
@@ -321,6 +326,7 @@ async def test_what_is_deleted_is_not_there(api: Api, people: People) -> None:
     assert await opened(api) != here
 
 
+@both_databases
 async def test_an_account_is_linked_and_unlinked(api: Api, world: World) -> None:
     await opened(api)
     path = "/api/v1/participants/v-1/account"

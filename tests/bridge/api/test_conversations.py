@@ -10,10 +10,12 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, pair, said
 from tests.bridge.api.world import World
 from tests.bridge.platform.sender import host
+from tests.databases import both_databases
 
 NOW = "2027-01-15T08:00:00.000Z"  # of the frozen clock
 
 
+@both_databases
 async def test_a_conversation_is_made_and_then_found(api: Api, world: World) -> None:
     made = await api.post(CONVERSATIONS, pair())
     assert made.status == 201
@@ -83,6 +85,7 @@ async def test_asking_again_finds_the_same_and_adds_who_is_missing(api: Api) -> 
     assert [one["name"] for one in again.json["participants"]] == ["Anna", "Ben", "Sweet Bites"]
 
 
+@both_databases
 async def test_many_who_ask_at_once_get_one_conversation(api: Api, world: World) -> None:
     answers = await asyncio.gather(*(api.post(CONVERSATIONS, pair()) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [200] * 7 + [201]
@@ -90,6 +93,7 @@ async def test_many_who_ask_at_once_get_one_conversation(api: Api, world: World)
     assert len(await world.database.fetch("SELECT 1 FROM conversations")) == 1
 
 
+@both_databases
 async def test_the_view_follows_messages_and_the_room(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     world.clock.advance(1_500)
@@ -166,6 +170,7 @@ async def test_what_is_no_request_is_refused(
     assert await world.contents() == before
 
 
+@both_databases
 async def test_lists_are_filtered(api: Api) -> None:
     for party_id, vendor_id in (("p-1", "v-1"), ("p-1", "v-2"), ("p-2", "v-1")):
         await opened(api, party_id, vendor_id)

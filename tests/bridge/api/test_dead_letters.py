@@ -14,6 +14,7 @@ from tests.bridge.api.graveyard import REASON, buried, finished, head, unparsabl
 from tests.bridge.api.requests import event_sent, opened, said
 from tests.bridge.api.world import OURS, SECRETS, World
 from tests.bridge.platform.sender import vendor_selected
+from tests.databases import both_databases
 
 DEAD_LETTERS = "/api/v1/admin/dead-letters"
 TEXT = "Kanarienvogel"
@@ -45,6 +46,7 @@ async def status_of(api: Api, message_id: str) -> tuple[str, str | None]:
     return view["status"], view["failure_reason"]
 
 
+@both_databases
 async def test_a_dead_letter_is_listed_with_its_reason_and_without_what_it_says(
     api: Api, world: World
 ) -> None:
@@ -111,6 +113,7 @@ async def test_a_replayed_item_waits_behind_what_waits(api: Api, world: World) -
     assert await waiting(world, lane) == [before, letter["item_id"]]
 
 
+@both_databases
 async def test_many_are_replayed_in_the_order_in_which_they_were_recorded(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     lane = f"matrix:{conversation_id}"
@@ -149,6 +152,7 @@ async def test_a_replay_under_the_same_key_is_answered_as_the_first(api: Api, wo
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
+@both_databases
 async def test_a_conversation_that_could_not_be_opened_counts_as_opening_again(
     api: Api, world: World
 ) -> None:
@@ -190,6 +194,7 @@ async def test_an_event_of_the_platform_is_accepted_again(api: Api, world: World
     assert (await event_sent(api, SECRETS[OURS], event)).json["duplicate"] is True
 
 
+@both_databases
 async def test_what_came_from_a_room_belongs_to_its_conversation(api: Api, world: World) -> None:
     conversation_id, other = await opened(api), await opened(api, "p-2")
     await unparsable(world, b"{}", tenant_id=OURS)
@@ -260,6 +265,7 @@ async def test_replaying_all_leaves_another_tenants_dead(sides: Sides, world: Wo
     assert (await the_one(sides.ours))["state"] == "dead"
 
 
+@both_databases
 async def test_filters_and_pages(api: Api, world: World) -> None:
     first, second = await opened(api, "p-1"), await opened(api, "p-2")
     for conversation_id in (first, second, first):
@@ -293,6 +299,7 @@ async def test_filters_and_pages(api: Api, world: World) -> None:
     assert (other_filter.status, other_filter.problem) == (422, "invalid_cursor")
 
 
+@both_databases
 async def test_more_than_fit_are_replayed_in_turns(api: Api, world: World) -> None:
     for _ in range(3):
         world.clock.advance(1_000)

@@ -14,6 +14,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.requests import EVENTS, event_sent
 from tests.bridge.api.world import OURS, SECRETS, World
 from tests.bridge.platform.sender import OTHER, event, message_send, vendor_selected
+from tests.databases import both_databases
 
 RECEIVED = "2027-01-15T08:00:00.000Z"
 
@@ -34,6 +35,7 @@ async def work_off(world: World) -> None:
     await asyncio.wait([running])
 
 
+@both_databases
 async def test_an_event_is_accepted_then_applied(api: Api, world: World) -> None:
     assert (await event_sent(api, SECRETS[OURS])).json["status"] == "accepted"
     accepted = await state(api)
@@ -91,6 +93,7 @@ async def test_any_id_can_be_asked_for(api: Api, event_id: str) -> None:
     assert (response.status, document["id"]) == (200, event_id)
 
 
+@both_databases
 async def test_sources_number_their_events_apart(api: Api) -> None:
     await event_sent(api, SECRETS[OURS])
     await event_sent(api, SECRETS[OURS], message_send() | {"source": "urn:another"})

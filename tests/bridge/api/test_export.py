@@ -11,6 +11,7 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 
 def path_of(conversation_id: str) -> str:
@@ -31,6 +32,7 @@ async def page(api: Api, conversation_id: str) -> tuple[str, dict[str, str]]:
         return await response.text(), dict(response.headers)
 
 
+@both_databases
 async def test_all_that_was_said_is_told_in_order(
     api: Api, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +81,7 @@ async def test_an_empty_conversation_is_a_whole_export(api: Api) -> None:
     assert (await page(api, conversation_id))[0].endswith("</html>\n")
 
 
+@both_databases
 async def test_what_is_said_meanwhile_is_not_waited_for(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     await said(api, conversation_id, "before")

@@ -15,6 +15,7 @@ from bridge.web.server import serve
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import event_sent
 from tests.bridge.api.world import OURS, SECRETS, World
+from tests.databases import both_databases
 
 GUIDE = Path(__file__).parents[3] / "docs/api.md"
 MARK = "--- answer ends ---"
@@ -41,6 +42,7 @@ def alike(value: Any) -> Any:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="2026-11-21: there is no curl here")
+@both_databases
 async def test_the_guide_tells_the_truth(database: Database, api: Api, world: World) -> None:
     await event_sent(api, SECRETS[OURS])
     while await world.backfill.step():

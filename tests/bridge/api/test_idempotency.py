@@ -10,6 +10,7 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, pair, said
 from tests.bridge.api.world import OURS, World
+from tests.databases import both_databases
 
 DAY = 24 * 60 * 60 * 1000
 
@@ -18,6 +19,7 @@ async def count(world: World, table: str = "messages") -> int:
     return len(await world.database.fetch(f"SELECT 1 FROM {table}"))
 
 
+@both_databases
 async def test_a_repeated_message_is_said_once(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     first = await said(api, conversation_id, Idempotency_Key="k1")
@@ -69,6 +71,7 @@ async def test_tenants_have_keys_of_their_own(sides: Sides, world: World) -> Non
     assert await count(world) == 2
 
 
+@both_databases
 async def test_two_at_once_have_one_effect(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     answers = await asyncio.gather(*(said(api, conversation_id, Idempotency_Key="k1") for _ in range(6)))
@@ -78,6 +81,7 @@ async def test_two_at_once_have_one_effect(api: Api, world: World) -> None:
     assert await count(world) == 1
 
 
+@both_databases
 async def test_of_two_different_at_once_one_is_refused(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     answers = await asyncio.gather(
@@ -98,6 +102,7 @@ async def test_a_refusal_uses_no_key_up(api: Api, world: World) -> None:
     assert (await api.post(messages_of(conversation_id), body, Idempotency_Key="k1")).status == 201
 
 
+@both_databases
 async def test_a_lost_effect_leaves_no_answer(
     api: Api, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +118,7 @@ async def test_a_lost_effect_leaves_no_answer(
     assert (answer.status, "Idempotency-Replayed" in answer.headers) == (201, False)
 
 
+@both_databases
 async def test_answers_are_forgotten_after_two_days_not_after_one(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     await said(api, conversation_id, Idempotency_Key="old")

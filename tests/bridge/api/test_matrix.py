@@ -14,7 +14,7 @@ from bridge.web.openapi import AnyOperation
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import opened, pair
-from tests.bridge.api.test_access import BODIES, QUERIES, UNKNOWN_LETTER, ask, failed, ids_of, one_database
+from tests.bridge.api.test_access import BODIES, QUERIES, UNKNOWN_LETTER, ask, failed, ids_of
 from tests.bridge.api.world import OURS, THEIRS, World
 
 WHO: dict[str, frozenset[CallerRole]] = {
@@ -167,7 +167,6 @@ def hold_nothing_of(answer: Answer, ids: dict[str, str]) -> bool:
     return not any(ids[kind] in told for kind in ("conversation_id", "message_id", "dead_letter_id"))
 
 
-@one_database
 @pytest.mark.parametrize("name", sorted(KEYED))
 async def test_strangers_get_nothing(people: People, world: World, name: str) -> None:
     operation, ids = KEYED[name], await furnish(people, name)
@@ -194,7 +193,6 @@ async def test_strangers_get_nothing(people: People, world: World, name: str) ->
         assert await of_ours(world) == before, who
 
 
-@one_database
 @pytest.mark.parametrize("name", sorted(KEYED))
 async def test_insiders_may_do_what_their_role_may(people: People, world: World, name: str) -> None:
     ids = await furnish(people, name)
@@ -218,7 +216,6 @@ async def test_insiders_may_do_what_their_role_may(people: People, world: World,
             assert await of_ours(world) == before, who
 
 
-@one_database
 @pytest.mark.parametrize("name", sorted(KEYED))
 async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: World, name: str) -> None:
     ids, sign_in = await furnish(people, name), world.sign_ins[OURS]
@@ -237,7 +234,6 @@ async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: W
     assert await of_ours(world) == before
 
 
-@one_database
 @pytest.mark.parametrize("name", sorted(KEYED))
 async def test_a_key_is_good_for_its_scopes_only(people: People, world: World, name: str) -> None:
     ids, scope = await furnish(people, name), KEYED[name].scope

@@ -6,8 +6,10 @@ from bridge.core.ids import ConversationId, MessageId, TenantId
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.world import MAX_TEXT_LENGTH, World
+from tests.databases import both_databases
 
 
+@both_databases
 async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     world.clock.advance(10)

@@ -12,6 +12,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 paging = settings(
     max_examples=100,
@@ -106,6 +107,7 @@ async def test_reading_forwards_keeps_up(api: Api, first: int, visits: Sequence[
     assert seen == there
 
 
+@both_databases
 async def test_turning_round_finds_the_page_before(api: Api) -> None:
     conversation_id = await opened(api)
     there = await write_messages(api, conversation_id, 6)
@@ -116,6 +118,7 @@ async def test_turning_round_finds_the_page_before(api: Api) -> None:
     assert shown(back) == shown(newest)
 
 
+@both_databases
 async def test_a_page_has_its_usual_length(api: Api) -> None:
     conversation_id = await opened(api)
     await write_messages(api, conversation_id, 51)

@@ -9,6 +9,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.world import OURS, THEIRS, World
+from tests.databases import both_databases
 
 THUMB = {"emoji": "👍", "count": 1, "participants": ["u-anna"], "mine": False}
 
@@ -51,6 +52,7 @@ def people(world: World, sides: Sides) -> Any:
     )
 
 
+@both_databases
 async def test_a_reaction_is_made_shown_and_taken_back(api: Api, world: World, message_id: str) -> None:
     added = await react(api, message_id)
     assert (added.status, added.json) == (201, {"message_id": message_id, "reactions": [THUMB]})
@@ -150,6 +152,7 @@ async def test_to_whom_a_conversation_is_closed_its_messages_are_not_there(
     assert await world.contents() == before
 
 
+@both_databases
 async def test_messages_are_pinned_by_hosts_and_programs(
     api: Api, world: World, message_id: str, people: Any
 ) -> None:

@@ -7,6 +7,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 UNREAD = f"{CONVERSATIONS}/unread"
 READ = "/api/v1/messages/read"
@@ -73,6 +74,7 @@ async def test_an_empty_conversation_is_read(api: Api) -> None:
     assert answer.json["last_read_message_id"] is None
 
 
+@both_databases
 async def test_what_is_unread_is_listed_in_pages_with_the_total(api: Api, world: World) -> None:
     conversations = sorted([await opened(api, f"p-{number}") for number in range(4)])
     for number, conversation_id in enumerate(conversations):
@@ -92,6 +94,7 @@ async def test_what_is_unread_is_listed_in_pages_with_the_total(api: Api, world:
     assert foreign.problem == "invalid_cursor"
 
 
+@both_databases
 async def test_conversations_with_something_unread_are_listed(api: Api, world: World) -> None:
     with_news, without = await opened(api, "p-1"), await opened(api, "p-2")
     other = await opened(api, "p-3", "v-2")
@@ -111,6 +114,7 @@ async def test_conversations_with_something_unread_are_listed(api: Api, world: W
     assert (wrong.status, wrong.fields) == (422, ["has_unread"])
 
 
+@both_databases
 async def test_listed_messages_up_to_one_or_all_are_marked_as_read(api: Api, world: World) -> None:
     one, other = await opened(api, "p-1"), await opened(api, "p-2")
     messages = [await say(world, api, one) for _ in range(3)]

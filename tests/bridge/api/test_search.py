@@ -6,6 +6,7 @@ from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 SEARCH = "/api/v1/messages/search"
 
@@ -19,6 +20,7 @@ def contents(answer: Answer) -> list[str]:
     return [message["content"] for message in answer.json["messages"]]
 
 
+@both_databases
 async def test_words_are_found_in_all_forms_newest_first(api: Api) -> None:
     conversation_id = await opened(api)
     for text in ("Two cakes", "No flowers", "A CAKE"):
@@ -42,6 +44,7 @@ async def test_an_edit_and_a_deletion_count_at_once(api: Api) -> None:
     assert contents(await search(api, "flower")) == []
 
 
+@both_databases
 async def test_pages_lead_through_all_and_only_their_own_search(api: Api) -> None:
     conversation_id = await opened(api)
     for number in range(7):
@@ -107,6 +110,7 @@ async def test_it_says_when_older_messages_are_missing_still(api: Api, world: Wo
     assert (await search(api, "cake")).json["complete"] is True
 
 
+@both_databases
 async def test_people_find_what_was_said_where_they_take_part(api: Api, people: People) -> None:
     ours, others = await opened(api, "p-1", "v-1"), await opened(api, "p-1", "v-2")
     await said(api, ours, "Two cakes")

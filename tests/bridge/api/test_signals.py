@@ -6,6 +6,7 @@ from bridge.core.ids import MessageId
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 TYPING = "/api/v1/typing"
 PRESENCE = "/api/v1/presence"
@@ -107,6 +108,7 @@ async def given_up(world: World, message_id: str) -> str:
     return found
 
 
+@both_databases
 async def test_what_failed_is_tried_again_as_it_is(api: Api, world: World) -> None:
     posted = await said(api, await opened(api))
     message_id = posted.json["message_id"]

@@ -4,10 +4,12 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import messages_of, opened, said
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 STATS = "/api/v1/messages/stats"
 
 
+@both_databases
 async def test_how_much_was_said_and_how_fast_it_was_answered(api: Api, world: World) -> None:
     conversation_id = await opened(api)
     message_id = (await said(api, conversation_id, "Vegan?")).json["message_id"]

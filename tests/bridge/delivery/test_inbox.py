@@ -10,6 +10,7 @@ from bridge.core.clock import FrozenClock
 from bridge.delivery.inbox import Accepted
 from bridge.storage.database import Database
 from tests.bridge.delivery.desk import TENANT, TOPIC, Desk
+from tests.databases import one_database
 from tests.servers.postgres import PostgresServer
 
 
@@ -86,14 +87,15 @@ CANARY = b"canary-9f2c-the-text-of-a-message"
 VISIBLE = "lane-3b7e-which-is-no-secret"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_body_is_in_no_file_of_sqlite(desk: Desk, tmp_path: Path) -> None:
+@one_database
+async def test_a_body_is_in_no_file_of_sqlite(desk: Desk, database_url: str) -> None:
     await keep_canaries(desk)
-    assert files_with(VISIBLE.encode(), tmp_path), "the search finds nothing at all"
-    assert not files_with(CANARY, tmp_path)
+    folder = Path(database_url.removeprefix("sqlite:///")).parent
+    assert files_with(VISIBLE.encode(), folder), "the search finds nothing at all"
+    assert not files_with(CANARY, folder)
 
 
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.databases("postgres")
 async def test_a_body_is_in_no_file_of_postgresql(desk: Desk, postgres_server: PostgresServer) -> None:
     await keep_canaries(desk)
     postgres_server.sql("CHECKPOINT")

@@ -2,23 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
-from uuid import uuid4
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.conversations.model import Conversation
 from bridge.core.ids import MessageId, ParticipantId, TenantId
-from bridge.storage.database import open_database
+from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT
 from tests.bridge.search.talk import Talk, conversation_id_of
+from tests.databases import emptied, quick_database
 from tests.examples import examples
-from tests.servers.postgres import PostgresServer
 
 OTHER = TenantId("other")
 # Forms of one word stand in one row, and no form of another does. Whoever reads needs no stemmer to know.
@@ -84,9 +81,13 @@ queries = st.builds(
 )
 
 
-async def story(url: str, actions: Sequence[Action], asked: Sequence[Query], pages: int) -> None:
-    database = await open_database(url)
-    try:
+async def story(
+    opened: AbstractAsyncContextManager[Database],
+    actions: Sequence[Action],
+    asked: Sequence[Query],
+    pages: int,
+) -> None:
+    async with opened as database:
         talk = Talk(database)
         places = [await talk.open(p, host=h, vendor=v, tenant=t) for p, h, v, t in (*PEOPLE, ELSEWHERE)]
         all_said: list[Said] = []
@@ -129,8 +130,6 @@ async def story(url: str, actions: Sequence[Action], asked: Sequence[Query], pag
                 end=None if query.until is None else start + query.until,
             )
             assert [message_id for message_id, _ in found] == expected, query
-    finally:
-        await database.close()
 
 
 def people_of(one: Said, places: Sequence[Conversation]) -> tuple[str, str]:
@@ -148,12 +147,10 @@ def test_a_search_returns_what_matches_and_only_that(
     actions: list[Action], asked: list[Query], pages: int
 ) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 6: search returns what matches, and only that"""
-    with TemporaryDirectory() as folder:
-        asyncio.run(story(f"sqlite:///{Path(folder) / 'bridge.db'}", actions, asked, pages))
+    asyncio.run(story(quick_database(), actions, asked, pages))
 
 
-@pytest.mark.usefixtures("postgres_template")
-def test_so_it_does_on_postgresql(postgres_server: PostgresServer, postgres_template: str) -> None:
+def test_so_it_does_on_postgresql(shared_postgres: str) -> None:
     @given(
         actions=st.lists(said | said | edited | deleted | later, min_size=10, max_size=25),
         asked=st.lists(queries, min_size=5, max_size=10),
@@ -161,9 +158,6 @@ def test_so_it_does_on_postgresql(postgres_server: PostgresServer, postgres_temp
     )
     @settings(max_examples=examples(10))
     def tell(actions: list[Action], asked: list[Query], pages: int) -> None:
-        name = f"test_{uuid4().hex}"
-        url = postgres_server.create_database(name, template=postgres_template)
-        asyncio.run(story(url, actions, asked, pages))
-        postgres_server.drop_database(name)
+        asyncio.run(story(emptied(shared_postgres), actions, asked, pages))
 
     tell()

@@ -1,13 +1,8 @@
 """Who has read how far, what is unread, what has become of a message for whom: on both databases, against a recount."""
 
 import asyncio
-import atexit
 import json
-import shutil
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +15,9 @@ from bridge.messages.model import Delivery
 from bridge.signals.events import ConversationRead
 from bridge.signals.reads import Place
 from bridge.signals.service import Signals
-from bridge.storage.database import Database, open_database
+from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
+from tests.databases import quick_database
 from tests.examples import examples
 
 PEOPLE = ("anna", "ben", "chef")
@@ -275,27 +271,11 @@ def test_what_is_unread_equals_a_recount(steps: list[tuple[str, str | None, int 
     """Feature: vendor-dashboard-messaging-enhancement, Property 3: every message is delivered, confirmed and updates
     the thread for both sides: what is unread, for whom and in total, is what a recount of all that happened says,
     deletions, own messages and late comers included."""
-    with TemporaryDirectory() as folder:
-        asyncio.run(_compare(Path(shutil.copy(migrated(), folder)), steps))
+    asyncio.run(_compare(steps))
 
 
-@cache
-def migrated() -> Path:
-    """A database to copy: to make one takes longer than an example."""
-    folder = Path(mkdtemp())
-    atexit.register(shutil.rmtree, folder)
-    path = folder / "bridge.db"
-
-    async def make() -> None:
-        await (await open_database(f"sqlite:///{path}")).close()
-
-    asyncio.run(make())
-    return path
-
-
-async def _compare(path: Path, steps: list[tuple[str, str | None, int | None]]) -> None:
-    database = await open_database(f"sqlite:///{path}")
-    try:
+async def _compare(steps: list[tuple[str, str | None, int | None]]) -> None:
+    async with quick_database() as database:
         reading = Reading(database)
         await reading.begin()
         recount = Recount(came_at=dict.fromkeys(PEOPLE, reading.clock.now()))
@@ -306,8 +286,6 @@ async def _compare(path: Path, steps: list[tuple[str, str | None, int | None]]) 
         for who, count in expected.items():
             found = await reading.signals.unread.of(database, TENANT, ParticipantId(who))
             assert sum(one.count for one in found) == count
-    finally:
-        await database.close()
 
 
 async def _take(reading: Reading, recount: Recount, what: str, who: str | None, detail: int | None) -> None:

@@ -13,6 +13,7 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.requests import opened, said
 from tests.bridge.api.world import OURS, THEIRS
 from tests.bridge.sockets.client import Crowd, LiveWorld
+from tests.databases import both_databases
 
 PATHS = ("/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna")
 PROTOCOL = "Sec-WebSocket-Protocol"
@@ -84,6 +85,7 @@ async def test_who_may_open_which_socket(
             assert await refused(api, path, bearer(stranger)) == (404, "not_found"), path
 
 
+@both_databases
 async def test_a_person_is_told_only_of_what_they_take_part_in(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import opened, said
 from tests.bridge.sockets.client import Client, Crowd, LiveWorld
+from tests.databases import both_databases
 
 GUIDE = Path(__file__).parents[3] / "docs/websockets.md"
 
@@ -25,6 +26,7 @@ def alike(value: Any) -> Any:
     return json.loads(re.sub(r'"cursor": "[^"]+"', r'"cursor": "CURSOR"', text))
 
 
+@both_databases
 async def test_the_guide_tells_the_truth(world: LiveWorld, api: Api, crowd: Crowd) -> None:
     conversation_id = await opened(api)
     await world.feed.order()

@@ -18,6 +18,7 @@ from bridge.web.paging import Cursors
 from tests.bridge.api.world import MASTER_KEY, OURS, World
 from tests.bridge.conversations.features import person
 from tests.bridge.sockets.client import until
+from tests.databases import both_databases
 
 PARTY = PartyId("p1")
 
@@ -108,6 +109,7 @@ async def test_who_comes_while_an_old_entry_is_in_hand_is_not_led_back(database:
     assert late.ending is not None
 
 
+@both_databases
 async def test_everybody_is_given_what_came_after_they_did(database: Database) -> None:
     world, frames, hub = await with_hub(database)
     first, second = Listener(), Listener()

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,8 +17,12 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.requests import opened, said
 from tests.bridge.api.world import KEPT, OURS
 from tests.bridge.sockets.client import Client, Crowd, LiveWorld
+from tests.databases import both_databases
 
 PARTIES = itertools.count(1)
+ONE_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+"""It serves all examples."""
+Step = tuple[str, int | bool | list[int]]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.lists(st.integers(0, 1), min_size=1, max_size=4)),
@@ -98,12 +103,23 @@ async def come_back(client: Client, api: Api) -> None:
 
 
 @given(steps=STEPS)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=ONE_DATABASE)
 async def test_who_comes_back_misses_nothing_and_sees_nothing_twice(
-    database: Database, steps: list[tuple[str, int | bool | list[int]]]
+    database: Database, steps: list[Step]
 ) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 4: a network break loses nothing after reconnection;
     Property 12: all devices and views of one person converge on one state."""
+    await come_and_go(database, steps)
+
+
+@pytest.mark.databases("postgres")
+@given(steps=STEPS)
+@settings(max_examples=10, suppress_health_check=ONE_DATABASE)
+async def test_so_it_is_on_postgresql(database: Database, steps: list[Step]) -> None:
+    await come_and_go(database, steps)
+
+
+async def come_and_go(database: Database, steps: list[Step]) -> None:
     number = next(PARTIES)
     party, vendors = f"p-{number}", (f"v-{number}", f"w-{number}")
     async with machine(database) as bridge:
@@ -177,6 +193,7 @@ async def test_who_comes_back_misses_nothing_and_sees_nothing_twice(
             assert shown[0] == shown[1] == shown[2]
 
 
+@both_databases
 async def test_who_stayed_away_for_too_long_is_told_to_load(database: Database) -> None:
     async with machine(database) as bridge:
         conversation_id = await opened(bridge.api)
@@ -221,6 +238,7 @@ async def test_where_nothing_happens_the_cursor_stays_fresh(database: Database) 
             assert (await client.ask(type="?"))["code"] == "unknown_frame"
 
 
+@both_databases
 async def test_what_was_missed_comes_in_many_pages(database: Database) -> None:
     async with machine(database) as bridge:
         conversation_id = await opened(bridge.api)
@@ -235,8 +253,8 @@ async def test_what_was_missed_comes_in_many_pages(database: Database) -> None:
                 for text in texts:
                     await world.messages.announce(tx, conversation, text=text)
             await client.connect()
-            while client.texts("message.sent")[-1:] != texts[-1:]:
-                await client.read()
+            while (await client.next("message.sent"))["message"]["content"] != texts[-1]:
+                pass
             assert client.texts("message.sent") == texts
 
 

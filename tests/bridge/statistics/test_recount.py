@@ -5,8 +5,6 @@ import statistics
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +16,8 @@ from bridge.statistics import service
 from bridge.statistics.rules import Fact, Tally
 from bridge.statistics.service import Statistics
 from bridge.statistics.store import StatisticsStore
-from bridge.storage.database import open_database
 from tests.bridge.search.talk import Talk
+from tests.databases import quick_database
 from tests.examples import examples
 
 HOUR = 3_600_000
@@ -36,9 +34,8 @@ steps = st.lists(
 Step = tuple[str, int, str]
 
 
-async def story(path: Path, told: list[Step], start: int | None, end: int | None) -> None:
-    database = await open_database(f"sqlite:///{path}")
-    try:
+async def story(told: list[Step], start: int | None, end: int | None) -> None:
+    async with quick_database() as database:
         talk = Talk(database)
         conversation = await talk.open()
         beginning = talk.clock.now()
@@ -74,8 +71,6 @@ async def story(path: Path, told: list[Step], start: int | None, end: int | None
             if (span[0] is None or one[1] >= span[0]) and (span[1] is None or one[1] < span[1])
         ]
         check(tally, within)
-    finally:
-        await database.close()
 
 
 def check(tally: Tally, said: list[tuple[str, int, str]]) -> None:
@@ -111,9 +106,9 @@ def check(tally: Tally, said: list[tuple[str, int, str]]) -> None:
 @settings(max_examples=examples(100))
 def test_the_figures_are_those_of_a_recount(told: list[Step], start: int | None, end: int | None) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 14: analytics stay consistent with the messages"""
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(service, "AT_ONCE", 3)
-        asyncio.run(story(Path(folder) / "bridge.db", told, start, end))
+        asyncio.run(story(told, start, end))
 
 
 def test_what_stands_behind_what_it_answers_was_answered_at_once() -> None:

@@ -1,5 +1,7 @@
 """What a power cut may undo: stored for everybody at its commit, and nobody else's commit is any less durable."""
 
+import pytest
+
 from bridge.storage.database import Database, open_database
 from tests.servers.postgres import PostgresServer
 
@@ -19,6 +21,7 @@ async def store(database: Database, name: str, *, may_be_lost: bool) -> None:
         await tx.execute("INSERT INTO things VALUES ($1)", name)
 
 
+@pytest.mark.usefixtures("database_url")  # one of its own, as it makes a table
 async def test_it_is_stored_on_either_database(database: Database) -> None:
     async with database.transaction() as tx:
         await tx.execute("CREATE TABLE things (name TEXT)")

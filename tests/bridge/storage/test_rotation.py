@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ from bridge.storage.master_keys import CannotOpen
 from bridge.storage.migrate import SHIPPED
 from bridge.storage.rewrap import Rewrapping
 from bridge.storage.sealing import ROTATE_AFTER, Sealer
+from tests.databases import quick_database
 from tests.examples import examples
 
 TENANT = TenantId("festipin")
@@ -284,12 +284,11 @@ step = st.one_of(
 )
 
 
-async def story(path: Path, steps: list[tuple[str, bytes]]) -> None:
-    database = await open_database(f"sqlite:///{path}")
+async def story(steps: list[tuple[str, bytes]]) -> None:
     clock, keys = FrozenClock(), [bytes([9] * 32)]
     sealer = Sealer(keys[-1], clock)
     kept: list[tuple[bytes, bytes, str]] = []
-    try:
+    async with quick_database() as database:
         for number, (action, value) in enumerate(steps):
             if action == "seal":
                 scope = f"c{number % 2}"
@@ -318,13 +317,10 @@ async def story(path: Path, steps: list[tuple[str, bytes]]) -> None:
             assert await fresh.open(database, sealed, place=PLACE) == plain
             if len(plain) > 3:
                 assert plain not in sealed
-    finally:
-        await database.close()
 
 
 @given(steps=st.lists(step, max_size=12))
 @settings(max_examples=examples(100))
 def test_what_was_sealed_opens_whatever_changes(steps: list[tuple[str, bytes]]) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 8: decrypt(encrypt(x)) = x, at rest"""
-    with TemporaryDirectory() as folder:
-        asyncio.run(story(Path(folder) / "bridge.db", steps))
+    asyncio.run(story(steps))

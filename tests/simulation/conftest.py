@@ -1,3 +1,0 @@
-from tests.appservice.encryption.conftest import template
-
-__all__ = ["template"]
