@@ -419,11 +419,13 @@ class Homeserver:
 
     @_shaped
     async def claim_keys(self, user: str, device: str, claims: Mapping[str, Any]) -> dict[str, Any]:
-        """`claims`: MXID -> device id -> algorithm. Return the same shape with keys: "one_time_keys" of the answer."""
+        """`claims`: MXID -> device id -> algorithm. Return "one_time_keys", of the same shape, and "failures": the
+        servers that did not answer, each with something about it."""
         body = {"one_time_keys": claims, "timeout": 10_000}
-        answer = await self.request(Method.POST, Path.v3.keys.claim, body, as_user=user, device=device)
-        keys: dict[str, Any] = answer["one_time_keys"]
-        return keys
+        answer: dict[str, Any] = await self.request(
+            Method.POST, Path.v3.keys.claim, body, as_user=user, device=device
+        )
+        return answer | {"one_time_keys": dict(answer["one_time_keys"])}
 
     async def send_to_device(
         self, user: str, device: str, event_type: str, txn_id: str, messages: Mapping[str, Any]

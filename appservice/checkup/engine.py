@@ -7,6 +7,7 @@ from typing import Any
 from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, KeyMissing, NotAuthentic
 from appservice.encryption.olm import Olm
+from appservice.encryption.other_servers import OtherServers
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
 from appservice.encryption.own_device import OwnDevice
 from appservice.encryption.own_devices import INSERT, SET_PUBLISHED, OwnDevices
@@ -68,13 +69,15 @@ class Engine:
         self._own_devices = _Borrowing(
             database, homeserver, clock, identity_secret=identity_secret, pickle_key=pickle_key
         )
-        device_lists = DeviceLists(database, homeserver)
+        servers = OtherServers(names.server_name)
+        device_lists = DeviceLists(database, homeserver, servers)
         olm = Olm(self._own_devices, clock, pickle_key=pickle_key)
         self._inbound = InboundSessions(clock, pickle_key=pickle_key)
         to_device = ToDevice(database, homeserver, self._own_devices)
         self._encryptor = Encryptor(
             database=database,
             homeserver=homeserver,
+            servers=servers,
             names=names,
             members=Members(
                 database, homeserver, names, on_arrived=device_lists.arrived, on_left=retire_sessions

@@ -2,16 +2,25 @@
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from appservice.encryption.device_keys import Device, UserKeys, read_user
+from appservice.encryption.known_devices import (
+    SELECT_IN_ROOM,
+    SELECT_KNOWN,
+    InRoom,
+    Known,
+    device_in,
+    known_in,
+    places_for,
+)
+from appservice.encryption.other_servers import ASK_AGAIN_AFTER, OtherServers, all_of, by_server
 from appservice.encryption.sharing import KnownIdentity
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
-from bridge.storage.database import Database, DatabaseError, Reader, Row, Transaction
+from bridge.storage.database import Database, DatabaseError, Reader, Transaction
 
 TRACK = "INSERT INTO tracked_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO NOTHING"
 MARK_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id = $1"
@@ -19,7 +28,7 @@ MARK_ALL_STALE = "UPDATE tracked_users SET version = version + 1, stale = 1"
 MARK_UNKNOWN_STALE = """
 UPDATE tracked_users SET version = version + 1, stale = 1 WHERE user_id NOT IN (SELECT user_id FROM devices)
 """
-SELECT_STALE = "SELECT user_id FROM tracked_users WHERE stale = 1 ORDER BY user_id LIMIT 500"
+SELECT_STALE = "SELECT user_id FROM tracked_users WHERE stale = 1 ORDER BY user_id"
 SELECT_USER = """
 SELECT version, stale, pinned_master_key, current_master_key FROM tracked_users WHERE user_id = $1
 """
@@ -33,22 +42,6 @@ UPDATE tracked_users SET pinned_master_key = current_master_key WHERE user_id = 
 SELECT_DEVICES = """
 SELECT user_id, device_id, identity_key, signing_key, olm, signed FROM devices
 WHERE user_id = $1 AND removed = 0 ORDER BY device_id
-"""
-SELECT_KNOWN = """
-SELECT u.user_id, u.stale, u.pinned_master_key, u.current_master_key,
-    d.device_id, d.identity_key, d.signing_key, d.olm, d.signed
-FROM tracked_users u LEFT JOIN devices d ON d.user_id = u.user_id AND d.removed = 0
-WHERE u.user_id IN ({places}) ORDER BY u.user_id, d.device_id
-"""
-SELECT_IN_ROOM = """
-SELECT r.members_stale, m.user_id AS member, m.membership,
-    u.user_id, u.stale, u.pinned_master_key, u.current_master_key,
-    d.device_id, d.identity_key, d.signing_key, d.olm, d.signed
-FROM rooms r
-    LEFT JOIN room_members m ON m.room_id = r.room_id
-    LEFT JOIN tracked_users u ON u.user_id = m.user_id
-    LEFT JOIN devices d ON d.user_id = u.user_id AND d.removed = 0
-WHERE r.room_id = $1 ORDER BY m.user_id, d.device_id
 """
 # Kept, as what it has said remains its owner's.
 REMOVE_DEVICE = "UPDATE devices SET removed = 1 WHERE user_id = $1 AND device_id = $2"
@@ -75,30 +68,11 @@ async def accept_identity(database: Database, user_id: str) -> bool:
         return bool(await tx.execute(ACCEPT_IDENTITY, user_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of some users' devices.
-
-    `fresh`: those users of whom it is what their homeserver would say now; `devices`: each with its owner's identity.
-    """
-
-    fresh: frozenset[str]
-    devices: tuple[tuple[KnownIdentity, Device], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InRoom:
-    """`members`: MXID -> "join" or "invite"; `known`: of their devices."""
-
-    members: Mapping[str, str]
-    known: Known
-
-
 OnFresh = Callable[[Transaction, str], Awaitable[None]]
 OnUnreachable = Callable[[Transaction, Collection[str]], Awaitable[None]]
 PAUSE_AFTER_FAILURE = 1.0
-ASK_AGAIN_AFTER = 30.0
-"""Seconds, about those whose own server could not be reached."""
+MOST_AT_ONCE = 500
+"""Users in one request."""
 
 
 def waits_for_devices(user_id: str) -> str:
@@ -111,6 +85,7 @@ class DeviceLists:
         self,
         database: Database,
         homeserver: Homeserver,
+        servers: OtherServers,
         *,
         on_fresh: OnFresh | None = None,
         on_unreachable: OnUnreachable | None = None,
@@ -119,10 +94,13 @@ class DeviceLists:
         where their servers did not answer."""
         self._database = database
         self._homeserver = homeserver
+        self._servers = servers
         self._on_fresh = on_fresh
         self._on_unreachable = on_unreachable
         self._wanted = asyncio.Event()
-        self._one_query = asyncio.Lock()  # answers are applied in the order they were asked for
+        # Of each server: answers are applied in the order they were asked for.
+        self._one_query: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        servers.on_back(lambda server: self._wanted.set())
 
     async def track(self, tx: Transaction, user_ids: Iterable[str]) -> None:
         for user_id in user_ids:
@@ -133,6 +111,11 @@ class DeviceLists:
         for user_id in sorted(user_ids):
             if await tx.execute(MARK_STALE, user_id):
                 tx.after_commit(self._wanted.set)
+
+    def heard(self, user_ids: Iterable[str]) -> None:
+        """These users have done something: their servers are there."""
+        for user_id in user_ids:
+            self._servers.heard(user_id)
 
     async def mark_all_stale(self, tx: Transaction) -> None:
         await tx.execute(MARK_ALL_STALE)
@@ -155,40 +138,88 @@ class DeviceLists:
 
     async def run(self, bot: str, ensure_device: Callable[[str], Awaitable[str]]) -> None:
         """Ask for the devices of whoever is stale, until cancelled. `ensure_device(bot)`: the device that asks."""
-        while True:
-            try:
-                unreachable = await self.refresh_stale(bot, await ensure_device(bot))
-            except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
-                log.warning("device_lists_failed", reason=type(trouble).__qualname__)
-                await asyncio.sleep(PAUSE_AFTER_FAILURE)
-                continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), ASK_AGAIN_AFTER if unreachable else None)
-            self._wanted.clear()
+        asking: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._wanted.clear()
+                try:
+                    stale = by_server(await self._stale())
+                except DatabaseError as trouble:
+                    await _failed(trouble)
+                    continue
+                asking = {server: task for server, task in asking.items() if not task.done()}
+                for server in stale.keys() - asking.keys():
+                    asking[server] = tasks.create_task(
+                        self._keep_asking(bot, ensure_device, stale[server]), name=f"devices of {server}"
+                    )
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), ASK_AGAIN_AFTER)
+
+    async def _keep_asking(
+        self, bot: str, ensure_device: Callable[[str], Awaitable[str]], user_ids: list[str]
+    ) -> None:
+        """Ask about users of one server: whoever else is stale does not wait for it."""
+        try:
+            if await self.refresh(bot, await ensure_device(bot), user_ids):
+                return  # the next look is soon enough
+        except (HomeserverUnavailable, HomeserverRefused, DatabaseError) as trouble:
+            await _failed(trouble)
+        self._wanted.set()  # more of this server may have become stale meanwhile
 
     async def refresh_stale(self, bot: str, device: str) -> set[str]:
         """Ask about everybody who is stale. Return those whose own server could not be reached."""
-        rows = await self._database.fetch(SELECT_STALE)
-        return await self.refresh(bot, device, [row["user_id"] for row in rows]) if rows else set()
+        return await self.refresh(bot, device, await self._stale())
+
+    async def _stale(self) -> list[str]:
+        return [row["user_id"] for row in await self._database.fetch(SELECT_STALE)]
 
     async def owns(self, reader: Reader, user_id: str, *, identity_key: str, signing_key: str) -> bool:
         """Whether a device with both keys is, or was, the user's."""
         return bool(await reader.fetch_value(COUNT_WITH_KEYS, user_id, identity_key, signing_key))
 
     async def refresh(self, bot: str, device: str, user_ids: list[str]) -> set[str]:
-        """Ask the homeserver for these users' keys. Return those whose own server could not be reached."""
-        async with self._one_query:
-            asked = {user_id: await self._version(user_id) for user_id in user_ids}
-            answer = await self._homeserver.query_keys(bot, device, user_ids)
-            failures = answer.get("failures")
-            down = set(failures) if isinstance(failures, dict) else set()
-            unreachable = {user_id for user_id in user_ids if user_id.partition(":")[2] in down}
-            async with self._database.transaction() as tx:
-                for user_id in sorted(set(user_ids) - unreachable):
-                    await self._store(tx, user_id, asked[user_id], read_user(user_id, answer))
-                if unreachable and self._on_unreachable is not None:
-                    await self._on_unreachable(tx, unreachable)
+        """Ask the homeserver for these users' keys. Return those whose own server could not be reached.
+
+        Those of each server apart: our homeserver answers when the last of those that it has to ask has done so.
+        """
+        unreachable = await all_of(
+            self._refresh_of(server, bot, device, some) for server, some in by_server(user_ids).items()
+        )
+        return {user_id for some in unreachable for user_id in some}
+
+    async def _refresh_of(self, server: str, bot: str, device: str, user_ids: list[str]) -> set[str]:
+        permit = self._servers.permit(server)
+        if permit is None:
+            return await self._unreachable(user_ids)
+        unreachable: set[str] = set()
+        async with self._one_query[server]:
+            for start in range(0, len(user_ids), MOST_AT_ONCE):
+                some = user_ids[start : start + MOST_AT_ONCE]
+                unreachable |= await self._query(server, permit, bot, device, some)
         return unreachable
+
+    async def _query(self, server: str, permit: int, bot: str, device: str, user_ids: list[str]) -> set[str]:
+        asked = {user_id: await self._version(user_id) for user_id in user_ids}
+        answer = await self._servers.ask(
+            server, permit, lambda: self._homeserver.query_keys(bot, device, user_ids)
+        )
+        if answer is None:
+            return await self._unreachable(user_ids)
+        failures, told = answer.get("failures"), answer.get("device_keys")
+        is_down = isinstance(failures, Mapping) and server in failures
+        # Of whom our homeserver keeps the devices it tells all the same.
+        cached = set(told) if isinstance(told, Mapping) else set()
+        unreachable = set(user_ids) - cached if is_down else set()
+        async with self._database.transaction() as tx:
+            for user_id in sorted(set(user_ids) - unreachable):
+                await self._store(tx, user_id, asked[user_id], read_user(user_id, answer))
+        return await self._unreachable(unreachable)
+
+    async def _unreachable(self, user_ids: Collection[str]) -> set[str]:
+        if user_ids and self._on_unreachable is not None:
+            async with self._database.transaction() as tx:
+                await self._on_unreachable(tx, user_ids)
+        return set(user_ids)
 
     async def identity(self, reader: Reader, user_id: str) -> KnownIdentity:
         row = await reader.fetch_one(SELECT_USER, user_id)
@@ -205,12 +236,12 @@ class DeviceLists:
         return next((device for device in found if device.identity_key == identity_key), None)
 
     async def devices(self, reader: Reader, user_id: str) -> list[Device]:
-        return [_device(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
+        return [device_in(row) for row in await reader.fetch(SELECT_DEVICES, user_id)]
 
     async def known(self, reader: Reader, user_ids: Collection[str]) -> Known:
         if not user_ids:
             return Known(frozenset(), ())
-        return _known(await reader.fetch(SELECT_KNOWN.format(places=_places(user_ids)), *user_ids))
+        return known_in(await reader.fetch(SELECT_KNOWN.format(places=places_for(user_ids)), *user_ids))
 
     async def in_room(
         self, reader: Reader, room_id: str, *, leave_out: Callable[[str], bool]
@@ -221,7 +252,7 @@ class DeviceLists:
             return None
         rows = [row for row in rows if row["member"] is not None and not leave_out(row["member"])]
         members = {row["member"]: row["membership"] for row in rows}
-        return InRoom(members, _known([row for row in rows if row["user_id"] is not None]))
+        return InRoom(members, known_in([row for row in rows if row["user_id"] is not None]))
 
     async def _version(self, user_id: str) -> int | None:
         row = await self._database.fetch_one(SELECT_USER, user_id)
@@ -261,31 +292,10 @@ class DeviceLists:
             await self._on_fresh(tx, user_id)
 
 
-def _known(rows: Collection[Row]) -> Known:
-    return Known(
-        fresh=frozenset(row["user_id"] for row in rows if not row["stale"]),
-        devices=tuple(
-            (KnownIdentity(row["pinned_master_key"], row["current_master_key"]), _device(row))
-            for row in rows
-            if row["device_id"] is not None
-        ),
-    )
-
-
-def _places(values: Collection[str]) -> str:
-    return ", ".join(f"${number}" for number in range(1, len(values) + 1))
-
-
 def _keys(device: Device) -> tuple[str, str]:
     return device.identity_key, device.signing_key
 
 
-def _device(row: Any) -> Device:
-    return Device(
-        user_id=row["user_id"],
-        device_id=row["device_id"],
-        identity_key=row["identity_key"],
-        signing_key=row["signing_key"],
-        olm=bool(row["olm"]),
-        signed=bool(row["signed"]),
-    )
+async def _failed(trouble: Exception) -> None:
+    log.warning("device_lists_failed", reason=type(trouble).__qualname__)
+    await asyncio.sleep(PAUSE_AFTER_FAILURE)

@@ -1,6 +1,6 @@
 """Who holds the key of an outbound Megolm session: given, refused, or owed until there is a one-time key to give it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -8,6 +8,7 @@ from vodozemac import GroupSession, PickleException
 
 from appservice.encryption.device_keys import Device
 from appservice.encryption.olm import Olm, claimed_key
+from appservice.encryption.other_servers import OtherServers, all_of, by_server
 from appservice.encryption.own_devices import MEGOLM, ONE_TIME_KEY, OwnDevices
 from appservice.encryption.sharing import NO_OLM
 from appservice.encryption.to_device import ToDevice
@@ -15,7 +16,9 @@ from appservice.homeserver import Homeserver
 from bridge.storage.database import Database, Row, Transaction
 
 SELECT_SHARES = """
-SELECT user_id, device_id, identity_key, message_index, outcome, ratchet FROM session_shares WHERE session_id = $1
+SELECT user_id, device_id, identity_key, message_index, outcome, ratchet,
+    (SELECT COUNT(*) FROM to_device t WHERE t.session_id = s.session_id) AS undelivered
+FROM session_shares s WHERE session_id = $1
 """
 PUT_SHARE = """
 INSERT INTO session_shares (session_id, user_id, device_id, identity_key, message_index, outcome, ratchet)
@@ -30,6 +33,11 @@ WHERE session_id = $3 AND ratchet IS NOT NULL ON CONFLICT DO NOTHING
 TAKE_OWED = """
 DELETE FROM owed_keys
 WHERE room_id = $1 AND sender = $2 AND user_id = $3 AND device_id = $4 AND identity_key = $5 RETURNING ratchet
+"""
+# Whoever has no one-time key is asked for one before each message: as if this were the first time.
+ASK_AGAIN = """
+UPDATE session_shares SET message_index = -1 WHERE ratchet IS NOT NULL
+    AND session_id = (SELECT session_id FROM outbound_sessions WHERE room_id = $1 AND sender = $2)
 """
 FORGET_SHARES = "DELETE FROM session_shares WHERE session_id = $1"
 SHARED = "shared"
@@ -49,6 +57,7 @@ class KeySharing:
         *,
         database: Database,
         homeserver: Homeserver,
+        servers: OtherServers,
         bot: str,
         own_devices: OwnDevices,
         olm: Olm,
@@ -57,6 +66,7 @@ class KeySharing:
     ) -> None:
         self._database = database
         self._homeserver = homeserver
+        self._servers = servers
         self._bot = bot
         self._own_devices = own_devices
         self._olm = olm
@@ -64,7 +74,10 @@ class KeySharing:
         self._pickle_key = pickle_key
 
     async def holders(self, tx: Transaction, session_id: str) -> dict[Holder, Row]:
-        """Whoever was given the session's key or told why not: `outcome` ("shared" or the code), `message_index`."""
+        """Whoever was given the session's key or told why not: `outcome` ("shared" or the code), `message_index`.
+
+        `undelivered`, the same in all: how many of those messages are not on their way yet.
+        """
         rows = await tx.fetch(SELECT_SHARES, session_id)
         return {(row["user_id"], row["device_id"], row["identity_key"]): row for row in rows}
 
@@ -73,6 +86,10 @@ class KeySharing:
         await tx.execute(OWE, room_id, sender, former)
         await tx.execute(FORGET_SHARES, former)
         await self._to_device.follow(tx, former, session_id)
+
+    async def ask_again(self, tx: Transaction, room_id: str, sender: str) -> None:
+        """Have those asked for one-time keys once more who have given none for the next message."""
+        await tx.execute(ASK_AGAIN, room_id, sender)
 
     async def share(
         self,
@@ -98,6 +115,8 @@ class KeySharing:
             owed_messages = []
             for device in devices:
                 row = told.get(holder(device))
+                if row is not None and row["outcome"] == SHARED:
+                    continue  # by another task, while we claimed
                 # From the first message on that it could not be given the key of.
                 first = self._missed(row) or ratchet
                 channel = await self._olm.channel(
@@ -155,16 +174,28 @@ class KeySharing:
 
     async def _claim(self, sender: str, sender_device: str, devices: Sequence[Device]) -> dict[str, Any]:
         """One-time keys for the devices with which the sender has no session. A ghost never reuses one: nobody could
-        repair it."""
+        repair it. There are none of those whose server is away."""
         wanted: dict[str, dict[str, str]] = {}
         async with self._database.transaction() as tx:
             for device in devices:
                 if sender == self._bot and await self._olm.has_session(tx, sender, device.identity_key):
                     continue
                 wanted.setdefault(device.user_id, {})[device.device_id] = ONE_TIME_KEY
-        if not wanted:
-            return {}
-        return await self._homeserver.claim_keys(sender, sender_device, wanted)
+        answers = await all_of(
+            self._claim_from(server, sender, sender_device, {user_id: wanted[user_id] for user_id in users})
+            for server, users in by_server(wanted).items()
+        )
+        return {user_id: keys for answer in answers for user_id, keys in answer.items()}
+
+    async def _claim_from(
+        self, server: str, sender: str, sender_device: str, wanted: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        answer = await self._servers.ask(
+            server,
+            self._servers.permit(server),
+            lambda: self._homeserver.claim_keys(sender, sender_device, wanted),
+        )
+        return {} if answer is None else answer["one_time_keys"]
 
     async def _tell(
         self, tx: Transaction, room_id: str, sender: str, session_id: str, device: Device, code: str

@@ -23,9 +23,12 @@ from appservice.encryption.signing import is_signed_by
 from bridge.core.clock import Clock
 from bridge.storage.database import Transaction
 
+# Locked in an order that no use changes: two who lock the same sessions would wait for each other.
 SELECT_SESSIONS = """
-SELECT session_id, pickle FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2
-ORDER BY used_at DESC LIMIT 10 FOR UPDATE
+SELECT session_id, pickle FROM (
+    SELECT session_id, pickle, used_at FROM olm_sessions WHERE own_user_id = $1 AND identity_key = $2
+    ORDER BY session_id FOR UPDATE) locked
+ORDER BY used_at DESC LIMIT 10
 """
 PUT_SESSION = """
 INSERT INTO olm_sessions (own_user_id, identity_key, session_id, pickle, used_at) VALUES ($1, $2, $3, $4, $5)

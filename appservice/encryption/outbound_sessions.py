@@ -15,10 +15,12 @@ import structlog
 from vodozemac import GroupSession, PickleException
 
 from appservice.encryption.device_keys import Device
-from appservice.encryption.device_lists import DeviceLists, InRoom, Known
+from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.key_sharing import SHARED, KeySharing, holder
+from appservice.encryption.known_devices import InRoom, Known
 from appservice.encryption.olm import Olm
+from appservice.encryption.other_servers import OtherServers
 from appservice.encryption.own_device import OwnDevice
 from appservice.encryption.own_devices import MEGOLM, OwnDevices
 from appservice.encryption.sharing import NO_OLM, ShareWith, withheld_code
@@ -34,9 +36,8 @@ ROTATE_AFTER = timedelta(days=7)
 """At most, whatever the room's state says."""
 
 SELECT = """
-SELECT session_id, pickle, in_flight, messages, retired, created_at,
-    (SELECT COUNT(*) FROM to_device t WHERE t.session_id = s.session_id) AS undelivered
-FROM outbound_sessions s WHERE room_id = $1 AND sender = $2 FOR UPDATE
+SELECT session_id, pickle, in_flight, messages, retired, created_at
+FROM outbound_sessions WHERE room_id = $1 AND sender = $2 FOR UPDATE
 """
 PUT = """
 INSERT INTO outbound_sessions (room_id, sender, session_id, pickle, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -79,6 +80,7 @@ class Encryptor:
         *,
         database: Database,
         homeserver: Homeserver,
+        servers: OtherServers,
         names: Names,
         members: Members,
         own_devices: OwnDevices,
@@ -98,6 +100,7 @@ class Encryptor:
         self._sharing = KeySharing(
             database=database,
             homeserver=homeserver,
+            servers=servers,
             bot=names.bot,
             own_devices=own_devices,
             olm=olm,
@@ -137,12 +140,13 @@ class Encryptor:
         False: we do not have its session any more, so that nobody else can be given the key.
         """
 
-        async def nothing(
-            tx: Transaction, own: OwnDevice, session: Row, ratchet: GroupSession
-        ) -> dict[str, Any]:
-            return {}
+        return await self._when_ready(room_id, sender, _nothing, in_flight=session_id) is not None
 
-        return await self._when_ready(room_id, sender, nothing, in_flight=session_id) is not None
+    async def make_up(self, room_id: str, sender: str) -> None:
+        """Give out whatever keys of the sender's are owed in the room and can be given now. Nothing is said."""
+        async with self._database.transaction() as tx:
+            await self._sharing.ask_again(tx, room_id, sender)
+        await self._when_ready(room_id, sender, _nothing)
 
     async def _when_ready(
         self,
@@ -208,8 +212,6 @@ class Encryptor:
         async def refresh() -> None:
             device = await self._own_devices.ensure(self._names.bot)
             unreachable = await self._device_lists.refresh(self._names.bot, device, stale)
-            for user_id in sorted(unreachable):
-                log.warning("device_list_unreachable", user=user_id)
             asked.unreachable.update(unreachable)
             asked.once.update(stale)
 
@@ -233,7 +235,8 @@ class Encryptor:
         ):
             # It has lost its right since, or while the key was on its way.
             return lambda: self._retire(room_id)
-        undelivered = bool(session["undelivered"])
+        # Of a statement after the one that waited for the session: that one would not see what came meanwhile.
+        undelivered = any(row["undelivered"] for row in shares.values())
         missing: list[Device] = []
         for device, code in devices:
             share = shares.get(holder(device))
@@ -334,6 +337,10 @@ class Encryptor:
             "session_id": ratchet.session_id,
             "ciphertext": message.to_base64(),
         }
+
+
+async def _nothing(tx: Transaction, own: OwnDevice, session: Row, ratchet: GroupSession) -> dict[str, Any]:
+    return {}
 
 
 def _index(session: Row, *, in_flight: bool) -> int:

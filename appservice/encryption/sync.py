@@ -238,6 +238,7 @@ class BotSync:
 
     async def _settle(self, tx: Transaction, changed: Sequence[str], next_batch: str) -> None:
         await self._device_lists.mark_stale(tx, changed)
+        self._device_lists.heard(changed)
         for user_id in sorted(changed):
             await self._own_devices.doubt(tx, user_id)  # if it is one of ours
         await tx.execute(PUT_POSITION, self._bot, next_batch)

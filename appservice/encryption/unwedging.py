@@ -109,7 +109,7 @@ class Unwedging:
         """The new session and the message that makes it known to the other side are one commit."""
         own_device = await self._own_devices.ensure(self._bot)
         claims = {row["user_id"]: {row["device_id"]: ONE_TIME_KEY}}
-        claimed = await self._homeserver.claim_keys(self._bot, own_device, claims)
+        claimed = (await self._homeserver.claim_keys(self._bot, own_device, claims))["one_time_keys"]
         async with self._database.transaction() as tx:
             current = await tx.fetch_one(
                 SELECT_TO_CHANGE, row["user_id"], row["device_id"], row["identity_key"]

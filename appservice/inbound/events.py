@@ -8,6 +8,7 @@ import structlog
 
 from appservice.encryption.device_lists import DeviceLists, waits_for_devices
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions, KeyMissing, NotAuthentic
+from appservice.encryption.other_servers import server_of
 from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.encryption.sync import waits_for_key
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -66,6 +67,7 @@ class InboundEvents:
     async def apply(self, item: Item) -> None:
         """Handle an inbox item of the topic "matrix.event"."""
         event = json.loads(item.body)
+        self._device_lists.heard([event["sender"]])
         room = await room_by_id(self._database, event["room_id"])
         if room is None:
             await self._in_unknown_room(event)
@@ -122,8 +124,7 @@ class InboundEvents:
             return False
         except NotAuthentic as reason:
             raise Fail(f"not authentic: {reason}") from reason
-        if not await self._is_from_sender(tx, event["sender"], decrypted, item):
-            await self._inbox.park(tx, item.id, until=waits_for_devices(event["sender"]))
+        if not await self._is_from_sender(tx, event, decrypted, item):
             return False
         if await self._inbox.is_overtaking(tx, item):
             return False  # the key came for both while we were at this one
@@ -137,19 +138,27 @@ class InboundEvents:
         await self._messages.receive(tx, room, event, decrypted.content)
         return True
 
-    async def _is_from_sender(self, tx: Transaction, sender: str, decrypted: Decrypted, item: Item) -> bool:
-        """Whether the sender has the device that gave the room key. False: it is not known yet, and asked for.
+    async def _is_from_sender(
+        self, tx: Transaction, event: dict[str, Any], decrypted: Decrypted, item: Item
+    ) -> bool:
+        """Whether the sender has the device that gave the room key. False: it is not known yet, and waited for.
 
         Anybody can claim any keys, and a homeserver any sender; the sender's signed device list decides.
         """
+        sender = event["sender"]
         if await self._device_lists.owns(
             tx, sender, identity_key=decrypted.identity_key, signing_key=decrypted.signing_key
         ):
             return True
         if item.parked_for == waits_for_devices(sender) and await self._device_lists.is_fresh(tx, sender):
-            raise Fail("not authentic: the room key came from no device of the sender")
+            if server_of(sender) == self._names.server_name:
+                raise Fail("not authentic: the room key came from no device of the sender")
+            # Our homeserver may not have heard of it: it answers from what it keeps, and asks theirs when it wonders.
+            await self._undecryptable.wait(tx, event, item, event["content"]["session_id"])
+            return False
         # Asked anew even if the list counts as fresh: over federation a new device's key may overtake its announcement.
         await self._device_lists.want(tx, sender)
+        await self._inbox.park(tx, item.id, until=waits_for_devices(sender))
         return False
 
     async def _in_unknown_room(self, event: dict[str, Any]) -> None:

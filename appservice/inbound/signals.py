@@ -5,7 +5,7 @@ only what came last. A receipt may overtake the message that it is for, and wait
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -79,7 +79,10 @@ class InboundSignals:
         typing: TypingBoard,
         presence: PresenceBoard,
         clock: Clock,
+        heard: Callable[[str], None] = lambda user: None,
     ) -> None:
+        """`heard(user)`: somebody shows that they are there."""
+        self._heard = heard
         self._database = database
         self._homeserver = homeserver
         self._names = names
@@ -109,10 +112,13 @@ class InboundSignals:
                         _note(self._typing, typing.room_id, (typing, now), "typing")
                 case "m.receipt":
                     for receipt in receipts_in(event):
+                        self._heard(receipt.user)
                         self._note_receipt(receipt)
                 case "m.presence":
                     told = presence_in(event)
                     if told is not None and not self._names.is_ours(told.user):
+                        if told.state != "offline":  # which our homeserver concludes from their silence, too
+                            self._heard(told.user)
                         _note(self._presence, told.user, (told, now), "presence")
         self._some.set()
 

@@ -61,6 +61,13 @@ ON CONFLICT (session_id, room_id, sender) DO UPDATE SET missed_at = excluded.mis
 _KEY = "SELECT session_id, room_id, sender, missed_at, due_at FROM missing_keys"
 SELECT_DUE = f"{_KEY} WHERE due_at <= $1 ORDER BY due_at LIMIT 100"
 SELECT_TO_CHANGE = f"{_KEY} WHERE session_id = $1 AND room_id = $2 AND sender = $3 FOR UPDATE"
+# Keys that are here, and whose device is known as the sender's now.
+SELECT_ATTRIBUTED = """
+SELECT DISTINCT e.session_id FROM undecryptable_events e
+    JOIN inbound_sessions s ON s.room_id = e.room_id AND s.session_id = e.session_id
+    JOIN devices d ON d.user_id = e.sender AND d.identity_key = s.sender_key AND d.signing_key = s.signing_key
+WHERE e.sender = $1
+"""
 NEXT_DUE = "SELECT MIN(due_at) FROM missing_keys WHERE due_at IS NOT NULL"
 SET_DUE = "UPDATE missing_keys SET due_at = $4 WHERE session_id = $1 AND room_id = $2 AND sender = $3"
 DELETE_KEY = "DELETE FROM missing_keys WHERE session_id = $1 AND room_id = $2 AND sender = $3"
@@ -135,6 +142,11 @@ class Undecryptable:
             log.info("room_key_missing", room=room_id, session=session_id, sender=sender, withheld=code)
             tx.after_commit(self._wanted.set)
             tx.after_commit(self._on_missing)
+
+    async def devices_known(self, tx: Transaction, sender: str) -> None:
+        """The sender's devices have been asked for: one of them may have given a key that was nobody's till now."""
+        for row in await tx.fetch(SELECT_ATTRIBUTED, sender):
+            await self._inbox.unpark(tx, waits_for_key(row["session_id"]))
 
     async def read(self, tx: Transaction, room: Room, item: Item) -> None:
         """The event was read, late: when it was the last of its kind, whoever was told hears that, too."""

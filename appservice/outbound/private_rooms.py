@@ -37,7 +37,7 @@ class PrivateRooms:
         if known is None:
             async with self._database.transaction() as tx:
                 await remember_room(tx, Room(room_id, recap.tenant_id, place, private=True), self._clock)
-        await self._rooms.invite_account(item, room_id, recap.address)
+        await self._rooms.invites.account(item, room_id, recap.address)
         async with self._database.transaction() as tx:
             await self._members.mark_stale(tx, room_id)
         return room_id

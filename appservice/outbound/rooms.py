@@ -12,19 +12,21 @@ from typing import Any
 import structlog
 
 from appservice.ghosts import Ghosts
-from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
-from appservice.members import IN_ROOM, Members
+from appservice.homeserver import Homeserver, HomeserverRefused
+from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.invites import Invites, Unanswered
 from appservice.readers import Readers
 from appservice.room_map import Room, remember_room, room_of
+from bridge.conversations.events import ParticipantHeld
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import is_kept_out
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId
-from bridge.delivery.dispatcher import Fail
+from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.participants.model import Participant
@@ -54,8 +56,8 @@ POWER_LEVELS = {
 }
 NOBODY_WRITES = 75
 """Above everybody but the bot, which stands above all levels."""
-MOST_INVITES = 8
-"""Attempts at an invite that the homeserver itself says it cannot pass on: about 20 s."""
+HELD_FOR, HELD_AT_MOST = 60_000, 24 * 3_600_000
+"""Milliseconds between the later tries of an invite to a server that does not answer, and until it is given up."""
 MOST_ATTEMPTS = 3
 """Half-made rooms put aside in one go before something else must be wrong."""
 WHOLE_LOOKS, WHOLE_PAUSE = 12, 0.25
@@ -119,6 +121,7 @@ class Rooms:
         self._homeserver = homeserver
         self._names = names
         self._ghosts = ghosts
+        self.invites = Invites(homeserver, names)
         self._members = members
         self._readers = readers
         self._service = service
@@ -143,15 +146,31 @@ class Rooms:
 
     async def added(self, item: Item) -> None:
         """Deliver a `ParticipantAdded`: invite the person, or bring their ghost in."""
-        conversation = await self._conversation(item)
-        participant_id = ParticipantId(json.loads(item.body)["participant_id"])
+        try:
+            await self._bring_in(item)
+        except Unanswered as silence:
+            await self._hold(item, f"{silence} yet. It is tried again for a day")
+
+    async def held(self, item: Item) -> None:
+        """Deliver a `ParticipantHeld`, which has a lane of its own: nothing else waits with it."""
+        if not item.attempts:
+            raise Retry("their server has just not answered", delay=HELD_FOR)
+        try:
+            await self._bring_in(item)
+        except (Unanswered, Retry) as trouble:
+            if self._clock.now() - item.created_at >= HELD_AT_MOST:
+                raise Fail(str(trouble)) from trouble
+            raise Retry(str(trouble), delay=HELD_FOR) from trouble
+
+    async def _bring_in(self, item: Item) -> None:
+        event, conversation = json.loads(item.body), await self._conversation(item)
+        here, participant_id = conversation.conversation_id, ParticipantId(event["participant_id"])
+        asked_at = event.get("asked_at", item.created_at)
         person = await self._participants.get(self._database, item.tenant_id, participant_id)
-        room = await room_of(self._database, conversation.conversation_id)
+        room = await room_of(self._database, here)
         if person is None or room is None:
             raise Fail("the conversation has no room")
-        member = await self._conversations.member(
-            self._database, conversation.conversation_id, participant_id
-        )
+        member = await self._conversations.member(self._database, here, participant_id)
         if member is None or member.away == "left" or is_kept_out(conversation, member.role):
             async with self._database.transaction() as tx:
                 await self._outbox.finish(tx, item)  # something has come between
@@ -164,12 +183,31 @@ class Rooms:
             if person.mxid is not None:
                 # Before the invite, so that nothing comes between it and what is noted of it.
                 async with self._database.transaction() as tx:
-                    await self._readers.to_be_invited(tx, conversation, person, asked_at=item.created_at)
-                await self.invite_account(item, room.room_id, person.mxid)
+                    await self._readers.to_be_invited(tx, conversation, person, asked_at=asked_at)
+                await self.invites.account(item, room.room_id, person.mxid)
             else:
                 await self.bring_ghost(room.room_id, person)
         async with self._database.transaction() as tx:
+            await self._service.added_again(tx, here, participant_id)
             await self._members.mark_stale(tx, room.room_id)
+            await self._outbox.finish(tx, item)
+
+    async def _hold(self, item: Item, reason: str) -> None:
+        """The rest of the conversation goes on."""
+        event = json.loads(item.body)
+        here, participant_id = (
+            ConversationId(event["conversation_id"]),
+            ParticipantId(event["participant_id"]),
+        )
+        held = ParticipantHeld(
+            tenant_id=item.tenant_id,
+            conversation_id=here,
+            participant_id=participant_id,
+            asked_at=item.created_at,
+        )
+        async with self._database.transaction() as tx:
+            await self._service.not_added(tx, here, participant_id, reason=reason)
+            await self._outbox.record(tx, held)
             await self._outbox.finish(tx, item)
 
     async def not_opened(self, tx: Transaction, item: Item, reason: str) -> None:
@@ -255,7 +293,7 @@ class Rooms:
         await self.seat(room_id, await self._ghosts.ensure(person))
 
     async def seat(self, room_id: str, ghost: str) -> None:
-        await self._invite(room_id, ghost)
+        await self.invites.invite(room_id, ghost)
         await self._homeserver.join(ghost, room_id)
 
     async def put_out(self, room_id: str, user_id: str) -> None:
@@ -270,26 +308,3 @@ class Rooms:
                 raise
             if user_id in await self._homeserver.members(self._names.bot, room_id):
                 raise
-
-    async def invite_account(self, item: Item, room_id: str, user_id: str) -> None:
-        """The rest of the conversation does not wait for ever for a server that may not even exist."""
-        try:
-            if not await self._homeserver.exists(user_id):
-                raise Fail(f"{user_id} cannot be invited: there is no such user. Check the spelling")
-            await self._invite(room_id, user_id)
-        except HomeserverUnavailable as trouble:
-            if trouble.errcode is not None and item.attempts >= MOST_INVITES:
-                server = user_id.partition(":")[2]
-                raise Fail(f"{user_id} cannot be invited: {server} does not answer") from trouble
-            raise
-
-    async def _invite(self, room_id: str, user_id: str) -> None:
-        try:
-            await self._homeserver.invite(self._names.bot, room_id, user_id)
-        except HomeserverRefused as refusal:
-            # Invited or joined already is what we want; the homeserver says 403 to a repeated invite of a member.
-            if refusal.status == 403:
-                members = await self._homeserver.members(self._names.bot, room_id)
-                if members.get(user_id) in IN_ROOM:
-                    return
-            raise

@@ -161,7 +161,7 @@ class Spaces:
             if event is not None and (event["content"]["membership"] in IN_ROOM or not put_out_by_us):
                 continue
             try:
-                await self._rooms.invite_account(item, space, user_id)
+                await self._rooms.invites.account(item, space, user_id)
             except Fail as reason:
                 log.warning("not_invited_to_space", room=space, reason=str(reason))
         for user_id, event in sorted(members.items()):

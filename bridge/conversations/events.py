@@ -36,6 +36,14 @@ class ParticipantAdded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantHeld(Event):
+    """Where they are to be reached nobody answers yet. `asked_at`: since when, in epoch ms."""
+
+    participant_id: ParticipantId
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantLeft(Event):
     """They asked us to leave; who leaves in their own client has left already."""
 

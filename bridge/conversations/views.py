@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from bridge.conversations.change_store import ChangeStore
 from bridge.conversations.model import (
+    Away,
     Details,
     Member,
     NotificationLevel,
@@ -29,6 +30,8 @@ class ParticipantView(BaseModel):
     role: Role
     standing: Standing = Field(description="owners and admins may change the conversation")
     mxid: str | None = Field(description="of an account holder; for anybody else a ghost speaks")
+    away: Away | None = Field(description="why they are not there any more, or have not come; null while they are")
+    failure: str | None = Field(description="why they could not be brought in; null where they could, or may yet")
     unread_count: int = Field(description="messages of others that they have not read")
 
 
@@ -209,5 +212,7 @@ def _participant(member: Member, unread: Mapping[ParticipantId, int]) -> Partici
         role=member.role,
         standing=member.standing,
         mxid=participant.mxid,
+        away=member.away,
+        failure=member.failure,
         unread_count=unread.get(participant.participant_id, 0),
     )

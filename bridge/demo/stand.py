@@ -55,6 +55,8 @@ class _Files:
 async def stand(
     folder: Path,
     *,
+    server_name: str = SERVER_NAME,
+    synapse_port: int | None = None,
     database_url: str | None = None,
     synapse_database_url: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -65,14 +67,14 @@ async def stand(
     `settings` overrides keys of the bridge's sections, `synapse_settings` those of homeserver.yaml. The databases
     are SQLite files in the folder unless a postgresql:// URL is given.
     """
-    synapse_port = free_port()
-    files = _write(folder, synapse_port, database_url, settings or {})
+    synapse_port = synapse_port or free_port()
+    files = _write(folder, server_name, synapse_port, database_url, settings or {})
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         synapse = await stack.enter_async_context(
             Synapse(
                 folder / "synapse",
-                server_name=SERVER_NAME,
+                server_name=server_name,
                 port=synapse_port,
                 registrations=[files.registration_path],
                 database_url=synapse_database_url,
@@ -90,11 +92,15 @@ async def stand(
 
 
 def _write(
-    folder: Path, synapse_port: int, database_url: str | None, settings: Mapping[str, Mapping[str, Any]]
+    folder: Path,
+    server_name: str,
+    synapse_port: int,
+    database_url: str | None,
+    settings: Mapping[str, Mapping[str, Any]],
 ) -> _Files:
     folder.mkdir(parents=True, exist_ok=True)
     raw = fresh_settings(
-        server_name=SERVER_NAME,
+        server_name=server_name,
         homeserver_url=f"http://{LOOPBACK}:{synapse_port}",
         listen=f"{LOOPBACK}:{free_port()}",
         database_url=database_url or f"sqlite:///{folder.resolve() / 'bridge.db'}",

@@ -10,6 +10,7 @@ from bridge.conversations.events import (
     ConversationStatusChanged,
     ParticipantAdded,
     ParticipantCame,
+    ParticipantHeld,
     ParticipantLeft,
     PartyListChanged,
 )
@@ -34,6 +35,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
     outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
+    outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
     outbox.subscribe("matrix", MessageEdited, MessageDeleted)
     outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
@@ -67,6 +69,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
         {
             "matrix.ConversationOpened": outbound.rooms.opened,
             "matrix.ParticipantAdded": outbound.rooms.added,
+            "held.ParticipantHeld": outbound.rooms.held,
             "matrix.ConversationStatusChanged": outbound.room_state.changed,
             "matrix.ConversationChanged": outbound.room_state.changed,
             "matrix.ConversationDeleted": outbound.room_state.deleted,
@@ -94,6 +97,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
         on_dead={
             "matrix.ConversationOpened": outbound.rooms.not_opened,
             "matrix.ParticipantAdded": outbound.rooms.not_added,
+            "held.ParticipantHeld": outbound.rooms.not_added,
             "matrix.MessagePosted": outbound.timeline.given_up,
             "matrix.RecapChanged": outbound.recap_delivery.not_changed,
         },

@@ -7,7 +7,9 @@ from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import InboundSessions
 from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.olm import Olm
+from appservice.encryption.other_servers import OtherServers
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
+from appservice.encryption.owed_keys import OwedKeys
 from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.recovery import Recovery
 from appservice.encryption.secret_storage import SecretStorage
@@ -58,13 +60,15 @@ class Encryption:
 
         async def devices_known(tx: Transaction, user_id: str) -> None:
             await product.inbox.unpark(tx, waits_for_devices(user_id))
+            await self.undecryptable.devices_known(tx, user_id)
             await self.readers.known(tx, user_id)
 
         async def devices_unknown(tx: Transaction, user_ids: Collection[str]) -> None:
             await self.readers.unreachable(tx, user_ids)
 
+        self.servers = OtherServers(names.server_name)
         self.device_lists = DeviceLists(
-            database, homeserver, on_fresh=devices_known, on_unreachable=devices_unknown
+            database, homeserver, self.servers, on_fresh=devices_known, on_unreachable=devices_unknown
         )
         self.readers = Readers(self.device_lists, product.recaps, names, share_with=keys.share_with)
         self.members = Members(
@@ -91,6 +95,7 @@ class Encryption:
         self.encryptor = Encryptor(
             database=database,
             homeserver=homeserver,
+            servers=self.servers,
             names=names,
             members=self.members,
             own_devices=self.own_devices,
@@ -102,6 +107,7 @@ class Encryption:
             pickle_key=pickle_key,
             share_with=keys.share_with,
         )
+        self.owed_keys = OwedKeys(database, self.encryptor, self.servers)
         self.identity = Identity.derive(identity_secret, names.bot)
         recovery = Recovery.derive(identity_secret, names.bot)
         self.key_backup = KeyBackup(

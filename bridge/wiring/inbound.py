@@ -42,6 +42,7 @@ class Inbound:
             typing=product.signals.typing,
             presence=product.signals.presence,
             clock=clock,
+            heard=encryption.servers.heard,
         )
         late = LateNotices(product.messages)
         self.events = InboundEvents(

@@ -139,6 +139,7 @@ class Parts:
             if self._config.encryption.key_backup:
                 tasks.create_task(encryption.key_backup.run())
             tasks.create_task(encryption.device_lists.run(self.names.bot, encryption.own_devices.ensure))
+            tasks.create_task(encryption.owed_keys.run())
             tasks.create_task(self._inbound.signals.run())
             tasks.create_task(self._outbound.ghost_typing.run())
             tasks.create_task(product.signals.presence.run())

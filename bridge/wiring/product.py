@@ -163,6 +163,7 @@ def dead_letters_of(
             MATRIX_EVENT: replays.event,
             "matrix.ConversationOpened": replays.opened,
             "matrix.ParticipantAdded": replays.added,
+            "held.ParticipantHeld": replays.added,
             "matrix.MessagePosted": replays.posted,
         },
     )

@@ -23,6 +23,7 @@ SMALL = {
     "to_device",
     "backed_up",
     "few",
+    "owed_keys",
 }
 """Tables, and names of subqueries, with a few rows."""
 MEANT = {

@@ -4,11 +4,12 @@ It is an `appservice.homeserver.Homeserver` without HTTP, for us and for other p
 code with the engine: signatures are checked with `cryptography`.
 """
 
+import asyncio
 import copy
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mautrix.api import Method
 from unpaddedbase64 import decode_base64
 
-from appservice.homeserver import Homeserver, HomeserverRefused
+from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 
 Json = dict[str, Any]
 Moment = Literal["before", "after"]
@@ -131,6 +132,10 @@ class FakeHomeserver(Homeserver):
         self.media: dict[str, bytes] = {}
         self.down: set[str] = set()
         """Servers that do not answer: their users' keys can be neither asked for nor claimed."""
+        self.nobody: set[str] = set()
+        """Users that there are not."""
+        self.slow: set[str] = set()
+        """Servers that answer never, while our homeserver waits for them."""
         self.query_answer: Json | None = None
         """What `/keys/query` says instead of the truth."""
         self.log: list[tuple[str, str, Any]] = []
@@ -459,6 +464,13 @@ class FakeHomeserver(Homeserver):
         return {who: membership for who, membership in members.items() if membership != "leave"}
 
     @_call
+    async def exists(self, user: str) -> bool:
+        await self._wait_for([user])
+        if user.partition(":")[2] in self.down:
+            raise HomeserverUnavailable("the homeserver answered 502", errcode="M_UNKNOWN")
+        return user not in self.nobody
+
+    @_call
     async def invite(self, user: str, room_id: str, invitee: str) -> None:
         if self._room(room_id).members.get(invitee) == "join":
             raise refused(403, "M_FORBIDDEN", "already in the room")
@@ -633,6 +645,7 @@ class FakeHomeserver(Homeserver):
         if device is not None:
             self._device(user, device)
         self.log.append(("query_keys", user, users))
+        await self._wait_for(users)
         if self.query_answer is not None:
             return self.query_answer
         answer: Json = {"failures": {server: {} for server in self.down}}
@@ -654,12 +667,18 @@ class FakeHomeserver(Homeserver):
     async def claim_keys(self, user: str, device: str, claims: Mapping[str, Any]) -> Json:
         self._device(user, device)
         self.log.append(("claim_keys", user, claims))
+        await self._wait_for(claims)
         answer: Json = {}
+        failures: Json = {}
         for other, wanted in claims.items():
+            server = other.partition(":")[2]
+            if server in self.down:
+                failures[server] = {}
+                continue
             for name, algorithm in wanted.items():
                 assert algorithm == OTK
                 found = self.users[other].devices.get(name)
-                if found is None or other.partition(":")[2] in self.down:
+                if found is None:
                     continue
                 if found.one_time_keys:
                     key_id = next(iter(found.one_time_keys))
@@ -671,7 +690,7 @@ class FakeHomeserver(Homeserver):
                 else:
                     continue
                 answer.setdefault(other, {})[name] = {key_id: key}
-        return answer
+        return {"one_time_keys": answer, "failures": failures}
 
     @_call
     async def send_to_device(
@@ -687,6 +706,10 @@ class FakeHomeserver(Homeserver):
             for name, content in contents.items():
                 if name in self.users[other].devices:
                     self.put_to_device(user, other, name, event_type, json.loads(json.dumps(content)))
+
+    async def _wait_for(self, users: Iterable[str]) -> None:
+        if not self.slow.isdisjoint(user.partition(":")[2] for user in users):
+            await asyncio.Event().wait()
 
     def _device(self, user: str, device: str) -> Device:
         if device not in self.users[user].devices:

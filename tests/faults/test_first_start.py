@@ -67,8 +67,8 @@ async def keys_all_open(ready: Stand, homeserver: Homeserver, path: Path) -> Non
 
 
 async def claim(homeserver: Homeserver, user: str, device: str) -> str:
-    claimed: dict[str, Any] = await homeserver.claim_keys(user, device, {user: {device: ONE_TIME_KEY}})
-    key: str = next(iter(claimed[user][device].values()))["key"]
+    answer: dict[str, Any] = await homeserver.claim_keys(user, device, {user: {device: ONE_TIME_KEY}})
+    key: str = next(iter(answer["one_time_keys"][user][device].values()))["key"]
     return key
 
 

@@ -10,7 +10,9 @@ from appservice.encryption.identity import Identity
 from appservice.encryption.inbound_sessions import Decrypted, InboundSessions
 from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.olm import Olm
+from appservice.encryption.other_servers import OtherServers
 from appservice.encryption.outbound_sessions import Encryptor, retire_sessions
+from appservice.encryption.owed_keys import OwedKeys
 from appservice.encryption.own_devices import OwnDevices
 from appservice.encryption.recovery import Recovery
 from appservice.encryption.secret_storage import SecretStorage
@@ -64,7 +66,9 @@ class Engine:
         backs_up: bool = False,
         on_fresh: OnFresh | None = None,
         on_unreachable: OnUnreachable | None = None,
+        ask_again_after: float = 0,
     ) -> None:
+        """`ask_again_after`: seconds until a server that was away is asked; at once, unless told otherwise."""
         self.database = database
         self.homeserver = homeserver
         self.clock = clock
@@ -73,8 +77,9 @@ class Engine:
         self.own_devices = OwnDevices(
             database, homeserver, clock, identity_secret=SECRET, pickle_key=PICKLE_KEY, receiver=BOT
         )
+        self.servers = OtherServers(NAMES.server_name, patience=0.5, ask_again_after=ask_again_after)
         self.device_lists = DeviceLists(
-            database, homeserver, on_fresh=on_fresh, on_unreachable=on_unreachable
+            database, homeserver, self.servers, on_fresh=on_fresh, on_unreachable=on_unreachable
         )
         self.members = Members(
             database, homeserver, NAMES, on_arrived=self.device_lists.arrived, on_left=retire_sessions
@@ -96,6 +101,7 @@ class Engine:
         self.encryptor = Encryptor(
             database=database,
             homeserver=homeserver,
+            servers=self.servers,
             names=NAMES,
             members=self.members,
             own_devices=self.own_devices,
@@ -107,6 +113,7 @@ class Engine:
             pickle_key=PICKLE_KEY,
             share_with=share_with,
         )
+        self.owed_keys = OwedKeys(database, self.encryptor, self.servers)
         self.inbox = Inbox(database, Sealer(bytes(32), clock), clock)
         self.key_backup = KeyBackup(
             database=database,
@@ -133,13 +140,14 @@ class Engine:
             before_sync=self.key_backup.keep_up if backs_up else nothing_first,
         )
 
-    def restarted(self, *, share_with: ShareWith | None = None) -> "Engine":
+    def restarted(self, *, share_with: ShareWith | None = None, ask_again_after: float = 0) -> "Engine":
         return Engine(
             self.database,
             self.homeserver,
             self.clock,
             share_with=share_with or self.share_with,
             backs_up=self.backs_up,
+            ask_again_after=ask_again_after,
         )
 
     # Rooms and what the homeserver tells

@@ -262,7 +262,7 @@ class Party:
         known = self.sessions.setdefault(identity_key, [])
         if fresh or not known:
             claimed = await self.homeserver.claim_keys(self.user, self.device, {user: {device: OTK}})
-            [(_, key)] = claimed[user][device].items()
+            [(_, key)] = claimed["one_time_keys"][user][device].items()
             assert is_signed(key, user, f"ed25519:{device}", keys["keys"][f"ed25519:{device}"])
             known.insert(
                 0,

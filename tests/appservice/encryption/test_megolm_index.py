@@ -184,6 +184,48 @@ async def test_two_senders_at_once_use_no_index_twice(
     assert len(indexes) == 8
 
 
+async def test_of_two_who_begin_a_rooms_first_session_at_once_both_use_one(
+    engine: Engine, join: MakeParty
+) -> None:
+    """The second looks while the first has not committed, so that there is not even a row to wait for."""
+    alice = await join("alice")
+    await engine.own_devices.ensure(BOT)
+    first, second = engine.restarted(), engine.restarted()
+    async with engine.database.transaction() as tx:
+        own = await first.own_devices.usable(tx, BOT)
+        assert own is not None
+        made = await first.encryptor._session(tx, ROOM, own, in_flight=None)
+        assert made is not None
+        saying = asyncio.create_task(second.say("hello"))
+        await asyncio.sleep(0.2)
+        assert not saying.done()
+    event = await saying
+    [kept] = await engine.rows("outbound_sessions")
+    assert event["content"]["session_id"] == kept["session_id"] == made["session_id"]
+    await alice.sync()
+    assert alice.reads(event)
+
+
+async def test_who_waited_for_a_session_sends_what_was_added_to_it_meanwhile(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    """Else an event goes before its keys: the other, who has noted them, may die before they are on their way."""
+    await join("alice")
+    event = await engine.say("hello")
+    session_id = event["content"]["session_id"]
+    async with engine.database.transaction() as tx:
+        assert await engine.encryptor._still(tx, ROOM, BOT, session_id, in_flight=False) is not None
+        saying = asyncio.create_task(engine.restarted().say("again"))
+        await asyncio.sleep(0.2)
+        await engine.to_device.add(tx, BOT, session_id, "m.test", {})
+    await saying
+    calls = [
+        (call, about) for call, _, about in homeserver.log if call in ("send_to_device", "send_encrypted")
+    ]
+    assert [call for call, _ in calls][-2:] == ["send_to_device", "send_encrypted"]
+    assert calls[-2][1] == ("m.test", {})
+
+
 async def test_a_start_on_an_older_copy_of_the_database_uses_no_index_again(
     engine: Engine, join: MakeParty
 ) -> None:

@@ -1,5 +1,6 @@
 """To-device messages to the bot: nothing is believed that is not meant for it, and garbage costs nothing."""
 
+import asyncio
 import copy
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.appservice.encryption.party import Party
 from tests.fakes.homeserver import FakeHomeserver, Json
 
 ALICE = "@alice:people.test"
+USES = 40
 
 
 async def can_be_reached(engine: Engine, alice: Party) -> None:
@@ -205,3 +207,22 @@ async def test_messages_in_one_session_arrive_in_any_order(
         await engine.step()
     rooms = {row["room_id"] for row in await engine.rows("inbound_sessions")}
     assert rooms == {f"!room{number}" for number in range(5)}
+
+
+async def test_many_who_use_the_same_sessions_at_once_never_wait_for_each_other_in_a_ring(
+    engine: Engine, clock: FrozenClock, join: MakeParty
+) -> None:
+    """PostgreSQL would end one of them. Each use makes another session the most recent one."""
+    alice = await join("alice")
+    for _ in range(4):
+        await alice.send_olm(BOT, "m.dummy", {}, fresh=True)
+        await engine.step()
+
+    async def use(number: int) -> None:
+        for _ in range(USES):
+            clock.advance(1)
+            async with engine.database.transaction() as tx:
+                sessions = await engine.olm._sessions(tx, BOT, alice.identity_key)
+                await engine.olm._put(tx, BOT, alice.identity_key, sessions[number % len(sessions)])
+
+    await asyncio.gather(*(use(number) for number in range(8)))

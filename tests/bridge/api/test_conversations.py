@@ -47,6 +47,8 @@ async def test_a_conversation_is_made_and_then_found(api: Api, world: World) -> 
                 "role": "host",
                 "standing": "owner",
                 "mxid": "@anna:example.org",
+                "away": None,
+                "failure": None,
                 "unread_count": 0,
             },
             {
@@ -55,6 +57,8 @@ async def test_a_conversation_is_made_and_then_found(api: Api, world: World) -> 
                 "role": "vendor",
                 "standing": "member",
                 "mxid": None,
+                "away": None,
+                "failure": None,
                 "unread_count": 0,
             },
         ],
