@@ -19,6 +19,7 @@ from appservice.inbound.pins import InboundPins
 from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions, is_redacted
 from appservice.inbound.undecryptable import Undecryptable
+from appservice.inbound.upgrade import InboundUpgrades
 from appservice.inbound.waiting import event_id_of, waits_for_event
 from appservice.names import Names
 from appservice.room_map import Room, room_by_id
@@ -48,6 +49,7 @@ class InboundEvents:
         reactions: InboundReactions,
         pins: InboundPins,
         redactions: InboundRedactions,
+        upgrades: InboundUpgrades,
         undecryptable: Undecryptable,
     ) -> None:
         self._database = database
@@ -62,6 +64,7 @@ class InboundEvents:
         self._reactions = reactions
         self._pins = pins
         self._redactions = redactions
+        self._upgrades = upgrades
         self._undecryptable = undecryptable
 
     async def apply(self, item: Item) -> None:
@@ -104,6 +107,8 @@ class InboundEvents:
             await self._membership.changed(tx, room, event)
         elif event_type in ENDS_SESSIONS and "state_key" in event:
             await retire_sessions(tx, room.room_id)
+        elif event_type == "m.room.tombstone" and event.get("state_key") == "":
+            await self._upgrades.replaced(tx, room, event)
         elif event_type == "m.room.pinned_events" and event.get("state_key") == "":
             await self._pins.changed(tx, room, event, item)
         elif event_type == "m.reaction" and "state_key" not in event:

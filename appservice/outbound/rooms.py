@@ -64,11 +64,18 @@ WHOLE_LOOKS, WHOLE_PAUSE = 12, 0.25
 """How often, and how many seconds apart, to look whether a room is whole: when we were killed in mid-`createRoom`, the
 homeserver is still making it."""
 
+TOMBSTONE = ("m.room.tombstone", "")
+State = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(type, state key) -> event."""
+
 log = structlog.get_logger(__name__)
 
 
-def room_body(*, alias: str, name: str, topic: str, power_levels: Mapping[str, Any]) -> dict[str, Any]:
+def room_body(
+    *, alias: str, name: str, topic: str, power_levels: Mapping[str, Any], avatar_url: str | None = None
+) -> dict[str, Any]:
     """The body of `POST /createRoom` of every room of ours. `alias`: its localpart."""
+    avatar = {"type": "m.room.avatar", "state_key": "", "content": {"url": avatar_url}}
     return {
         "room_version": ROOM_VERSION,
         "visibility": "private",
@@ -81,6 +88,7 @@ def room_body(*, alias: str, name: str, topic: str, power_levels: Mapping[str, A
             {"type": "m.room.encryption", "state_key": "", "content": ENCRYPTION},
             {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
             {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+            *([avatar] if avatar_url is not None else ()),
         ],
     }
 
@@ -116,7 +124,10 @@ class Rooms:
         participants: ParticipantStore,
         outbox: Outbox,
         clock: Clock,
+        avatar_url: str | None = None,
     ) -> None:
+        """`avatar_url`: the picture of new rooms."""
+        self._avatar_url = avatar_url
         self._database = database
         self._homeserver = homeserver
         self._names = names
@@ -252,24 +263,31 @@ class Rooms:
             name=conversation.title,
             topic=TOPIC,
             power_levels=levels_of(conversation, people, self.address),
+            avatar_url=self._avatar_url,
         )
 
     def address(self, person: Participant) -> str:
         return person.mxid or self._names.ghost(person.tenant_id, person.participant_id)
 
     async def _becomes_whole(self, room_id: str, body: Mapping[str, Any]) -> bool:
-        for _ in range(WHOLE_LOOKS - 1):
-            if await self._is_whole(room_id, body):
+        for look in range(WHOLE_LOOKS):
+            if look:
+                await asyncio.sleep(WHOLE_PAUSE)
+            state = await self._state(room_id)
+            if TOMBSTONE in state:
+                return False  # it is at its end
+            if self._is_whole(state, body):
                 return True
-            await asyncio.sleep(WHOLE_PAUSE)
-        return await self._is_whole(room_id, body)
+        return False
 
-    async def _is_whole(self, room_id: str, body: Mapping[str, Any]) -> bool:
+    async def _state(self, room_id: str) -> State:
         try:
             events = await self._homeserver.state(self._names.bot, room_id)
         except HomeserverRefused:
-            return False  # not even the bot is in it
-        state = {(event["type"], event["state_key"]): event for event in events}
+            return {}  # not even the bot is in it
+        return {(event["type"], event["state_key"]): event for event in events}
+
+    def _is_whole(self, state: State, body: Mapping[str, Any]) -> bool:
 
         def content(event_type: str, state_key: str = "") -> dict[str, Any]:
             found: dict[str, Any] = state.get((event_type, state_key), {}).get("content", {})

@@ -14,14 +14,14 @@ from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.members import IN_ROOM
 from appservice.names import Names
 from appservice.outbound.decisions import decided
-from appservice.outbound.rooms import HISTORY, POWER_LEVELS, ROOM_VERSION, STAFF, Rooms
+from appservice.outbound.rooms import HISTORY, POWER_LEVELS, ROOM_VERSION, STAFF, Rooms, State
 from appservice.room_map import rooms_of
 from bridge.conversations.model import Conversation
-from bridge.conversations.party_lists import PartyList, list_of
-from bridge.conversations.rules import is_kept_out
+from bridge.conversations.party_lists import PartyList, hosts_of, list_of
+from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
-from bridge.core.ids import ConversationId, PartyId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId
 from bridge.delivery.dispatcher import Fail
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
@@ -35,8 +35,6 @@ INSERT INTO spaces (list_id, room_id, created_at) VALUES ($1, $2, $3)
 ON CONFLICT (list_id) DO UPDATE SET room_id = excluded.room_id
 """
 CHILD, PARENT = "m.space.child", "m.space.parent"
-State = Mapping[tuple[str, str], Mapping[str, Any]]
-"""(type, state key) -> event."""
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +73,8 @@ class Spaces:
         }
         known = await self._database.fetch_value(SELECT, party.list_id)
         if listed or known is not None:
-            hosts = await self._hosts(conversations)
+            named = await hosts_of(self._database, item.tenant_id, party_id)
+            hosts = await self._hosts(named, conversations)
             async with decided():
                 space = known or await self._make(party)
                 state = {
@@ -112,8 +111,11 @@ class Spaces:
             ],
         }
 
-    async def _hosts(self, conversations: Collection[Conversation]) -> set[str]:
-        """The accounts of those who plan the party."""
+    async def _hosts(
+        self, named: Collection[ParticipantId], conversations: Collection[Conversation]
+    ) -> set[str]:
+        """The accounts of those who plan the party. `named`: with it; in a conversation of several parties only they
+        count, as others may plan the others."""
         members = await self._conversations.members_of(
             self._database, [one.conversation_id for one in conversations]
         )
@@ -122,9 +124,10 @@ class Spaces:
             for one in conversations
             for member in members.get(one.conversation_id, ())
             if member.role == "host"
+            and (len(one.party_ids) == 1 or member.participant.participant_id in named)
             and member.participant.mxid is not None
             and not self._names.is_ours(member.participant.mxid)
-            and member.away not in ("left", "removed")
+            and member.away not in GONE
             and not is_kept_out(one, member.role)
         }
 

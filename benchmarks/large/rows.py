@@ -16,8 +16,10 @@ from appservice.ghosts import PUT as PUT_GHOST
 from appservice.members import PUT_MEMBER
 from appservice.room_map import INSERT as INSERT_ROOM
 from benchmarks.ground import TEXT, Ground
+from bridge.conversations.member_store import INSERT_MEMBER
+from bridge.conversations.party_lists import ADD_PARTY
+from bridge.conversations.party_lists import LINK as LINK_PARTY
 from bridge.conversations.store import INSERT as INSERT_CONVERSATION
-from bridge.conversations.store import INSERT_MEMBER
 from bridge.core.clock import SystemClock
 from bridge.core.ids import ConversationId, TenantId, new_id
 from bridge.demo.stand import TENANT
@@ -135,9 +137,15 @@ class Rows:
         ghost = self._ground.names.ghost(TenantId(TENANT), vendor)  # type: ignore[arg-type]
         add(PUT_PARTICIPANT, TENANT, host, "Host", user, None, None, now)
         add(PUT_PARTICIPANT, TENANT, vendor, "Vendor", None, None, "catering", now)
-        add(INSERT_CONVERSATION, TENANT, conversation_id, party, vendor, "Party x Vendor", "active", now)
-        add(INSERT_MEMBER, TENANT, conversation_id, host, "host", now)
-        add(INSERT_MEMBER, TENANT, conversation_id, vendor, "vendor", now)
+        pair = (party, vendor)
+        add(
+            INSERT_CONVERSATION,
+            *(TENANT, conversation_id, *pair, "Party x Vendor", "active", now, "direct", None, *pair),
+        )
+        add(LINK_PARTY, TENANT, conversation_id, party)
+        add(ADD_PARTY, conversation_id, party)
+        add(INSERT_MEMBER, TENANT, conversation_id, host, "host", "owner", now)
+        add(INSERT_MEMBER, TENANT, conversation_id, vendor, "vendor", "member", now)
         add(INSERT_ROOM, room_id, TENANT, conversation_id, 0, now)
         for member in (self._ground.names.bot, ghost, user):
             add(PUT_MEMBER, room_id, member, "join")

@@ -1,6 +1,7 @@
 """The operator's settings: read once at start, checked as a whole, never changed while running."""
 
 from bridge.config.appservice import Appservice
+from bridge.config.conversation import Conversation
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption, ShareWith
 from bridge.config.feed import Feed
@@ -20,6 +21,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigProblem",
+    "Conversation",
     "Database",
     "Encryption",
     "Feed",

@@ -9,6 +9,7 @@ from pydantic import Field, SecretBytes, ValidationError, ValidationInfo, field_
 
 from bridge.config import platform as platform_section
 from bridge.config.appservice import Appservice
+from bridge.config.conversation import Conversation
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption
 from bridge.config.feed import Feed
@@ -29,6 +30,9 @@ class Config(Section):
     database: Database = Field(default_factory=Database, description="where everything is kept")
     storage: Storage = Field(description="how content lies at rest")
     encryption: Encryption = Field(description="our own keys, and whom room keys are given to")
+    conversation: Conversation = Field(
+        default_factory=Conversation, description="what there is one conversation for"
+    )
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
     search: Search = Field(default_factory=Search, description="how messages are found by their words")
     feed: Feed = Field(default_factory=Feed, description="what happened, for those who come back")

@@ -13,14 +13,14 @@ from bridge.storage.sealing import Sealer
 
 SAVE = """
 UPDATE conversations SET title = $2, status = $3, priority = $4, event_id = $5, lead_id = $6, service_type = $7,
-    closed_at = $8, archived_at = $9, blocked_side = $10, updated_at = $11 WHERE conversation_id = $1
+    closed_at = $8, archived_at = $9, blocked_side = $10, resolution = $11, resolved_at = $12, updated_at = $13
+WHERE conversation_id = $1
 """
 # Who asks for the same pair again gets another conversation.
 DELETE = """
 UPDATE conversations SET deleted_at = $2, updated_at = $2, key_party = 'deleted/' || conversation_id, key_vendor = '*'
 WHERE conversation_id = $1 AND deleted_at IS NULL
 """
-LOCK = "SELECT 1 FROM conversations WHERE conversation_id = $1 FOR UPDATE"
 SET_DETAILS = "UPDATE conversations SET details = $2, updated_at = $3 WHERE conversation_id = $1"
 _DETAILS = """
 SELECT conversation_id, details FROM conversations WHERE conversation_id IN ({places}) AND details IS NOT NULL
@@ -48,10 +48,6 @@ class ChangeStore:
         self._sealer = sealer
         self._clock = clock
 
-    async def lock(self, tx: Transaction, conversation_id: ConversationId) -> None:
-        """Nobody else changes this conversation until the transaction ends."""
-        await tx.fetch(LOCK, conversation_id)
-
     async def save(self, tx: Transaction, conversation: Conversation) -> None:
         """All of it that may change, but its deletion."""
         await tx.execute(
@@ -66,6 +62,8 @@ class ChangeStore:
             conversation.closed_at,
             conversation.archived_at,
             conversation.blocked_side,
+            conversation.resolution,
+            conversation.resolved_at,
             self._clock.now(),
         )
 

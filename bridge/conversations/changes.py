@@ -12,7 +12,8 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantLeft,
 )
-from bridge.conversations.model import Action, Conversation, Details, Member, Settings, Side
+from bridge.conversations.model import Action, Conversation, Details, Member, Resolution, Settings, Side
+from bridge.conversations.ownership import Ownership
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations, Newcomer
 from bridge.conversations.store import ConversationStore
@@ -38,6 +39,7 @@ class ConversationChanges:
         self._store = store
         self._changes = changes
         self._lists = PartyLists(outbox)
+        self._ownership = Ownership(store, outbox)
         self._outbox = outbox
         self._clock = clock
 
@@ -69,8 +71,10 @@ class ConversationChanges:
                 status=after.status,
             ),
         )
-        if conversation.status == "blocked":
-            await self._bring_in(tx, after, conversation.blocked_side)
+        if after.status == "blocked":
+            await self._store.keep_out(tx, after.conversation_id)
+        elif conversation.status == "blocked":
+            await self._bring_in(tx, after)
         await self._lists.changed(tx, after)
 
     async def edit(
@@ -82,22 +86,31 @@ class ConversationChanges:
         changed: Callable[[Conversation], Conversation],
         described: Callable[[Details], Details],
         booking_ids: Sequence[BookingId] | None,
+        resolution: Resolution | None = None,
     ) -> None:
-        """`changed` and `described` give what it is to be, of what it is."""
+        """`changed` and `described` give what it is to be, of what it is; None stays."""
         conversation = await self._locked(tx, conversation)
         member = await self._member(tx, conversation, asking)
         if member is not None:
             rules.check_may_change(member)
         after = changed(conversation)
-        if after != conversation:
+        if resolution is not None:
+            after = rules.resolved(after, resolution, now=self._clock.now())
+        is_changed = after != conversation
+        if is_changed:
             await self._changes.save(tx, after)
         before = await self._changes.details(tx, conversation.conversation_id)
         details = described(before)
         if details != before:
+            is_changed = True
             await self._changes.set_details(tx, conversation, details)
         if booking_ids is not None:
-            await self._changes.set_bookings(tx, conversation, booking_ids)
-        if after.title != conversation.title:
+            here = conversation.conversation_id
+            linked = (await self._changes.bookings_of(tx, [here])).get(here, [])
+            if set(linked) != set(booking_ids):
+                is_changed = True
+                await self._changes.set_bookings(tx, conversation, booking_ids)
+        if is_changed:
             await self._record_changed(tx, after)
 
     async def delete(self, tx: Transaction, conversation: Conversation, *, asking: Asking) -> None:
@@ -116,8 +129,9 @@ class ConversationChanges:
 
     async def leave(self, tx: Transaction, conversation: Conversation, *, who: ParticipantId) -> None:
         """Who has left already stays away."""
+        conversation = await self._locked(tx, conversation)
         member = await self._takes_part(tx, conversation, who)
-        if member.away in ("left", "removed"):
+        if member.away in rules.GONE:
             return
         await self._store.set_away(tx, conversation.conversation_id, who, "left")
         left = ParticipantLeft(
@@ -126,6 +140,7 @@ class ConversationChanges:
             participant_id=who,
         )
         await self._outbox.record(tx, left)
+        await self._ownership.hand_over(tx, conversation)
         await self._lists.changed(tx, conversation)
 
     async def add(
@@ -137,6 +152,7 @@ class ConversationChanges:
         asking: Asking,
     ) -> None:
         """Into a group. Who takes part already is brought up to date, and back if they had left."""
+        conversation = await self._locked(tx, conversation)
         rules.check_takes_people(conversation)
         member = await self._member(tx, conversation, asking)
         if member is not None:
@@ -159,7 +175,7 @@ class ConversationChanges:
         return settings
 
     async def _locked(self, tx: Transaction, conversation: Conversation) -> Conversation:
-        await self._changes.lock(tx, conversation.conversation_id)
+        await self._store.lock(tx, conversation.conversation_id)
         found = await self._store.get(tx, conversation.conversation_id)
         assert found is not None, "the rows of conversations stay"
         return found
@@ -175,15 +191,17 @@ class ConversationChanges:
             )
         return member
 
-    async def _bring_in(self, tx: Transaction, conversation: Conversation, side: Side | None) -> None:
+    async def _bring_in(self, tx: Transaction, conversation: Conversation) -> None:
+        """Whoever was kept out so far."""
         for member in await self._store.members(tx, conversation.conversation_id):
-            if member.role == side and member.away is None:
+            if member.away == "blocked":
                 added = ParticipantAdded(
                     tenant_id=conversation.tenant_id,
                     conversation_id=conversation.conversation_id,
                     participant_id=member.participant.participant_id,
                 )
                 await self._outbox.record(tx, added)
+        await self._store.let_in(tx, conversation.conversation_id)
 
     async def _record_changed(self, tx: Transaction, conversation: Conversation) -> None:
         changed = ConversationChanged(

@@ -1,155 +1,25 @@
-"""What becomes of a conversation by REST: archive, close, block, delete it, change it, leave it, add people."""
+"""What becomes of a conversation by REST: archive, close, block, delete it, change it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, Field
 
 from bridge.conversations.access import Access
-from bridge.conversations.api import PATH, SIBLINGS, OneConversation
+from bridge.conversations.api import PATH, SIBLINGS
+from bridge.conversations.change_input import BlockedSide, ConversationChange, ToConversation
 from bridge.conversations.changes import ConversationChanges
-from bridge.conversations.errors import WhoseUnclear
-from bridge.conversations.model import (
-    Action,
-    Conversation,
-    Details,
-    NotificationLevel,
-    Priority,
-    Role,
-    Settings,
-    Side,
-    Standing,
-)
-from bridge.conversations.service import Newcomer
-from bridge.conversations.views import ConversationView, ConversationViews, SettingsView, settings_view
+from bridge.conversations.model import Action, Conversation, Side
+from bridge.conversations.views import ConversationView, ConversationViews
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.core.ids import BookingId, ConversationId, ParticipantId, TenantId
-from bridge.participants.input import Vendor
+from bridge.core.ids import BookingId, ConversationId
 from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
-from bridge.web.fields import Data, Id, Name, Reference, Text, Title, refuse_empty, refuse_repeated
 from bridge.web.openapi import AnyOperation
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, Write, answer
 
 ONE = f"{PATH}/{{conversation_id}}"
-MOST_TAGS, MOST_BOOKINGS, MOST_METADATA, MOST_PEOPLE = 20, 50, 50, 20
-
-_FOR = Field(
-    description="the participant for whom a program or staff ask, with that person's rights; left out: with all rights."
-    " A person may leave it out"
-)
-
-
-def _differ(items: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    refuse_repeated(items or ())
-    return items
-
-
-class ToConversation(OneConversation):
-    participant_id: Annotated[Id | None, _FOR] = None
-
-
-class BlockedSide(Data):
-    side: Annotated[
-        Side | None,
-        Field(
-            description="who is kept out; a host blocks vendors and a vendor hosts, whoever else says which"
-        ),
-    ] = None
-
-
-METADATA_KEY = r"^[A-Za-z0-9_.-]{1,64}$"
-MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
-MetadataText = Annotated[str, Field(max_length=500)]
-
-
-class ConversationChange(Data):
-    """What is left out stays; null takes it away."""
-
-    title: Title | None = None
-    subject: Title | None = None
-    description: Annotated[
-        Text | None, Field(description="kept sealed; it is not shown to the homeserver")
-    ] = None
-    category: Name | None = None
-    tags: Annotated[
-        tuple[Name, ...] | None,
-        Field(max_length=MOST_TAGS, json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_differ),
-    ] = None
-    priority: Priority | None = None
-    metadata: Annotated[
-        dict[MetadataKey, MetadataText | int | float | bool | None] | None,
-        Field(max_length=MOST_METADATA, json_schema_extra={"propertyNames": {"pattern": METADATA_KEY}}),
-    ] = None
-    booking_ids: Annotated[
-        tuple[Id, ...] | None,
-        Field(max_length=MOST_BOOKINGS, json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_differ),
-    ] = None
-    event_id: Reference | None = None
-    lead_id: Reference | None = None
-    service_type: Name | None = None
-
-    def of(self, conversation: Conversation) -> Conversation:
-        given: dict[str, object] = {
-            name: getattr(self, name)
-            for name in ("event_id", "lead_id", "service_type")
-            if name in self.model_fields_set
-        }
-        if self.title is not None:
-            given["title"] = self.title
-        if "priority" in self.model_fields_set:
-            given["priority"] = self.priority or "normal"
-        return replace(conversation, **given)  # type: ignore[arg-type] # each is the field's own
-
-    def of_details(self, details: Details) -> Details:
-        given: dict[str, object] = {
-            name: getattr(self, name)
-            for name in ("subject", "description", "category")
-            if name in self.model_fields_set
-        }
-        if "tags" in self.model_fields_set:
-            given["tags"] = self.tags or ()
-        if "metadata" in self.model_fields_set:
-            given["metadata"] = self.metadata or {}
-        return replace(details, **given)  # type: ignore[arg-type] # each is the field's own
-
-
-class SettingsChange(Data):
-    """What is left out stays."""
-
-    muted: bool | None = None
-    pinned: bool | None = None
-    sound: bool | None = None
-    notification_level: NotificationLevel | None = None
-
-    def of(self, settings: Settings) -> Settings:
-        given = {name: value for name, value in self.model_dump().items() if value is not None}
-        return replace(settings, **given)
-
-
-class NewMember(Vendor):
-    role: Role
-    standing: Annotated[Standing, Field(description="owners and admins may change the conversation")] = (
-        "member"
-    )
-
-    def newcomer(self, tenant_id: TenantId) -> Newcomer:
-        return Newcomer(self.participant(tenant_id), self.role, self.standing)
-
-
-class NewMembers(Data):
-    """People are told apart by `id`; what is known of them already is brought up to date."""
-
-    participants: Annotated[
-        tuple[NewMember, ...],
-        Field(max_length=MOST_PEOPLE, json_schema_extra={"minItems": 1}),
-        AfterValidator(refuse_empty),
-    ]
 
 
 def _operation(
@@ -198,8 +68,8 @@ BLOCK = Operation(
     path=f"{ONE}/block",
     name="blockConversation",
     summary="Block a side of a conversation",
-    description="Who is blocked is put out of the room: they can neither write nor are they notified. The others and"
-    " staff go on.",
+    description="Who is blocked is put out of the room, and finds the conversation no more: they can neither write nor"
+    " are they notified. The others and staff go on.",
     tag="conversations",
     params=ToConversation,
     body=BlockedSide,
@@ -218,7 +88,7 @@ PUT = Operation(
     params=ToConversation,
     body=ConversationChange,
     answers={HTTPStatus.OK: Says("It is so.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself"),
+    refusals=("not_found", "not_allowed", "not_yourself", "not_support"),
     siblings=SIBLINGS,
     roles=EVERYBODY,
 )
@@ -237,64 +107,12 @@ DELETE = Operation(
     siblings=SIBLINGS,
     roles=EVERYBODY,
 )
-LEAVE = Operation(
-    method="POST",
-    path=f"{ONE}/leave",
-    name="leaveConversation",
-    summary="Leave a conversation",
-    description="Their account and their ghost leave the room. A program names who leaves.",
-    tag="conversations",
-    params=ToConversation,
-    body=Nothing,
-    answers={HTTPStatus.OK: Says("They are not in it any more.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
-    roles=EVERYBODY,
-)
-ADD = Operation(
-    method="POST",
-    path=f"{ONE}/participants",
-    name="addParticipants",
-    summary="Add people to a group",
-    description="By its owners and admins.",
-    tag="conversations",
-    params=ToConversation,
-    body=NewMembers,
-    answers={HTTPStatus.OK: Says("They take part, and are being invited.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group"),
-    roles=EVERYBODY,
-)
-SETTINGS = Operation(
-    method="PUT",
-    path=f"{ONE}/settings",
-    name="changeSettings",
-    summary="Change a person's own settings for a conversation",
-    description="They concern lists and what Festimo notifies of; a Matrix client has settings of its own.",
-    tag="conversations",
-    params=ToConversation,
-    body=SettingsChange,
-    answers={HTTPStatus.OK: Says("They are so.", SettingsView)},
-    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
-    roles=EVERYBODY,
-)
 OPERATIONS: tuple[AnyOperation, ...] = (
     *(operation for operations in _BY_ACTION.values() for operation in operations),
     BLOCK,
     PUT,
     DELETE,
-    LEAVE,
-    ADD,
-    SETTINGS,
 )
-
-
-def _whose(caller: Caller, asked: ToConversation) -> ParticipantId:
-    somebody = acting(caller, asked.participant_id, field="participant_id")
-    if somebody is None:
-        raise WhoseUnclear(
-            "Programs and staff say whom this is about. Name a participant in `participant_id`. Nothing was changed.",
-            field="participant_id",
-        )
-    return somebody
 
 
 class ConversationChangesApi:
@@ -313,9 +131,6 @@ class ConversationChangesApi:
             toolkit.write(BLOCK, self.block),
             toolkit.write(PUT, self.change),
             toolkit.write(DELETE, self.delete),
-            toolkit.write(LEAVE, self.leave),
-            toolkit.write(ADD, self.add),
-            toolkit.write(SETTINGS, self.set),
         )
 
     def _acting_with(self, action: Action) -> Write[ToConversation, Nothing]:
@@ -339,6 +154,7 @@ class ConversationChangesApi:
             booking_ids=None
             if "booking_ids" not in new.model_fields_set
             else [BookingId(one) for one in new.booking_ids or ()],
+            resolution=new.new_resolution,
         )
         return await self._shown(tx, caller, asked)
 
@@ -350,33 +166,6 @@ class ConversationChangesApi:
             asking=acting(caller, asked.participant_id, field="participant_id"),
         )
         return as_it_was
-
-    async def leave(self, tx: Transaction, caller: Caller, asked: ToConversation, _: Nothing) -> Answer:
-        conversation = await self._conversation(tx, caller, asked)
-        who = _whose(caller, asked)
-        shown = await self._shown(tx, caller, asked)  # afterwards they may not see it any more
-        await self._changes.leave(tx, conversation, who=who)
-        return shown
-
-    async def add(self, tx: Transaction, caller: Caller, asked: ToConversation, new: NewMembers) -> Answer:
-        await self._changes.add(
-            tx,
-            await self._conversation(tx, caller, asked),
-            [one.newcomer(caller.tenant_id) for one in new.participants],
-            asking=acting(caller, asked.participant_id, field="participant_id"),
-        )
-        return await self._shown(tx, caller, asked)
-
-    async def set(
-        self, tx: Transaction, caller: Caller, asked: ToConversation, new: SettingsChange
-    ) -> Answer:
-        settings = await self._changes.set_settings(
-            tx,
-            await self._conversation(tx, caller, asked),
-            whose=_whose(caller, asked),
-            changed=new.of,
-        )
-        return answer(settings_view(settings))
 
     async def _act(
         self,

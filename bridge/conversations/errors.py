@@ -21,6 +21,10 @@ class NotAGroup(Refusal):
     code: ClassVar[str] = "not_a_group"
 
 
+class NotSupport(Refusal):
+    code: ClassVar[str] = "not_support"
+
+
 class WhoseUnclear(Refusal):
     """A program must say for whom it asks."""
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.conversations.member_store import IS_IN
 from bridge.conversations.model import Status, Type
-from bridge.conversations.store import COLUMNS, IS_IN, Stored, stored_of
+from bridge.conversations.store import COLUMNS, Stored, stored_of
 from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.storage.database import Reader, Value
 
@@ -19,6 +20,8 @@ _SOMETHING_UNREAD = """EXISTS (
 )"""
 _MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
 """By whether they are to have something unread there."""
+_OF_PARTY = """conversation_id IN (
+    SELECT conversation_id FROM conversation_parties WHERE tenant_id = $1 AND party_id = {party})"""
 _OF_BOOKING = """conversation_id IN (
     SELECT conversation_id FROM conversation_bookings WHERE tenant_id = $1 AND booking_id = {booking})"""
 _AS_PERSON_HAS_SET = """EXISTS (SELECT 1 FROM conversation_members m WHERE
@@ -68,7 +71,9 @@ async def newest(
         return f"${len(args)}"
 
     conditions = ["tenant_id = $1", "deleted_at IS NULL"]
-    for column in ("type", "status", "party_id", "vendor_id", "event_id"):
+    if wanted.party_id is not None:
+        conditions.append(_OF_PARTY.format(party=place(wanted.party_id)))
+    for column in ("type", "status", "vendor_id", "event_id"):
         value = getattr(wanted, column)
         if value is not None:
             conditions.append(f"{column} = {place(value)}")

@@ -12,7 +12,9 @@ Action = Literal["archive", "unarchive", "close", "reopen", "block"]
 Side = Literal["host", "vendor"]
 Role = Literal["host", "vendor", "staff"]
 Standing = Literal["owner", "admin", "member"]
-Away = Literal["declined", "left", "removed"]
+Away = Literal["declined", "left", "removed", "blocked"]
+Resolution = Literal["open", "resolved", "unresolved"]
+Scope = Literal["party_vendor", "host_vendor"]
 Priority = Literal["low", "normal", "high", "urgent"]
 NotificationLevel = Literal["all", "mentions", "none"]
 MetadataValue = str | int | float | bool | None
@@ -20,10 +22,12 @@ MetadataValue = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """`party_id` is None in a direct inquiry, `vendor_id` in a party's own conversation.
+    """`party_id` is None in a direct inquiry, `vendor_id` in a party's own conversation. `party_ids`: those that it is
+    listed under, in the order in which it came to be; `party_id` is the one that it was opened for.
 
     Times in epoch ms. `closed_at` stays while it is archived: nobody writes in the archive of what was closed.
-    `blocked_side`: who is kept out while it is blocked.
+    `blocked_side`: who is kept out while it is blocked. `resolution`: of support, and of nothing else;
+    `resolved_at`: since when it is that, None while it is open.
     """
 
     tenant_id: TenantId
@@ -42,6 +46,9 @@ class Conversation:
     archived_at: int | None = None
     deleted_at: int | None = None
     blocked_side: Side | None = None
+    resolution: Resolution | None = None
+    resolved_at: int | None = None
+    party_ids: tuple[PartyId, ...] = ()
 
     @property
     def is_read_only(self) -> bool:
@@ -68,7 +75,8 @@ class Settings:
 class Member:
     """A participant in a conversation, as what they take part in it, and what they may do with it.
 
-    `away`: they are not there any more; `failure`: why they could not be brought in.
+    `away`: they are not there any more, or not while the conversation is blocked; `failure`: why they could not be
+    brought in.
     """
 
     participant: Participant

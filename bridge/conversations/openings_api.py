@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import Field
 
 from bridge.conversations.api import LINKS, PATH
-from bridge.conversations.changes_api import MOST_PEOPLE, NewMember
+from bridge.conversations.change_input import MOST_PEOPLE, NewMember
 from bridge.conversations.model import Conversation, Side, Type
 from bridge.conversations.service import Conversations, Newcomer
 from bridge.conversations.store import ConversationStore
@@ -141,6 +141,7 @@ class OpeningsApi:
             status="active",
             created_at=self._clock.now(),
             type=type_,
+            resolution="open" if type_ == "support" else None,
         )
 
     async def _answer(self, tx: Transaction, conversation: Conversation, *, made: bool) -> Answer:

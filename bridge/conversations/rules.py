@@ -1,12 +1,32 @@
 """How a conversation is named, what may become of it, and who may do what: pure."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bridge.conversations.errors import ConversationBlocked, ConversationClosed, NotAGroup, NotAllowed
-from bridge.conversations.model import Action, Conversation, Member, Role, Side, Status
+from bridge.conversations.errors import (
+    ConversationBlocked,
+    ConversationClosed,
+    NotAGroup,
+    NotAllowed,
+    NotSupport,
+)
+from bridge.conversations.model import (
+    Action,
+    Away,
+    Conversation,
+    Member,
+    Resolution,
+    Role,
+    Scope,
+    Side,
+    Standing,
+    Status,
+)
+from bridge.core.ids import ParticipantId, PartyId
 
 LONGEST_TITLE = 255
+GONE: Sequence[Away] = ("left", "removed")
+"""Of a member: for good, unless somebody adds them again. Who declined is spoken for; who is blocked may come back."""
 
 AFTER: Mapping[tuple[Status, Action], Status | None] = {
     ("active", "archive"): "archived",
@@ -71,24 +91,28 @@ def is_kept_out(conversation: Conversation, role: Role) -> bool:
 
 
 def check_may_write(conversation: Conversation, member: Member) -> None:
-    """By whatever way but Matrix, where the homeserver refuses."""
+    """Or edit, delete, react, pin; by whatever way but Matrix, where the homeserver refuses."""
     if is_kept_out(conversation, member.role):
         raise ConversationBlocked("The conversation is blocked: nothing can be written in it from this side.")
     if conversation.is_read_only:
-        raise ConversationClosed("The conversation is closed: nobody can write in it. Reopen it first.")
-    if member.away in ("left", "removed"):
+        raise ConversationClosed(
+            "The conversation is closed: nobody can write in it, or change what is there. Reopen it first."
+        )
+    if member.away in GONE:
         raise NotAllowed(
-            "They take part in this conversation no more. Add them again before they write in it.",
+            "They take part in this conversation no more. Add them again before they do something in it.",
             field="sender_id",
         )
 
 
 def check_may_change(member: Member) -> None:
+    _check_there(member)
     if member.standing == "member":
         raise NotAllowed("Only an owner or an admin of the conversation may do this. Nothing was changed.")
 
 
 def check_may_delete(member: Member) -> None:
+    _check_there(member)
     if member.standing != "owner":
         raise NotAllowed("Only an owner of the conversation may delete it. Nothing was changed.")
 
@@ -97,9 +121,15 @@ def check_may_act(conversation: Conversation, member: Member, action: Action) ->
     """Of a person. Everybody may block the other side, and who is not blocked may end that."""
     if is_kept_out(conversation, member.role):
         raise NotAllowed("Who is blocked cannot change that. Nothing was changed.")
+    _check_there(member)
     if action == "block" or (action == "reopen" and conversation.status == "blocked"):
         return
     check_may_change(member)
+
+
+def _check_there(member: Member) -> None:
+    if member.away in GONE or member.away == "blocked":
+        raise NotAllowed("They take part in this conversation no more, or are blocked. Nothing was changed.")
 
 
 def side_to_block(member: Member | None, asked: Side | None) -> Side:
@@ -119,3 +149,45 @@ def check_takes_people(conversation: Conversation) -> None:
         raise NotAGroup(
             "People are added to groups only. Open a group conversation for more people. Nothing was changed."
         )
+
+
+def asked_by(
+    scope: Scope, party_id: PartyId | None, host: ParticipantId, *, has_vendor: bool
+) -> ParticipantId | None:
+    """For whom there is one conversation with a vendor, whatever the party; None: there is one per party.
+
+    `host`: the first of those who plan the party, or who asks without one.
+    """
+    if party_id is None or (scope == "host_vendor" and has_vendor):
+        return host
+    return None
+
+
+def resolved(conversation: Conversation, resolution: Resolution, *, now: int) -> Conversation:
+    """The conversation with this resolution; the same one where it has that already."""
+    if conversation.type != "support":
+        raise NotSupport(
+            "Only a support conversation has a resolution. Close this one instead. Nothing was changed.",
+            field="resolution",
+        )
+    if resolution == conversation.resolution:
+        return conversation
+    resolved_at = None if resolution == "open" else now
+    return dataclasses.replace(conversation, resolution=resolution, resolved_at=resolved_at)
+
+
+def heir(people: Sequence[Member]) -> Member | None:
+    """Who becomes an owner because nobody is one any more; None where somebody is, or nobody can be.
+
+    `people`: in the order in which they came. A vendor becomes one only who was trusted before, as an admin: else they
+    could delete what a host has paid for.
+    """
+    if any(one.standing == "owner" and one.away not in GONE for one in people):
+        return None
+    there = [one for one in people if one.away is None]
+    ranks: Sequence[tuple[Standing | None, Role | None]] = (("admin", None), (None, "host"), (None, "staff"))
+    for standing, role in ranks:
+        for one in there:
+            if standing in (None, one.standing) and role in (None, one.role):
+                return one
+    return None

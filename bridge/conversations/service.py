@@ -11,7 +11,8 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantCame,
 )
-from bridge.conversations.model import Away, Conversation, Role, Standing
+from bridge.conversations.model import Away, Conversation, Role, Scope, Standing
+from bridge.conversations.ownership import Ownership
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -35,13 +36,21 @@ class Newcomer:
 
 class Conversations:
     def __init__(
-        self, store: ConversationStore, participants: ParticipantStore, outbox: Outbox, clock: Clock
+        self,
+        store: ConversationStore,
+        participants: ParticipantStore,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        scope: Scope = "party_vendor",
     ) -> None:
+        self._scope = scope
         self._store = store
         self._participants = participants
         self._outbox = outbox
         self._clock = clock
         self._lists = PartyLists(outbox)
+        self._ownership = Ownership(store, outbox)
         self._accounts = Accounts(store, participants, self._lists, outbox)
 
     async def open(
@@ -83,40 +92,60 @@ class Conversations:
     ) -> tuple[Conversation, bool]:
         """As `open`, and whether it was made.
 
-        Without a vendor it is the party's own; without a party the first host asks the vendor directly.
+        Without a vendor it is the party's own; without a party the first host asks the vendor directly. A party that
+        has one with the vendor keeps it, whatever the scope is now.
         """
         vendor_id = None if vendor is None else VendorId(vendor.participant_id)
-        asked_by = hosts[0].participant_id if party_id is None else None
-        conversation = Conversation(
-            tenant_id=tenant_id,
-            conversation_id=ConversationId(new_id()),
-            party_id=party_id,
-            vendor_id=vendor_id,
-            title=party_title[: rules.LONGEST_TITLE]
-            if vendor is None
-            else rules.title(party_title, vendor.name),
-            status="active",
-            created_at=self._clock.now(),
-        )
-        made = await self._store.insert(tx, conversation, asked_by=asked_by)
-        if not made:
-            known = await self._store.of_pair(tx, tenant_id, party_id, vendor_id, asked_by=asked_by)
-            assert known is not None
-            conversation = known
-        elif party_id is not None:
-            await self._lists.ensure(tx, tenant_id, party_id, title=party_title)
+        conversation: Conversation | None = None
+        made = False
+        if party_id is not None:
+            conversation = await self._store.of_pair(tx, tenant_id, party_id, vendor_id)
+        if conversation is None:
+            host = hosts[0]
+            asked_by = rules.asked_by(
+                self._scope, party_id, host.participant_id, has_vendor=vendor is not None
+            )
+            about = party_title if asked_by is None else host.name
+            conversation, made = await self._of_key(
+                tx,
+                Conversation(
+                    tenant_id=tenant_id,
+                    conversation_id=ConversationId(new_id()),
+                    party_id=party_id,
+                    vendor_id=vendor_id,
+                    title=about[: rules.LONGEST_TITLE] if vendor is None else rules.title(about, vendor.name),
+                    status="active",
+                    created_at=self._clock.now(),
+                ),
+                asked_by=asked_by,
+            )
+        before = conversation.party_ids
+        if party_id is not None:
+            ids = [host.participant_id for host in hosts]
+            conversation = await self._lists.link(tx, conversation, party_id, title=party_title, hosts=ids)
+        is_told = conversation.party_ids != before and not made
         people = [Newcomer(host, "host", "owner") for host in hosts]
         if vendor is not None:
             people.append(Newcomer(vendor, "vendor"))
-        await self._see_to(tx, conversation, people, made=made, bring_back=bring_back)
+        await self._see_to(tx, conversation, people, made=made, bring_back=bring_back, is_told=is_told)
         return conversation, made
+
+    async def _of_key(
+        self, tx: Transaction, new: Conversation, *, asked_by: ParticipantId | None
+    ) -> tuple[Conversation, bool]:
+        """The new one, or the one that there is for the same; and whether it is the new one."""
+        if await self._store.insert(tx, new, asked_by=asked_by):
+            return new, True
+        known = await self._store.of_key(tx, new.tenant_id, new.party_id, new.vendor_id, asked_by=asked_by)
+        assert known is not None
+        return known, False
 
     async def make(self, tx: Transaction, conversation: Conversation, people: Sequence[Newcomer]) -> None:
         """A group or support conversation, of which there may be any number."""
         await self._store.insert(tx, conversation)
         if conversation.party_id is not None:
-            await self._lists.ensure(
-                tx, conversation.tenant_id, conversation.party_id, title=conversation.title
+            conversation = await self._lists.link(
+                tx, conversation, conversation.party_id, title=conversation.title
             )
         await self._see_to(tx, conversation, people, made=True, bring_back=True)
 
@@ -131,8 +160,9 @@ class Conversations:
         *,
         made: bool,
         bring_back: bool,
+        is_told: bool = False,
     ) -> None:
-        """That it can be used, and that everybody is in it."""
+        """That it can be used, and that everybody is in it. `is_told`: that it has changed, whoever came."""
         here = conversation.conversation_id
         again = await self._store.clear_failure(tx, here)
         if made or again:
@@ -153,13 +183,27 @@ class Conversations:
             )
             await self._outbox.record(tx, added)
         # What a new conversation begins with, it knows of already.
-        for conversation_id in dict.fromkeys(place for place, _ in wanted):
-            if not made or conversation_id != here:
-                await self._outbox.record(
-                    tx, ConversationChanged(tenant_id=conversation.tenant_id, conversation_id=conversation_id)
-                )
-        if wanted and not made:
+        places = dict.fromkeys(place for place, _ in wanted)
+        changed = [place for place in places if not made or place != here]
+        if is_told and here not in changed:
+            changed.append(here)
+        for conversation_id in changed:
+            await self._outbox.record(
+                tx, ConversationChanged(tenant_id=conversation.tenant_id, conversation_id=conversation_id)
+            )
+        if (wanted or is_told) and not made:
             await self._lists.changed(tx, conversation)
+
+    async def moves(self, tx: Transaction, conversation: Conversation) -> None:
+        """What it was held in is at its end: it goes on elsewhere, and everybody has to come in there."""
+        here, tenant_id = conversation.conversation_id, conversation.tenant_id
+        await self._store.clear_failure(tx, here)
+        await self._outbox.record(tx, ConversationOpened(tenant_id=tenant_id, conversation_id=here))
+        for member in await self._store.members(tx, here):
+            if member.away is None:
+                person = member.participant.participant_id
+                added = ParticipantAdded(tenant_id=tenant_id, conversation_id=here, participant_id=person)
+                await self._outbox.record(tx, added)
 
     async def ready(self, tx: Transaction, conversation: Conversation) -> None:
         """It can be used from now on."""
@@ -188,9 +232,11 @@ class Conversations:
     async def went(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
+        await self._store.lock(tx, conversation_id)
         await self._store.set_away(tx, conversation_id, participant_id, away)
         conversation = await self._store.get(tx, conversation_id)
         assert conversation is not None, "the rows of conversations stay"
+        await self._ownership.hand_over(tx, conversation)
         await self._lists.changed(tx, conversation)
 
     async def came(
@@ -223,7 +269,9 @@ class Conversations:
             tx, conversation, person, newcomer.role, standing=newcomer.standing
         )
         failed = await self._store.clear_member_failure(tx, here, person)
-        returns = bring_back and await self._store.clear_away(tx, here, person)
+        returns = bring_back and await self._store.clear_away(tx, here, person, standing=newcomer.standing)
+        if new or returns:
+            await self._store.keep_out(tx, here)  # whoever opens it once more does not end a block
         wanted = [(here, person)] if new or failed or returns else []
         if known is not None and participant.mxid not in (None, known.mxid):
             # Wherever they take part, they can be invited now.

@@ -11,6 +11,7 @@ from bridge.conversations.model import (
     Member,
     NotificationLevel,
     Priority,
+    Resolution,
     Role,
     Settings,
     Standing,
@@ -18,6 +19,7 @@ from bridge.conversations.model import (
     Type,
 )
 from bridge.conversations.ports import Figures, MessageFigures, RoomIds, UnreadCounts
+from bridge.conversations.response_times import ResponseTimes, ResponseTimeStore
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.ids import BookingId, ParticipantId
 from bridge.storage.database import Reader
@@ -30,8 +32,12 @@ class ParticipantView(BaseModel):
     role: Role
     standing: Standing = Field(description="owners and admins may change the conversation")
     mxid: str | None = Field(description="of an account holder; for anybody else a ghost speaks")
-    away: Away | None = Field(description="why they are not there any more, or have not come; null while they are")
-    failure: str | None = Field(description="why they could not be brought in; null where they could, or may yet")
+    away: Away | None = Field(
+        description="why they are not there any more, or have not come; null while they are"
+    )
+    failure: str | None = Field(
+        description="why they could not be brought in; null where they could, or may yet"
+    )
     unread_count: int = Field(description="messages of others that they have not read")
 
 
@@ -51,6 +57,18 @@ class LastMessageView(BaseModel):
     sent_at: Time
 
 
+class MetricsView(BaseModel):
+    """Response times are averages in seconds, from the first message that waits to the first that answers it; null
+    where nobody has answered."""
+
+    host_response_time: float | None
+    vendor_response_time: float | None
+    staff_response_time: float | None
+    unanswered_since: Time | None = Field(
+        description="from when the first message is that nobody has answered"
+    )
+
+
 class ConversationView(BaseModel):
     conversation_id: str
     type: Type
@@ -61,8 +79,11 @@ class ConversationView(BaseModel):
     category: str | None
     tags: list[str]
     priority: Priority
+    resolution: Resolution | None = Field(description="of support; null of anything else")
+    resolved_at: Time | None = Field(description="since when the resolution is not `open`")
     metadata: dict[str, str | int | float | bool | None]
-    party_id: str | None = Field(description="null where a vendor was asked without a party")
+    party_id: str | None = Field(description="the first of its parties; null where there is none")
+    party_ids: list[str] = Field(description="several only with `conversation.scope: host_vendor`")
     vendor_id: str | None = Field(description="null in a party's own conversation, groups and support")
     vendor_type: str | None
     host_id: str | None = Field(description="the first of the hosts")
@@ -76,6 +97,7 @@ class ConversationView(BaseModel):
     last_message: LastMessageView | None
     last_message_at: Time | None
     unread_count: int | None = Field(description="of the person who asks; null for a program")
+    metrics: MetricsView
     room_id: str | None = Field(description="the Matrix room; null until it has been made")
     archived_at: Time | None
     closed_at: Time | None = Field(description="nobody can write in it since then")
@@ -102,6 +124,7 @@ class ConversationViews:
         self._messages = messages
         self._rooms = rooms
         self._unread = unread
+        self._response_times = ResponseTimeStore()
 
     async def of(
         self, reader: Reader, listed: Sequence[Stored], *, person: ParticipantId | None = None
@@ -114,6 +137,7 @@ class ConversationViews:
         unread = await self._unread.unread(reader, ids)
         details = await self._changes.details_of(reader, ids)
         bookings = await self._changes.bookings_of(reader, ids)
+        times = await self._response_times.of(reader, ids)
         settings = {} if person is None else await self._changes.settings_of(reader, ids, person)
         return [
             _view(
@@ -123,6 +147,7 @@ class ConversationViews:
                 room_id=rooms.get(here),
                 details=details.get(here, Details()),
                 booking_ids=bookings.get(here, ()),
+                times=times.get(here),
                 settings=settings.get(here),
                 unread=unread.get(here, {}),
                 person=person,
@@ -139,6 +164,7 @@ def _view(
     room_id: str | None,
     details: Details,
     booking_ids: Sequence[BookingId],
+    times: ResponseTimes | None,
     settings: Settings | None,
     unread: Mapping[ParticipantId, int],
     person: ParticipantId | None,
@@ -157,8 +183,11 @@ def _view(
         category=details.category,
         tags=list(details.tags),
         priority=conversation.priority,
+        resolution=conversation.resolution,
+        resolved_at=_time(conversation.resolved_at),
         metadata=details.metadata,
-        party_id=conversation.party_id,
+        party_id=next(iter(conversation.party_ids), None),
+        party_ids=list(conversation.party_ids),
         vendor_id=conversation.vendor_id,
         vendor_type=None if vendor is None else vendor.vendor_type,
         host_id=hosts[0] if hosts else None,
@@ -172,6 +201,7 @@ def _view(
         last_message=_last(said),
         last_message_at=rfc3339(said.last_message_at) if said else None,
         unread_count=None if person is None else unread.get(person, 0),
+        metrics=_metrics(times),
         room_id=room_id,
         archived_at=_time(conversation.archived_at),
         closed_at=_time(conversation.closed_at),
@@ -186,6 +216,19 @@ def settings_view(settings: Settings) -> SettingsView:
         pinned=settings.pinned,
         sound=settings.sound,
         notification_level=settings.notification_level,
+    )
+
+
+def _metrics(times: ResponseTimes | None) -> MetricsView:
+    def seconds(role: Role) -> float | None:
+        average = times.of[role].average if times is not None and role in times.of else None
+        return None if average is None else average / 1000
+
+    return MetricsView(
+        host_response_time=seconds("host"),
+        vendor_response_time=seconds("vendor"),
+        staff_response_time=seconds("staff"),
+        unanswered_since=None if times is None else rfc3339(times.waiting_since),
     )
 
 

@@ -11,9 +11,11 @@ from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
 from bridge.core.caller import EVERYBODY, Caller
+from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
+from bridge.messages.errors import NOT_WRITABLE
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -38,6 +40,19 @@ def _once(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _HTML = Field(description="the same text, formatted; what could do harm is taken out of it")
+
+
+_BEFORE = Field(description="`before` of a page: what was said before it")
+_BEFORE_MESSAGE = Field(description="a message: what was said before it")
+_AFTER = Field(description="`after` of a page: what was said after it")
+
+
+def one_direction(place: str | None, info: ValidationInfo) -> str | None:
+    if place is not None and any(
+        info.data.get(other) is not None for other in ("before", "before_message_id")
+    ):
+        raise ValueError("Give one of `before`, `before_message_id` and `after`, and only one")
+    return place
 
 
 class MessageToPost(Data):
@@ -77,16 +92,15 @@ class OfConversation(Data):
 
 class ListOfMessages(Data):
     conversation_id: Id
-    before: Annotated[Cursor | None, Field(description="`before` of a page: what was said before it")] = None
-    after: Annotated[Cursor | None, Field(description="`after` of a page: what was said after it")] = None
+    before: Annotated[Cursor | None, _BEFORE] = None
+    before_message_id: Annotated[Id | None, _BEFORE_MESSAGE] = None
+    after: Annotated[Cursor | None, _AFTER] = None
     limit: Annotated[Limit, Field(description="messages of a page")] = PAGE
 
-    @field_validator("after")
+    @field_validator("before_message_id", "after")
     @classmethod
-    def _one_direction(cls, after: str | None, info: ValidationInfo) -> str | None:
-        if after is not None and info.data.get("before") is not None:
-            raise ValueError("Give `before` or `after`, not both")
-        return after
+    def _one_direction(cls, place: str | None, info: ValidationInfo) -> str | None:
+        return one_direction(place, info)
 
 
 class OneMessage(Data):
@@ -128,9 +142,7 @@ POST = Operation(
         "not_found",
         "not_a_participant",
         "not_yourself",
-        "not_allowed",
-        "conversation_closed",
-        "conversation_blocked",
+        *NOT_WRITABLE,
         "text_blank",
         "text_too_long",
         "not_in_conversation",
@@ -194,9 +206,8 @@ PUT = Operation(
         "edit_window_closed",
         "message_deleted",
         "written_in_client",
-        "not_allowed",
-        "conversation_closed",
-        "conversation_blocked",
+        "not_a_participant",
+        *NOT_WRITABLE,
         "text_blank",
         "text_too_long",
     ),
@@ -214,7 +225,14 @@ DELETE = Operation(
     params=MessageToDelete,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is deleted.", MessageView)},
-    refusals=("not_found", "not_the_sender", "not_yourself", "delete_window_closed"),
+    refusals=(
+        "not_found",
+        "not_the_sender",
+        "not_yourself",
+        "not_a_participant",
+        "delete_window_closed",
+        *NOT_WRITABLE,
+    ),
     roles=EVERYBODY,
     siblings=NO_MESSAGES,
 )
@@ -228,7 +246,14 @@ RETRY = Operation(
     params=OneMessage,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is on its way once more.", MessageView)},
-    refusals=("not_found", "not_the_sender", "not_failed", "message_deleted"),
+    refusals=(
+        "not_found",
+        "not_the_sender",
+        "not_a_participant",
+        "not_failed",
+        "message_deleted",
+        *NOT_WRITABLE,
+    ),
     roles=EVERYBODY,
 )
 FORWARD = Operation(
@@ -245,9 +270,7 @@ FORWARD = Operation(
         "not_found",
         "not_a_participant",
         "not_yourself",
-        "not_allowed",
-        "conversation_closed",
-        "conversation_blocked",
+        *NOT_WRITABLE,
         "message_deleted",
     ),
     roles=EVERYBODY,
@@ -337,7 +360,7 @@ class MessagesApi:
             after = self._place(asked.after, this_list, field="after")
             found = await self._store.history(self._database, conversation_id, after=after, limit=asked.limit)
         else:
-            before = None if asked.before is None else self._place(asked.before, this_list, field="before")
+            before = await self._before(caller, asked, this_list)
             found = await self._store.newest(
                 self._database, conversation_id, before=before, limit=asked.limit
             )
@@ -352,6 +375,16 @@ class MessagesApi:
 
     async def _shown(self, reader: Reader, caller: Caller, asked: OneMessage) -> Answer:
         return answer(await self._views.one(reader, caller, await self._message(reader, caller, asked)))
+
+    async def _before(self, caller: Caller, asked: ListOfMessages, this_list: Sequence[str]) -> int | None:
+        if asked.before_message_id is None:
+            return None if asked.before is None else self._place(asked.before, this_list, field="before")
+        message = await self._store.find(self._database, caller.tenant_id, MessageId(asked.before_message_id))
+        if message is None or message.conversation_id != asked.conversation_id:
+            raise NotFound(
+                "There is no message with this id in this conversation.", field="before_message_id"
+            )
+        return message.position
 
     def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
         (position,) = self._cursors.place(cursor, of=this_list, field=field)

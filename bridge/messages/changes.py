@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation
-from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, new_id
@@ -14,6 +13,7 @@ from bridge.messages.events import MessageDeleted, MessageEdited
 from bridge.messages.html import clean
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore, lock_of
+from bridge.messages.writers import Writers
 from bridge.storage.database import Reader, Transaction
 
 
@@ -34,7 +34,7 @@ class MessageChanges:
         self._outbox = outbox
         self._clock = clock
         self._max_text_length = max_text_length
-        self._conversations = ConversationStore(clock)
+        self._writers = Writers(ConversationStore(clock))
 
     # From our side
 
@@ -55,7 +55,7 @@ class MessageChanges:
         if is_sender and not message.is_deleted and (message.text, message.html) == (text, cleaned):
             return
         rules.check_edit(message, is_sender=is_sender, at=self._clock.now())
-        await self._check_may_write(tx, message)
+        await self._writers.check(tx, message.conversation_id, sender_id)
         rules.check_from_here(message)
         # Later than the edit before, in whatever haste they are made.
         edited_at = max(self._clock.now(), (message.edited_at or 0) + 1)
@@ -81,6 +81,8 @@ class MessageChanges:
             return
         now = self._clock.now()
         rules.check_deletion(said_at=message.created_at, is_sender=is_sender, is_staff=is_staff, at=now)
+        if sender_id is not None:
+            await self._writers.check(tx, message.conversation_id, sender_id)
         await self._forget(tx, message, in_client=False)
 
     async def edit_sent(self, tx: Transaction, edit_id: str, *, origin_id: str) -> None:
@@ -170,15 +172,6 @@ class MessageChanges:
             edit = await self._edits.of_origin(reader, conversation_id, origin_id)
             message = None if edit is None else await self._store.get(reader, edit.message_id)
         return None if message is None else message.origin_sender
-
-    async def _check_may_write(self, tx: Transaction, message: Message) -> None:
-        """Its sender, where it was said."""
-        conversation = await self._conversations.get(tx, message.conversation_id)
-        assert conversation is not None, "the rows of conversations stay"
-        if message.sender_id is not None:
-            sender = await self._conversations.member(tx, message.conversation_id, message.sender_id)
-            assert sender is not None, "who was a member stays one, away or not"
-            check_may_write(conversation, sender)
 
     async def _locked(self, tx: Transaction, message: Message) -> Message:
         await tx.lock(lock_of(message.conversation_id))

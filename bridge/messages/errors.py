@@ -4,6 +4,9 @@ from typing import ClassVar
 
 from bridge.core.errors import Refusal
 
+NOT_WRITABLE = ("conversation_closed", "conversation_blocked", "not_allowed")
+"""The codes with which a conversation refuses everything that somebody wants to do in it."""
+
 
 class TextBlank(Refusal):
     code: ClassVar[str] = "text_blank"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.response_times import ResponseTimeStore
 from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -14,6 +15,7 @@ from bridge.messages.events import MessageDelivered, MessageFailed, MessagePoste
 from bridge.messages.html import clean
 from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.store import MessageStore, lock_of
+from bridge.messages.writers import Writers
 from bridge.storage.database import Transaction
 
 
@@ -29,6 +31,8 @@ class Messages:
     ) -> None:
         self._store = store
         self._conversations = conversations
+        self._writers = Writers(conversations)
+        self._response_times = ResponseTimeStore()
         self._outbox = outbox
         self._clock = clock
         self._max_text_length = max_text_length
@@ -134,6 +138,7 @@ class Messages:
             thread_origin=thread_origin,
         )
         if new:
+            await self._counted(tx, conversation, sender, at=min(sent_at, self._clock.now()))
             received = MessageReceived(
                 tenant_id=conversation.tenant_id,
                 conversation_id=conversation.conversation_id,
@@ -172,6 +177,8 @@ class Messages:
         locked = await self._store.get(tx, message.message_id)
         assert locked is not None, "messages are not removed"
         rules.check_retry(locked, is_sender=by is None or by == locked.sender_id)
+        if locked.sender_id is not None:  # the room takes from them only what they may say now
+            await self._writers.check(tx, locked.conversation_id, locked.sender_id)
         await self.pending_again(tx, message.message_id)
         posted = MessagePosted(
             tenant_id=message.tenant_id,
@@ -216,6 +223,7 @@ class Messages:
             thread_id=thread_id,
             forwarded=forwarded,
         )
+        await self._counted(tx, conversation, sender, at=self._clock.now())
         posted = MessagePosted(
             tenant_id=conversation.tenant_id,
             conversation_id=conversation.conversation_id,
@@ -223,6 +231,13 @@ class Messages:
         )
         await self._outbox.record(tx, posted)
         return message_id
+
+    async def _counted(
+        self, tx: Transaction, conversation: Conversation, sender: Member | None, *, at: int
+    ) -> None:
+        """Festimo and the platform neither ask nor answer."""
+        if sender is not None:
+            await self._response_times.said(tx, conversation.conversation_id, sender.role, at=at)
 
     async def _target(
         self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str

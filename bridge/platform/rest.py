@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
-from bridge.conversations import accounts_api, openings_api
+from bridge.conversations import accounts_api, members_api, openings_api, pair_api
 from bridge.conversations import api as conversations
 from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
@@ -21,6 +21,7 @@ from bridge.core.clock import Clock
 from bridge.export import api as export
 from bridge.export.service import Exports
 from bridge.messages import api as messages
+from bridge.messages import older_api as older_messages_api
 from bridge.messages.access import MessageAccess
 from bridge.messages.bookmarks import api as bookmarks_api
 from bridge.messages.bookmarks.store import BookmarkStore
@@ -61,9 +62,12 @@ from bridge.web.paging import Cursors
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
     *openings_api.OPERATIONS,
+    *pair_api.OPERATIONS,
     *conversation_changes_api.OPERATIONS,
+    *members_api.OPERATIONS,
     *accounts_api.OPERATIONS,
     *messages.OPERATIONS,
+    *older_messages_api.OPERATIONS,
     *search.OPERATIONS,
     *export.OPERATIONS,
     *statistics.OPERATIONS,
@@ -136,11 +140,16 @@ def routes(
         *openings_api.OpeningsApi(conversation_service, conversation_store, conversation_views, clock).routes(
             toolkit
         ),
+        *pair_api.PairApi(conversation_service, conversation_store, participants, conversation_views).routes(
+            toolkit
+        ),
         *conversation_changes_api.ConversationChangesApi(
             conversation_changes, access, conversation_views
         ).routes(toolkit),
+        *members_api.MembersApi(conversation_changes, access, conversation_views).routes(toolkit),
         *accounts_api.AccountsApi(accounts).routes(toolkit),
         *messages_api.routes(toolkit),
+        *older_messages_api.OlderMessagesApi(messages_api).routes(toolkit),
         *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
         *bookmarks_api.BookmarksApi(
             database,

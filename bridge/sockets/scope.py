@@ -23,7 +23,7 @@ class Scope:
     def covers(self, conversation: Conversation, members: Collection[ParticipantId]) -> bool:
         match self.kind:
             case "party":
-                return conversation.party_id == self.id
+                return self.id in conversation.party_ids
             case "vendor":
                 return conversation.vendor_id == self.id
             case "user":

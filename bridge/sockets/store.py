@@ -10,8 +10,8 @@ from bridge.storage.database import Reader
 _ENTRIES = """
 SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.about, f.created_at FROM feed f
 """
-OF_PARTY = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.conversation_id
-WHERE c.tenant_id = $1 AND c.party_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+OF_PARTY = f"""{_ENTRIES} JOIN conversation_parties p ON p.conversation_id = f.conversation_id
+WHERE p.tenant_id = $1 AND p.party_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
 """
 OF_VENDOR = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.conversation_id
 WHERE c.tenant_id = $1 AND c.vendor_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
@@ -21,12 +21,14 @@ WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND f.seq > 
 ORDER BY f.seq LIMIT $5
 """
 TAKES_PART = """
-SELECT 1 FROM conversations c JOIN conversation_members m ON m.conversation_id = c.conversation_id
-WHERE c.tenant_id = $1 AND c.party_id = $2 AND m.participant_id = $3 AND m.away IS NULL AND c.deleted_at IS NULL LIMIT 1
+SELECT 1 FROM conversation_parties p JOIN conversations c ON c.conversation_id = p.conversation_id
+JOIN conversation_members m ON m.conversation_id = p.conversation_id
+WHERE p.tenant_id = $1 AND p.party_id = $2 AND m.participant_id = $3 AND m.away IS NULL AND c.deleted_at IS NULL LIMIT 1
 """
-HAS_PARTY = (
-    "SELECT 1 FROM conversations WHERE tenant_id = $1 AND party_id = $2 AND deleted_at IS NULL LIMIT 1"
-)
+HAS_PARTY = """
+SELECT 1 FROM conversation_parties p JOIN conversations c ON c.conversation_id = p.conversation_id
+WHERE p.tenant_id = $1 AND p.party_id = $2 AND c.deleted_at IS NULL LIMIT 1
+"""
 HAS_VENDOR = (
     "SELECT 1 FROM conversations WHERE tenant_id = $1 AND vendor_id = $2 AND deleted_at IS NULL LIMIT 1"
 )

@@ -10,6 +10,7 @@ from appservice.inbound.pins import InboundPins
 from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.signals import InboundSignals
+from appservice.inbound.upgrade import InboundUpgrades
 from appservice.names import Names
 from bridge.core.clock import Clock
 from bridge.festimo.answers import is_for_festimo
@@ -93,5 +94,6 @@ class Inbound:
                 late=late,
                 undecryptable=encryption.undecryptable,
             ),
+            upgrades=InboundUpgrades(product.conversations, product.conversation_store),
             undecryptable=encryption.undecryptable,
         )

@@ -16,6 +16,7 @@ from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.spaces import Spaces
 from appservice.outbound.timeline import Timeline
 from appservice.outbound.typing import GhostTyping
+from bridge.config import Config
 from bridge.core.clock import Clock
 from bridge.recap.drafts import Drafts
 from bridge.storage.database import Database
@@ -28,6 +29,7 @@ class Outbound:
 
     def __init__(
         self,
+        config: Config,
         database: Database,
         homeserver: Homeserver,
         product: Product,
@@ -48,6 +50,7 @@ class Outbound:
             participants=product.participants,
             outbox=product.outbox,
             clock=clock,
+            avatar_url=config.conversation.avatar_url,
         )
         self.room_state = RoomState(
             database=database,

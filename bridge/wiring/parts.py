@@ -62,7 +62,7 @@ class Parts:
             guard=leader.check,
             on_trouble=lambda: continuity.doubt("the homeserver was away"),
         )
-        self._outbound = outbound = Outbound(database, homeserver, product, encryption, names, clock)
+        self._outbound = outbound = Outbound(config, database, homeserver, product, encryption, names, clock)
         self._inbound = inbound = Inbound(database, homeserver, product, encryption, names, clock)
 
         self._resume = Resume(database, homeserver, appservice_id=ours.id)

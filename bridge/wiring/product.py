@@ -65,7 +65,9 @@ class Product:
 
         self.participants = ParticipantStore(clock)
         self.conversation_store = conversation_store = ConversationStore(clock)
-        self.conversations = Conversations(conversation_store, self.participants, outbox, clock)
+        self.conversations = Conversations(
+            conversation_store, self.participants, outbox, clock, scope=config.conversation.scope
+        )
         change_store = ChangeStore(sealer, clock)
         self.conversation_changes = ConversationChanges(
             self.conversations, conversation_store, change_store, outbox, clock
@@ -92,7 +94,7 @@ class Product:
 
         self.reaction_store, self.pin_store = ReactionStore(sealer), PinStore()
         self.reactions = Reactions(self.reaction_store, message_store, conversation_store, outbox, clock)
-        self.pins = Pins(self.pin_store, message_store, outbox)
+        self.pins = Pins(self.pin_store, message_store, conversation_store, outbox)
         self.pin_listener = PinListener(database, message_store, self.pins, outbox)
         self.bookmark_store = BookmarkStore(clock)
 

@@ -8,12 +8,12 @@ import pytest
 import pytest_asyncio
 
 from appservice.embedded.client import Client, ClientError
-from appservice.outbound.rooms import NOBODY_WRITES
+from appservice.outbound.rooms import NOBODY_WRITES, OWNER, ROOM_VERSION
 from bridge.demo.stand import Stand, stand
 from tests.clients.js import JsClient
 from tests.clients.people import People, Person
 from tests.e2e.test_changes import ChangingScene
-from tests.e2e.test_first_path import eventually, party
+from tests.e2e.test_first_path import eventually, party, person
 from tests.e2e.test_voices import without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -116,10 +116,18 @@ async def test_nobody_but_festimo_writes_in_a_closed_conversation(scene: LivingS
         await vendor.send_text(scene.room, "from an old client")
     with pytest.raises(Exception, match="M_FORBIDDEN"):
         await host.send_text(scene.room, "from the owner")
-    status, answer = await scene.call(
-        "PUT", f"v3/rooms/{scene.room}/send/org.example.other/1", host.access_token, json={}
-    )
-    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    before = next(entry for entry in vendor.timeline(scene.room) if entry.body == "before")
+    reaction = {"m.relates_to": {"rel_type": "m.annotation", "event_id": before.event_id, "key": "👍"}}
+    for what, content in (
+        ("send/org.example.other/1", {}),
+        ("send/m.reaction/2", reaction),
+        (f"redact/{before.event_id}/3", {}),
+        ("state/m.room.pinned_events", {"pinned": [before.event_id]}),
+        ("state/m.room.tombstone", {"body": "gone", "replacement_room": "!elsewhere"}),
+    ):
+        path = f"v3/rooms/{scene.room}/{what}"
+        status, answer = await scene.call("PUT", path, host.access_token, json=content)
+        assert (status, answer["errcode"]) == (403, "M_FORBIDDEN"), what
     body = {"sender_id": scene.chef["id"], "text": "by the API"}
     assert await scene.refused(body) == (409, "conversation_closed")
     notice = await scene.book()
@@ -133,7 +141,7 @@ async def test_nobody_but_festimo_writes_in_a_closed_conversation(scene: LivingS
     await host.wait_for_text(scene.room, "indeed")
 
 
-async def test_a_ghost_is_silenced_too_and_what_it_said_can_still_be_deleted(scene: LivingScene) -> None:
+async def test_a_ghost_is_silenced_too_and_staff_can_still_delete_what_it_said(scene: LivingScene) -> None:
     anna = await scene.people.person("Anna")
     host = await scene.people.js(anna)
     scene.token = host.access_token
@@ -144,7 +152,7 @@ async def test_a_ghost_is_silenced_too_and_what_it_said_can_still_be_deleted(sce
     await host.wait_for_text(scene.room, "oh no")
     await scene.act("close")
     await scene.until_nobody_writes()
-    await scene.api("DELETE", f"messages/{message.message_id}", params={"sender_id": scene.chef["id"]})
+    await scene.api("DELETE", f"messages/{message.message_id}")
 
     async def redacted() -> bool | None:
         path = f"v3/rooms/{scene.room}/event/{message.origin_id}"
@@ -311,3 +319,64 @@ async def test_a_new_title_is_the_rooms_name_and_deletion_empties_it(scene: Livi
     second = await scene.conversation_id()
     assert second != first
     await vendor.sync_until(lambda: any(room != old for room in vendor.invites()))
+
+
+async def test_the_room_of_a_group_whose_owner_left_has_another_owner(scene: LivingScene) -> None:
+    anna, ben = await scene.people.person("Anna"), await scene.people.person("Ben")
+    host, other = await scene.people.nio(anna), await scene.people.nio(ben)
+    scene.token = other.access_token
+    everybody = [person(f"{who.name}-group", who.name, who) | {"role": "host"} for who in (anna, ben)]
+    body = {"title": "Surprise!", "owner": everybody[0], "participants": everybody[1:]}
+    group = await scene.api("POST", "conversations/groups", json=body)
+    await other.sync_until(lambda: bool(other.invites()))
+    (scene.room,) = other.invites()
+    await scene.join(other)
+    await scene.join(host)
+    await scene.until("m.room.power_levels", {"users": {anna.user_id: OWNER}})
+    await host.leave(scene.room)
+    await scene.until("m.room.power_levels", {"users": {ben.user_id: OWNER}})
+    shown = await scene.api("GET", f"conversations/{group['conversation_id']}")
+    assert [one["standing"] for one in shown["participants"]] == ["member", "owner"]
+
+
+async def as_the_bot(scene: LivingScene, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What only somebody can do who runs the homeserver."""
+    token = scene.ground.config.appservice.as_token.get_secret_value()
+    query = {"user_id": scene.bridge.names.bot}
+    status, answer = await scene.call(method, path, token, params=query, json=body)
+    assert status == 200, answer
+    found: dict[str, Any] = answer
+    return found
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_room_that_was_replaced_is_followed_with_new_keys(scene: LivingScene, is_ours: bool) -> None:
+    """Into the room that the homeserver has made in the bot's name, or into a new one where that leads nowhere."""
+    host, vendor, _ = await both(scene)
+    await host.send_text(scene.room, "in the old room")
+    await vendor.wait_for_text(scene.room, "in the old room")
+    old = scene.room
+    if is_ours:
+        upgraded = await as_the_bot(scene, "POST", f"v3/rooms/{old}/upgrade", {"new_version": ROOM_VERSION})
+    else:
+        content = {"body": "moved", "replacement_room": "!nowhere"}
+        await as_the_bot(scene, "PUT", f"v3/rooms/{old}/state/m.room.tombstone", content)
+
+    async def moved() -> str | None:
+        room = await scene._room()
+        return room if room != old else None
+
+    scene.room = await eventually(moved)
+    assert not is_ours or scene.room == upgraded["replacement_room"]
+    await scene.join(host)
+    await scene.join(vendor)
+    state = await scene.state()
+    assert state["m.room.encryption", ""]["algorithm"] == "m.megolm.v1.aes-sha2"
+    assert (await scene.api("GET", f"conversations/{await scene.conversation_id()}"))["room_id"] == scene.room
+    notice = await scene.book()
+    await vendor.wait_for_text(scene.room, notice)
+    assert without_a_shield(await host.wait_for_text(scene.room, notice))
+    await vendor.send_text(scene.room, "in the new room")
+    await host.wait_for_text(scene.room, "in the new room")
+    said = await scene.stored(lambda message: message.text == "in the new room")
+    assert said.sender_id == scene.chef["id"]

@@ -7,9 +7,11 @@ from aiohttp import web
 
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.messages.access import MessageAccess
+from bridge.messages.errors import NOT_WRITABLE
 from bridge.messages.pins.errors import NotAnOwner
 from bridge.messages.pins.service import Pins
 from bridge.messages.views import MessageView, MessageViews
+from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
 from bridge.web.fields import Data, Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
@@ -32,7 +34,7 @@ PIN = Operation(
     params=MessageToPin,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is pinned, and the room will show it.", MessageView)},
-    refusals=("not_found", "not_an_owner", "message_deleted", "too_many_pins"),
+    refusals=("not_found", "not_an_owner", "message_deleted", "too_many_pins", *NOT_WRITABLE),
     roles=EVERYBODY,
 )
 UNPIN = Operation(
@@ -45,7 +47,7 @@ UNPIN = Operation(
     params=MessageToPin,
     body=Nothing,
     answers={HTTPStatus.OK: Says("It is pinned no longer.", MessageView)},
-    refusals=("not_found", "not_an_owner"),
+    refusals=("not_found", "not_an_owner", *NOT_WRITABLE),
     roles=EVERYBODY,
 )
 OPERATIONS = (PIN, UNPIN)
@@ -63,13 +65,13 @@ class PinsApi:
     async def pin(self, tx: Transaction, caller: Caller, asked: MessageToPin, _: Nothing) -> Answer:
         message = await self._messages.message(tx, caller, asked.message_id)
         _check_owner(caller)
-        await self._pins.pin(tx, message)
+        await self._pins.pin(tx, message, by=acting(caller, None, field="sender_id"))
         return answer(await self._views.one(tx, caller, message))
 
     async def unpin(self, tx: Transaction, caller: Caller, asked: MessageToPin, _: Nothing) -> Answer:
         message = await self._messages.message(tx, caller, asked.message_id)
         _check_owner(caller)
-        await self._pins.unpin(tx, message)
+        await self._pins.unpin(tx, message, by=acting(caller, None, field="sender_id"))
         return answer(await self._views.one(tx, caller, message))
 
 

@@ -3,28 +3,34 @@
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation
-from bridge.core.ids import ConversationId, TenantId
+from bridge.conversations.store import ConversationStore
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.delivery.outbox import Outbox
 from bridge.messages.model import Message
 from bridge.messages.pins import rules
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.pins.store import PinStore
 from bridge.messages.store import MessageStore, lock_of
+from bridge.messages.writers import Writers
 from bridge.storage.database import Transaction
 
 
 class Pins:
     """What a refusal is raised for has changed nothing."""
 
-    def __init__(self, store: PinStore, messages: MessageStore, outbox: Outbox) -> None:
+    def __init__(
+        self, store: PinStore, messages: MessageStore, conversations: ConversationStore, outbox: Outbox
+    ) -> None:
         self._store = store
         self._messages = messages
+        self._writers = Writers(conversations)
         self._outbox = outbox
 
     # From our side
 
-    async def pin(self, tx: Transaction, message: Message) -> None:
-        """Asked again, it changes nothing more."""
+    async def pin(self, tx: Transaction, message: Message, *, by: ParticipantId | None = None) -> None:
+        """`by`: the person who asks; None: the platform. Asked again, it changes nothing more."""
+        await self._check(tx, message, by)
         await tx.lock(lock_of(message.conversation_id))
         locked = await self._messages.get(tx, message.message_id)
         assert locked is not None, "messages are not removed"
@@ -34,8 +40,9 @@ class Pins:
         await self._store.put(tx, locked)
         await self._changed(tx, message.tenant_id, message.conversation_id)
 
-    async def unpin(self, tx: Transaction, message: Message) -> None:
-        """Asked again, it changes nothing more."""
+    async def unpin(self, tx: Transaction, message: Message, *, by: ParticipantId | None = None) -> None:
+        """As `pin`."""
+        await self._check(tx, message, by)
         await tx.lock(lock_of(message.conversation_id))
         if await self._store.delete(tx, message.message_id):
             await self._changed(tx, message.tenant_id, message.conversation_id)
@@ -63,6 +70,10 @@ class Pins:
                 changed |= await self._store.put(tx, message)
         if changed:
             await self._changed(tx, conversation.tenant_id, conversation_id)
+
+    async def _check(self, tx: Transaction, message: Message, by: ParticipantId | None) -> None:
+        if by is not None:
+            await self._writers.check(tx, message.conversation_id, by)
 
     async def _changed(self, tx: Transaction, tenant_id: TenantId, conversation_id: ConversationId) -> None:
         await self._outbox.record(tx, PinsChanged(tenant_id=tenant_id, conversation_id=conversation_id))

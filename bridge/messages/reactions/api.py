@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.messages.access import MessageAccess
+from bridge.messages.errors import NOT_WRITABLE
 from bridge.messages.model import Message
 from bridge.messages.reactions.rules import LONGEST_EMOJI
 from bridge.messages.reactions.service import Reactions
@@ -53,7 +54,7 @@ class ReactionToRemove(ReactionsOfMessage):
     sender_id: Annotated[Id | None, _SENDER] = None
 
 
-_ONE_OF_THE_PEOPLE = ("not_found", "not_a_participant", "not_yourself")
+_ONE_OF_THE_PEOPLE = ("not_found", "not_a_participant", "not_yourself", *NOT_WRITABLE)
 
 ADD = Operation(
     method="POST",

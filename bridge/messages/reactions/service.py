@@ -5,7 +5,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
-from bridge.messages.errors import NotAParticipant, NotTheSender
+from bridge.messages.errors import NotTheSender
 from bridge.messages.model import Message
 from bridge.messages.reactions import rules
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
@@ -13,6 +13,7 @@ from bridge.messages.reactions.model import Origin, Reaction
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.rules import done_at
 from bridge.messages.store import MessageStore, lock_of
+from bridge.messages.writers import Writers
 from bridge.storage.database import Reader, Transaction
 
 
@@ -29,7 +30,7 @@ class Reactions:
     ) -> None:
         self._store = store
         self._messages = messages
-        self._conversations = conversations
+        self._writers = Writers(conversations)
         self._outbox = outbox
         self._clock = clock
 
@@ -38,7 +39,7 @@ class Reactions:
     async def add(self, tx: Transaction, message: Message, *, by: ParticipantId, emoji: str) -> bool:
         """Return False, changing nothing, where the person has reacted like that already."""
         rules.check_emoji(emoji)
-        await self._check_member(tx, message, by)
+        await self._writers.check(tx, message.conversation_id, by)
         message = await self._locked(tx, message)
         rules.check_message(message)
         known = await self._of_person(tx, message, by, None)
@@ -50,7 +51,7 @@ class Reactions:
 
     async def remove(self, tx: Transaction, message: Message, *, by: ParticipantId, emoji: str) -> None:
         """The person reacts like that no longer, however they did. Asked again, it changes nothing more."""
-        await self._check_member(tx, message, by)
+        await self._writers.check(tx, message.conversation_id, by)
         message = await self._locked(tx, message)
         known = await self._of_person(tx, message, by, None)
         if emoji in known:
@@ -171,13 +172,6 @@ class Reactions:
             in_client=in_client,
         )
         await self._outbox.record(tx, removed)
-
-    async def _check_member(self, tx: Transaction, message: Message, by: ParticipantId) -> None:
-        if not await self._conversations.is_member(tx, message.conversation_id, by):
-            raise NotAParticipant(
-                f"{by} takes no part in this conversation. Only who does can react to what is said in it.",
-                field="sender_id",
-            )
 
     async def _locked(self, tx: Transaction, message: Message) -> Message:
         await tx.lock(lock_of(message.conversation_id))

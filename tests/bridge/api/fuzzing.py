@@ -16,6 +16,8 @@ from tests.bridge.platform.sender import NEW, sign
 
 CURSORS = {"cursor", "before", "after"}
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,400}")
+PLACES = ("before", "before_message_id", "after")
+CONVERSATIONS = ("conversation_id", "conversationId", "channelId")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 NAME_A_READER = (
     "/api/v1/conversations/unread",
@@ -58,8 +60,11 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
             del query[name]
     if isinstance(case.body, dict) and isinstance(case.body.get("cursor"), str):
         del case.body["cursor"]
-    if {"before", "after"} <= query.keys():
-        del query["after"]
+    for one_of in (PLACES, CONVERSATIONS if case.path == "/api/v1/messages" else ()):
+        for name in [name for name in one_of if name in query][1:]:
+            del query[name]
+    if case.path == "/api/v1/messages" and case.method == "GET" and not query.keys() & set(CONVERSATIONS):
+        case.query = query | {"conversationId": "unknown"}
     if case.path in NAME_A_READER or "has_unread" in query:
         query.setdefault("participant_id", "u-anna")
         case.query = query

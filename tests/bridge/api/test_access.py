@@ -44,6 +44,8 @@ WITH_IDS = sorted(name for name in KEYED if "{" in OPERATIONS[name][1])
 BODIES: dict[str, Any] = {
     "openConversation": pair(),
     "postMessage": {"sender_id": "u-anna", "text": "Hello"},
+    "postMessageIn": {"conversation_id": "{conversation_id}", "sender_id": "u-anna", "text": "Hello"},
+    "openConversationOfPair": {},
     "editMessage": {"sender_id": "u-anna", "text": "Hello!"},
     "replayDeadLetters": {},
     "revokeTokens": {"kind": "token", "value": "t-1"},
@@ -70,6 +72,7 @@ QUERIES = {
     "leaveConversation": {"participant_id": "u-anna"},
     "changeSettings": {"participant_id": "u-anna"},
     "searchConversation": {"q": "Hello"},
+    "listMessagesOf": {"conversation_id": "{conversation_id}"},
     "getMessageStats": {"conversation_id": "{conversation_id}"},
     "listUnread": {"participant_id": "u-anna"},
     "removeReaction": {"sender_id": "u-anna"},
@@ -117,6 +120,7 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
     return {
         "conversation_id": await group_opened(sides.ours) if name == "addParticipants" else conversation_id,
         "participant_id": "v-1",
+        "vendor_id": "v-1",
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "emoji": "%F0%9F%91%8D",

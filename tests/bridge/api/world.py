@@ -91,6 +91,9 @@ TABLES = (
     "participants",
     "conversations",
     "conversation_members",
+    "conversation_parties",
+    "party_hosts",
+    "response_times",
     "messages",
     "message_edits",
     "message_words",
@@ -210,7 +213,7 @@ class World:
         self.reactions = Reactions(
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
         )
-        self.pins = Pins(PinStore(), self.message_store, self.outbox)
+        self.pins = Pins(PinStore(), self.message_store, self.conversation_store, self.outbox)
         self.callers: dict[str, Caller] = {}
         self.platform = PlatformEvents(
             database,

@@ -53,6 +53,9 @@ TABLES = (
     "participants",
     "conversations",
     "conversation_members",
+    "conversation_parties",
+    "party_hosts",
+    "response_times",
     "messages",
     "message_edits",
     "reactions",
@@ -104,7 +107,7 @@ class Features:
         self.reactions = Reactions(
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
         )
-        self.pins = Pins(PinStore(), self.message_store, self.outbox)
+        self.pins = Pins(PinStore(), self.message_store, self.conversation_store, self.outbox)
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings

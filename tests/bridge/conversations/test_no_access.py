@@ -42,6 +42,7 @@ async def test_nobody_sees_what_they_take_no_part_in(
     tenant, other = (TenantId(f"t{next(tenants)}") for _ in range(2))
     there: list[Conversation] = []
     takes_part: list[set[str]] = []
+    blocked = [False, False]
     for number in range(2):
         there.append(await opened(features, tenant, number, "anna"))
         takes_part.append({"anna", "chef"})
@@ -65,17 +66,23 @@ async def test_nobody_sees_what_they_take_no_part_in(
                         await changes.act(tx, where, move, asking=None)
                 case "reopen":
                     await changes.act(tx, where, "reopen", asking=None)
+                    blocked[number] = False
                 case "block":
                     await changes.act(tx, where, "block", asking=None, side="vendor")
+                    blocked[number] = True
                 case "delete":
                     await changes.delete(tx, where, asking=None)
                     them.clear()
+                    blocked[number] = False
         if move == "add":
             if not them:  # deleted: it begins anew
                 them.add("chef")
             there[number] = await opened(features, tenant, number, who)
             them |= {who, "chef"}
-    for name in (*PEOPLE, STRANGER):
+    for them, is_blocked in zip(takes_part, blocked, strict=True):
+        if is_blocked:
+            them.discard("chef")
+    for name in (*PEOPLE, "chef", STRANGER):
         wanted = {one.conversation_id for one, them in zip(there, takes_part, strict=True) if name in them}
         caller = Caller(tenant_id=tenant, role="host", participant_id=ParticipantId(name))
         shown = await newest(

@@ -8,10 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.conversations import rules
-from bridge.conversations.errors import ConversationBlocked, ConversationClosed, NotAGroup, NotAllowed
-from bridge.conversations.model import Action, Away, Conversation, Member, Role, Side, Standing, Status, Type
+from bridge.conversations.errors import (
+    ConversationBlocked,
+    ConversationClosed,
+    NotAGroup,
+    NotAllowed,
+    NotSupport,
+)
+from bridge.conversations.model import (
+    Action,
+    Away,
+    Conversation,
+    Member,
+    Resolution,
+    Role,
+    Scope,
+    Side,
+    Standing,
+    Status,
+    Type,
+)
 from bridge.core.errors import Refusal
-from bridge.core.ids import ConversationId, PartyId, TenantId, VendorId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from tests.bridge.conversations.features import person
 
 NOW, BEFORE = 2_000, 1_000
@@ -149,6 +167,10 @@ ACTING: list[tuple[Conversation, Member, Action, bool]] = [
     (conversation("blocked"), member("vendor", "owner"), "reopen", False),  # the blocked side
     (conversation("blocked"), member("vendor", "owner"), "block", False),
     (conversation("blocked"), member("host"), "reopen", True),
+    (conversation(), member("host", "owner", "declined"), "close", True),  # spoken for all the same
+    (conversation(), member("host", "owner", "left"), "close", False),
+    (conversation(), member("vendor", away="removed"), "block", False),
+    (conversation("blocked"), member("host", away="left"), "reopen", False),
 ]
 
 
@@ -184,7 +206,101 @@ def test_nobody_blocks_their_own_side(who: Member | None, asked: Side | None, bl
         rules.side_to_block(who, asked)
 
 
+# (the standings and roles of those who were there, in the order in which they came; whose is it then, by their place)
+HEIRS: list[tuple[list[tuple[Standing, Role, Away | None]], int | None]] = [
+    ([("owner", "host", None), ("member", "host", None)], None),  # somebody owns it
+    ([("owner", "host", "declined"), ("admin", "host", None)], None),  # who declined is an owner all the same
+    ([("owner", "host", "blocked"), ("admin", "vendor", None)], None),  # nobody gains by blocking the owner
+    (
+        [("member", "host", "left"), ("member", "host", None), ("admin", "vendor", None)],
+        2,
+    ),  # an admin before a host
+    (
+        [("member", "host", "left"), ("admin", "staff", None), ("admin", "vendor", None)],
+        1,
+    ),  # the oldest admin
+    (
+        [("member", "host", "left"), ("member", "vendor", None), ("member", "host", None)],
+        2,
+    ),  # hosts, no vendor
+    ([("member", "host", "left"), ("member", "host", None), ("member", "host", None)], 1),  # the oldest host
+    (
+        [("member", "host", "removed"), ("member", "staff", None), ("member", "host", None)],
+        2,
+    ),  # a host before staff
+    (
+        [("member", "host", "left"), ("member", "vendor", None), ("member", "staff", None)],
+        2,
+    ),  # staff, no vendor
+    (
+        [("member", "host", "left"), ("admin", "host", "left"), ("member", "host", "declined")],
+        None,
+    ),  # nobody is there
+    ([("member", "host", "left"), ("member", "vendor", None)], None),
+    ([("owner", "host", "left"), ("member", "host", None)], 1),  # who left before standings were given up
+    ([], None),
+]
+
+
+@pytest.mark.parametrize(("people", "place"), HEIRS)
+def test_who_becomes_an_owner_where_none_is_left(
+    people: list[tuple[Standing, Role, Away | None]], place: int | None
+) -> None:
+    there = [member(role, standing, away) for standing, role, away in people]
+    assert rules.heir(there) is (None if place is None else there[place])
+
+
+# (the switch, is it a party's, is there a vendor, is there one per host instead of one per party)
+SCOPES: list[tuple[Scope, bool, bool, bool]] = [
+    ("party_vendor", True, True, False),
+    ("party_vendor", True, False, False),  # the party's own
+    ("party_vendor", False, True, True),  # a direct inquiry
+    ("host_vendor", True, True, True),
+    ("host_vendor", True, False, False),  # a party's own stays its own
+    ("host_vendor", False, True, True),
+]
+
+
+@pytest.mark.parametrize(("scope", "of_party", "has_vendor", "per_host"), SCOPES)
+def test_what_there_is_one_for(scope: Scope, of_party: bool, has_vendor: bool, per_host: bool) -> None:
+    party, anna = PartyId("p") if of_party else None, ParticipantId("anna")
+    assert rules.asked_by(scope, party, anna, has_vendor=has_vendor) == (anna if per_host else None)
+
+
+# (as it was, as it is to be, as it is then and since when)
+RESOLUTIONS: list[tuple[Resolution, Resolution, int | None]] = [
+    ("open", "open", None),
+    ("open", "resolved", NOW),
+    ("open", "unresolved", NOW),
+    ("resolved", "resolved", BEFORE),  # the same again changes nothing
+    ("resolved", "unresolved", NOW),
+    ("unresolved", "open", None),
+]
+
+
+@pytest.mark.parametrize(("before", "wanted", "since"), RESOLUTIONS)
+def test_a_question_is_settled_and_open_again(
+    before: Resolution, wanted: Resolution, since: int | None
+) -> None:
+    support = dataclasses.replace(
+        conversation(type_="support"), resolution=before, resolved_at=None if before == "open" else BEFORE
+    )
+    after = rules.resolved(support, wanted, now=NOW)
+    assert (after.resolution, after.resolved_at) == (wanted, since)
+
+
+def test_only_support_has_a_resolution() -> None:
+    for type_ in ("direct", "group"):
+        with pytest.raises(NotSupport):
+            rules.resolved(conversation(type_=type_), "open", now=NOW)
+
+
 def test_only_owners_delete_and_only_groups_take_people() -> None:
+    for away in ("left", "removed", "blocked"):
+        with pytest.raises(NotAllowed):
+            rules.check_may_delete(member(standing="owner", away=away))
+        with pytest.raises(NotAllowed):
+            rules.check_may_change(member(standing="owner", away=away))
     rules.check_may_delete(member(standing="owner"))
     with pytest.raises(NotAllowed):
         rules.check_may_delete(member(standing="admin"))

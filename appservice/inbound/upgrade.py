@@ -1,0 +1,32 @@
+"""A room was replaced (`m.room.tombstone`). Only the bot has that power, and whoever runs the homeserver in its name.
+
+The conversation goes on in a room of ours: in the one that its alias leads to by then, if the bot made it and it is
+whole, else in a new one. Whatever is said there is encrypted with new keys.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from appservice.encryption.outbound_sessions import retire_sessions
+from appservice.room_map import Room
+from bridge.conversations.service import Conversations
+from bridge.conversations.store import ConversationStore
+from bridge.storage.database import Transaction
+
+log = structlog.get_logger(__name__)
+
+
+class InboundUpgrades:
+    def __init__(self, service: Conversations, conversations: ConversationStore) -> None:
+        self._service = service
+        self._conversations = conversations
+
+    async def replaced(self, tx: Transaction, room: Room, event: Mapping[str, Any]) -> None:
+        conversation = await self._conversations.get(tx, room.conversation_id)
+        assert conversation is not None, "the rows of conversations stay"
+        log.warning("room_replaced", room=room.room_id, by=event["sender"], conversation=room.conversation_id)
+        await retire_sessions(tx, room.room_id)
+        if conversation.deleted_at is None:
+            await self._service.moves(tx, conversation)

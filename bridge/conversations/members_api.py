@@ -1,0 +1,121 @@
+"""Who takes part in a conversation by REST: add people, leave it, one's own settings."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bridge.conversations.access import Access
+from bridge.conversations.change_input import NewMembers, SettingsChange, ToConversation
+from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.changes_api import ONE
+from bridge.conversations.errors import WhoseUnclear
+from bridge.conversations.model import Conversation
+from bridge.conversations.views import ConversationView, ConversationViews, SettingsView, settings_view
+from bridge.core.caller import EVERYBODY, Caller
+from bridge.core.ids import ConversationId, ParticipantId
+from bridge.participants.rules import acting
+from bridge.storage.database import Transaction
+from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
+
+LEAVE = Operation(
+    method="POST",
+    path=f"{ONE}/leave",
+    name="leaveConversation",
+    summary="Leave a conversation",
+    description="Their account and their ghost leave the room. A program names who leaves. Where no owner is left,"
+    " somebody else becomes one: the admin who has been there longest, else a host, else staff.",
+    tag="conversations",
+    params=ToConversation,
+    body=Nothing,
+    answers={HTTPStatus.OK: Says("They are not in it any more.", ConversationView)},
+    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
+    roles=EVERYBODY,
+)
+ADD = Operation(
+    method="POST",
+    path=f"{ONE}/participants",
+    name="addParticipants",
+    summary="Add people to a group",
+    description="By its owners and admins.",
+    tag="conversations",
+    params=ToConversation,
+    body=NewMembers,
+    answers={HTTPStatus.OK: Says("They take part, and are being invited.", ConversationView)},
+    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group"),
+    roles=EVERYBODY,
+)
+SETTINGS = Operation(
+    method="PUT",
+    path=f"{ONE}/settings",
+    name="changeSettings",
+    summary="Change a person's own settings for a conversation",
+    description="They concern lists and what Festimo notifies of; a Matrix client has settings of its own.",
+    tag="conversations",
+    params=ToConversation,
+    body=SettingsChange,
+    answers={HTTPStatus.OK: Says("They are so.", SettingsView)},
+    refusals=("not_found", "not_allowed", "not_yourself", "participant_missing"),
+    roles=EVERYBODY,
+)
+OPERATIONS = (LEAVE, ADD, SETTINGS)
+
+
+def _whose(caller: Caller, asked: ToConversation) -> ParticipantId:
+    somebody = acting(caller, asked.participant_id, field="participant_id")
+    if somebody is None:
+        raise WhoseUnclear(
+            "Programs and staff say whom this is about. Name a participant in `participant_id`. Nothing was changed.",
+            field="participant_id",
+        )
+    return somebody
+
+
+class MembersApi:
+    def __init__(self, changes: ConversationChanges, access: Access, views: ConversationViews) -> None:
+        self._changes = changes
+        self._access = access
+        self._views = views
+
+    def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
+        return (
+            toolkit.write(LEAVE, self.leave),
+            toolkit.write(ADD, self.add),
+            toolkit.write(SETTINGS, self.set),
+        )
+
+    async def leave(self, tx: Transaction, caller: Caller, asked: ToConversation, _: Nothing) -> Answer:
+        conversation = await self._conversation(tx, caller, asked)
+        who = _whose(caller, asked)
+        shown = await self._shown(tx, caller, asked)  # afterwards they may not see it any more
+        await self._changes.leave(tx, conversation, who=who)
+        return shown
+
+    async def add(self, tx: Transaction, caller: Caller, asked: ToConversation, new: NewMembers) -> Answer:
+        await self._changes.add(
+            tx,
+            await self._conversation(tx, caller, asked),
+            [one.newcomer(caller.tenant_id) for one in new.participants],
+            asking=acting(caller, asked.participant_id, field="participant_id"),
+        )
+        return await self._shown(tx, caller, asked)
+
+    async def set(
+        self, tx: Transaction, caller: Caller, asked: ToConversation, new: SettingsChange
+    ) -> Answer:
+        settings = await self._changes.set_settings(
+            tx,
+            await self._conversation(tx, caller, asked),
+            whose=_whose(caller, asked),
+            changed=new.of,
+        )
+        return answer(settings_view(settings))
+
+    async def _conversation(self, tx: Transaction, caller: Caller, asked: ToConversation) -> Conversation:
+        return (await self._access.to(tx, caller, ConversationId(asked.conversation_id))).conversation
+
+    async def _shown(self, tx: Transaction, caller: Caller, asked: ToConversation) -> Answer:
+        stored = await self._access.to(tx, caller, ConversationId(asked.conversation_id))
+        person = acting(caller, asked.participant_id, field="participant_id")
+        (view,) = await self._views.of(tx, [stored], person=person)
+        return answer(view)
