@@ -237,7 +237,9 @@ async def test_older_clients_name_the_conversation_in_body_and_query(api: Api, p
     for message in (theirs, "unknown"):
         refused = await api.get(messages_of(here), before_message_id=message)
         assert (refused.status, refused.json["field"]) == (404, "before_message_id")
-    for query in (dict[str, str | int](), {"conversation_id": here, "channelId": here}):
+    nothing: dict[str, str | int] = {}
+    twice: dict[str, str | int] = {"conversation_id": here, "channelId": here}
+    for query in (nothing, twice):
         assert (await api.get("/api/v1/messages", **query)).problem == "invalid_input"
     both: dict[str, str | int] = {"before_message_id": ids[1], "before": "x"}
     assert (await api.get(messages_of(here), **both)).fields == ["before_message_id"]
