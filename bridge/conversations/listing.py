@@ -17,6 +17,8 @@ _SOMETHING_UNREAD = """EXISTS (
     SELECT 1 FROM messages u WHERE u.conversation_id = m.conversation_id
         AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
         AND u.status = 'sent' AND u.deleted_at IS NULL AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM hidden_messages h WHERE h.participant_id = m.participant_id AND h.position = u.position)
 )"""
 _MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
 """By whether they are to have something unread there."""

@@ -28,9 +28,13 @@ class Figures:
 
 class MessageFigures(Protocol):
     async def figures(
-        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+        self,
+        reader: Reader,
+        conversation_ids: Sequence[ConversationId],
+        *,
+        person: ParticipantId | None = None,
     ) -> Mapping[ConversationId, Figures]:
-        """Of those in which something was said."""
+        """Of those in which something was said; without what `person` has deleted for themselves."""
         ...
 
 

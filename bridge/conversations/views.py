@@ -132,7 +132,7 @@ class ConversationViews:
         """`person`: whose settings and unread messages are shown."""
         ids = [stored.conversation.conversation_id for stored in listed]
         members = await self._store.members_of(reader, ids)
-        figures = await self._messages.figures(reader, ids)
+        figures = await self._messages.figures(reader, ids, person=person)
         rooms = await self._rooms.room_ids(reader, ids)
         unread = await self._unread.unread(reader, ids)
         details = await self._changes.details_of(reader, ids)

@@ -59,7 +59,9 @@ class ExportApi:
 
     async def export(self, caller: Caller, asked: ConversationToExport, wish: Wish) -> Streamed:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
-        subject = await self._exports.subject(self._database, stored.conversation)
+        subject = await self._exports.subject(
+            self._database, stored.conversation, seen_by=caller.participant_id
+        )
         # The id has no character that means something in a header.
         filename = f"conversation-{stored.conversation.conversation_id}.{wish.format}"
         if wish.format == "html":

@@ -12,12 +12,14 @@ SOMEBODY = "Somebody"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`until`: the position of the last message that is told; `at`: when it was asked for, in epoch ms."""
+    """`until`: the position of the last message that is told; `at`: when it was asked for, in epoch ms;
+    `seen_by`: without what this person has deleted for themselves."""
 
     conversation: Conversation
     members: Sequence[Member]
     until: int
     at: int
+    seen_by: ParticipantId | None = None
 
     def name_of(self, participant_id: ParticipantId | None, sender_type: str) -> str:
         if participant_id is None:

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
+from bridge.core.ids import ParticipantId
 from bridge.export import html
 from bridge.export.model import Subject
+from bridge.messages.listing import Listing, Wanted
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
 from bridge.storage.database import Reader
@@ -18,21 +20,23 @@ class Exports:
     def __init__(self, conversations: ConversationStore, messages: MessageStore, clock: Clock) -> None:
         self._conversations = conversations
         self._messages = messages
+        self._listing = Listing(messages)
         self._clock = clock
 
-    async def subject(self, reader: Reader, conversation: Conversation) -> Subject:
+    async def subject(
+        self, reader: Reader, conversation: Conversation, *, seen_by: ParticipantId | None = None
+    ) -> Subject:
         members = await self._conversations.members(reader, conversation.conversation_id)
         newest = await self._messages.newest(reader, conversation.conversation_id, limit=1)
         until = newest[0].position if newest else 0
-        return Subject(conversation, members, until, self._clock.now())
+        return Subject(conversation, members, until, self._clock.now(), seen_by)
 
     async def messages(self, reader: Reader, subject: Subject) -> AsyncIterator[list[Message]]:
         """Pages, oldest first: what was said until it was asked for."""
+        wanted = Wanted(conversation_id=subject.conversation.conversation_id, seen_by=subject.seen_by)
         after = 0
         while after < subject.until:
-            page = await self._messages.history(
-                reader, subject.conversation.conversation_id, after=after, limit=AT_ONCE
-            )
+            page = await self._listing.following(reader, wanted, after=after, limit=AT_ONCE)
             if not page:
                 return
             after = page[-1].position

@@ -20,15 +20,20 @@ from bridge.messages.events import (
     MessagePosted,
     MessageReceived,
 )
+from bridge.messages.hidden.events import MessageHidden
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.messages.scheduled.events import ScheduledMessageFailed
 from bridge.signals.events import ConversationRead
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """`private`: of concern to `participant_id` alone; nobody else is to know that anything happened."""
+
     name: str
     keeps: Sequence[str] = ()
+    private: bool = False
 
 
 KINDS: Mapping[type[Event], Kind] = {
@@ -40,6 +45,8 @@ KINDS: Mapping[type[Event], Kind] = {
     MessageDeleted: Kind("message.deleted", ("message_id",)),
     ReactionAdded: Kind("reaction.changed", ("message_id",)),
     ReactionRemoved: Kind("reaction.changed", ("message_id",)),
+    MessageHidden: Kind("message.hidden", ("message_id", "participant_id"), private=True),
+    ScheduledMessageFailed: Kind("scheduled.failed", ("scheduled_id", "participant_id"), private=True),
     ConversationRead: Kind("message.read", ("reader_id",)),
     ConversationOpened: Kind("conversation.updated"),
     ConversationStatusChanged: Kind("conversation.updated"),
@@ -49,3 +56,4 @@ KINDS: Mapping[type[Event], Kind] = {
     ParticipantCame: Kind("conversation.updated", ("participant_id",)),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",)),
 }
+PRIVATE = frozenset(kind.name for kind in KINDS.values() if kind.private)

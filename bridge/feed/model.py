@@ -22,7 +22,8 @@ BEGINNING = Place(0, "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`seq` grows over all entries, `number` goes 1, 2, 3 ... in each conversation. `about`: ids only."""
+    """`seq` grows over all entries, `number` goes 1, 2, 3 ... in each conversation; it is 0 of what concerns one person
+    alone, so that nobody else misses a number. `about`: ids only."""
 
     seq: int
     event_id: str

@@ -13,7 +13,7 @@ import structlog
 from bridge.core.clock import Clock
 from bridge.core.events import Event
 from bridge.core.ids import ConversationId, new_id
-from bridge.feed.kinds import KINDS
+from bridge.feed.kinds import KINDS, PRIVATE
 from bridge.feed.store import FeedStore
 from bridge.storage.database import Database, DatabaseError, Transaction
 
@@ -84,7 +84,7 @@ class Feed:
                 return 0
             seq = (await self._store.newest(tx)).seq
             # In one order, whoever does it: two that count in another could wait for each other.
-            of = sorted(Counter(one.conversation_id for one in new).items())
+            of = sorted(Counter(one.conversation_id for one in new if one.kind not in PRIVATE).items())
             numbers: dict[ConversationId, int] = {}
             for conversation_id, how_many in of:
                 numbers[conversation_id] = (
@@ -93,6 +93,9 @@ class Feed:
             given = []
             for one in new:
                 seq += 1
+                if one.kind in PRIVATE:
+                    given.append((one.entry, seq, 0))
+                    continue
                 numbers[one.conversation_id] += 1
                 given.append((one.entry, seq, numbers[one.conversation_id]))
             await self._store.number(tx, given)

@@ -14,7 +14,7 @@ _COLUMNS = "seq, event_id, tenant_id, conversation_id, number, kind, about, crea
 INSERT = """
 INSERT INTO feed (event_id, tenant_id, conversation_id, kind, about, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 """
-SELECT_UNNUMBERED = "SELECT entry, conversation_id FROM feed WHERE seq IS NULL ORDER BY entry LIMIT $1"
+SELECT_UNNUMBERED = "SELECT entry, conversation_id, kind FROM feed WHERE seq IS NULL ORDER BY entry LIMIT $1"
 NUMBER = "UPDATE feed SET seq = $2, number = $3 WHERE entry = $1"
 COUNT_ON = """
 INSERT INTO feed_numbers (conversation_id, last) VALUES ($1, $2)
@@ -36,6 +36,7 @@ FORGET = "DELETE FROM feed WHERE seq <= $1"
 class Unnumbered:
     entry: int
     conversation_id: ConversationId
+    kind: str
 
 
 class FeedStore:
@@ -50,7 +51,7 @@ class FeedStore:
     async def unnumbered(self, tx: Transaction, *, limit: int) -> list[Unnumbered]:
         """In the order in which they were recorded."""
         rows = await tx.fetch(SELECT_UNNUMBERED, limit)
-        return [Unnumbered(row["entry"], ConversationId(row["conversation_id"])) for row in rows]
+        return [Unnumbered(row["entry"], ConversationId(row["conversation_id"]), row["kind"]) for row in rows]
 
     async def count_on(self, tx: Transaction, conversation_id: ConversationId, by: int) -> int:
         """Return the conversation's last number, `by` more than before."""

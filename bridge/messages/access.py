@@ -4,6 +4,7 @@ from bridge.conversations.access import Access
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import MessageId
+from bridge.messages.hidden.store import is_hidden
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
 from bridge.storage.database import Reader
@@ -15,7 +16,14 @@ class MessageAccess:
         self._access = access
 
     async def message(self, reader: Reader, caller: Caller, message_id: str) -> Message:
-        """The message, if the caller may see it; else raise `NotFound`."""
+        """The message, if the caller may see it, and has not deleted it for themselves; else raise `NotFound`."""
+        message = await self.even_hidden(reader, caller, message_id)
+        if caller.participant_id is not None and await is_hidden(reader, message, caller.participant_id):
+            raise no_message()
+        return message
+
+    async def even_hidden(self, reader: Reader, caller: Caller, message_id: str) -> Message:
+        """As `message`, also what they have deleted for themselves."""
         message = await self._store.find(reader, caller.tenant_id, MessageId(message_id))
         if message is None:
             raise no_message()

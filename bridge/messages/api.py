@@ -1,8 +1,8 @@
-"""Messages by REST: say something, change or delete it, read what was said, follow what became of a message."""
+"""Messages by REST: say something, change or delete it, follow what became of it. `list_api` reads what was said."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -11,24 +11,29 @@ from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.conversations.model import Conversation
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
 from bridge.messages.errors import NOT_WRITABLE
+from bridge.messages.hidden.service import Hiding
 from bridge.messages.model import Message
+from bridge.messages.quick_replies.service import QuickReplies
+from bridge.messages.scheduled import api as scheduled_api
+from bridge.messages.scheduled.model import Draft
+from bridge.messages.scheduled.service import Schedule
+from bridge.messages.scheduled.views import ScheduledMessageView
+from bridge.messages.scheduled.views import view_of as scheduled_view
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.messages.views import MessagePage, MessageView, MessageViews
+from bridge.messages.views import MessageView, MessageViews
 from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.web.fields import Data, Id, Text, refuse_repeated
+from bridge.web.fields import TEXT, Data, Id, Text, refuse_repeated
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
-from bridge.web.paging import Cursor, Cursors, Limit
+from bridge.web.times import Timestamp, milliseconds
 
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
-PAGE = 50
 NO_MESSAGES = ("search", "stats", "read")
 """What stands where an id does, and is none."""
 MOST_MENTIONS = 50
@@ -42,25 +47,19 @@ def _once(ids: tuple[str, ...]) -> tuple[str, ...]:
 _HTML = Field(description="the same text, formatted; what could do harm is taken out of it")
 
 
-_BEFORE = Field(description="`before` of a page: what was said before it")
-_BEFORE_MESSAGE = Field(description="a message: what was said before it")
-_AFTER = Field(description="`after` of a page: what was said after it")
-
-
-def one_direction(place: str | None, info: ValidationInfo) -> str | None:
-    if place is not None and any(
-        info.data.get(other) is not None for other in ("before", "before_message_id")
-    ):
-        raise ValueError("Give one of `before`, `before_message_id` and `after`, and only one")
-    return place
-
-
 class MessageToPost(Data):
     sender_id: Annotated[
         Id | None,
         Field(description="who says it: one of the conversation's participants; a person may leave it out"),
     ] = None
-    text: Text
+    quick_reply_id: Annotated[
+        Id | None, Field(description="say what this quick reply says, instead of a `text`")
+    ] = None
+    text: Annotated[
+        Text | None,
+        TEXT,
+        Field(description="needed, unless there is a `quick_reply_id`", validate_default=True),
+    ] = None
     html: Annotated[Text | None, _HTML] = None
     mentions: Annotated[
         tuple[Id, ...],
@@ -76,6 +75,29 @@ class MessageToPost(Data):
         Id | None,
         Field(description="the message that began the thread; an answer within a thread is in it by itself"),
     ] = None
+    send_at: Annotated[
+        Timestamp | None,
+        Field(
+            description="say it then, and not now: until then nobody else knows of it, and it can be changed"
+        ),
+    ] = None
+
+    @field_validator("text")
+    @classmethod
+    def _something_to_say(cls, text: str | None, info: ValidationInfo) -> str | None:
+        named = info.data.get("quick_reply_id")
+        if text is None and named is None:
+            raise ValueError("Missing")
+        if text is not None and named is not None:
+            raise ValueError("Give this or a `quick_reply_id`, not both")
+        return text
+
+    @field_validator("html")
+    @classmethod
+    def _of_the_text(cls, html: str | None, info: ValidationInfo) -> str | None:
+        if html is not None and info.data.get("quick_reply_id") is not None:
+            raise ValueError("Give it only with a `text`: quick replies are plain")
+        return html
 
 
 class MessageToEdit(Data):
@@ -90,19 +112,6 @@ class OfConversation(Data):
     conversation_id: Id
 
 
-class ListOfMessages(Data):
-    conversation_id: Id
-    before: Annotated[Cursor | None, _BEFORE] = None
-    before_message_id: Annotated[Id | None, _BEFORE_MESSAGE] = None
-    after: Annotated[Cursor | None, _AFTER] = None
-    limit: Annotated[Limit, Field(description="messages of a page")] = PAGE
-
-    @field_validator("before_message_id", "after")
-    @classmethod
-    def _one_direction(cls, place: str | None, info: ValidationInfo) -> str | None:
-        return one_direction(place, info)
-
-
 class OneMessage(Data):
     message_id: Id
 
@@ -112,9 +121,17 @@ class MessageToDelete(OneMessage):
         Id | None,
         Field(
             description="who deletes it, having said it; left out: a person themselves, or the platform's staff, who"
-            " always may"
+            " always may. With `for=me`: who wants to see it no more, whoever said it"
         ),
     ] = None
+    for_: Annotated[
+        Literal["everyone", "me"],
+        Field(
+            alias="for",
+            description="me: nobody else notices; it is gone from this person's lists, search, unread messages,"
+            " bookmarks and exports here, at any time and for good. Their Matrix clients show it still",
+        ),
+    ] = "everyone"
 
 
 class ToForward(Data):
@@ -130,12 +147,16 @@ POST = Operation(
     path=PATH,
     name="postMessage",
     summary="Say something as a participant",
-    description="The message is on disk with the answer and on its way to the room; `status` follows it.",
+    description="The message is on disk with the answer and on its way to the room; `status` follows it. With `send_at`"
+    " it is scheduled, and all of this is asked once more at that time.",
     tag="messages",
     params=OfConversation,
     body=MessageToPost,
     answers={
         HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"}),
+        HTTPStatus.ACCEPTED: Says(
+            "It will be said at `send_at`.", ScheduledMessageView, {"Location": "its address"}
+        ),
     },
     roles=EVERYBODY,
     refusals=(
@@ -143,6 +164,10 @@ POST = Operation(
         "not_a_participant",
         "not_yourself",
         *NOT_WRITABLE,
+        "send_at_past",
+        "send_at_too_far",
+        "too_many_scheduled",
+        "nothing_to_fill_in",
         "text_blank",
         "text_too_long",
         "not_in_conversation",
@@ -154,25 +179,7 @@ POST = Operation(
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
-    },
-)
-LIST = Operation(
-    method="GET",
-    path=PATH,
-    name="listMessages",
-    summary="Read a conversation",
-    description="Without a cursor: the newest page.",
-    tag="messages",
-    params=ListOfMessages,
-    body=Nothing,
-    answers={HTTPStatus.OK: Says("A page of it.", MessagePage)},
-    refusals=("not_found", "invalid_cursor"),
-    roles=EVERYBODY,
-    links={
-        "listMessages": {
-            "conversation_id": "$request.path.conversation_id",
-            "after": "$response.body#/after",
-        },
+        "getScheduledMessage": {"scheduled_id": "$response.body#/scheduled_id"},
     },
 )
 GET = Operation(
@@ -218,9 +225,10 @@ DELETE = Operation(
     method="DELETE",
     path=ONE,
     name="deleteMessage",
-    summary="Delete a message for everyone",
-    description="By who said it, for an hour; by the platform's staff, always. What it said is gone, here at once and"
-    " soon in the room; that it was said stays. The same again changes nothing more.",
+    summary="Delete a message for everyone, or for oneself",
+    description="For everyone by who said it, for an hour; by the platform's staff, always. What it said is gone, here"
+    " at once and soon in the room; that it was said stays. For oneself (`for=me`) by anybody who takes part: the"
+    " others see it unchanged, as the answer shows it. The same again changes nothing more.",
     tag="messages",
     params=MessageToDelete,
     body=Nothing,
@@ -275,7 +283,7 @@ FORWARD = Operation(
     ),
     roles=EVERYBODY,
 )
-OPERATIONS = (POST, LIST, GET, PUT, DELETE, RETRY, FORWARD)
+OPERATIONS = (POST, GET, PUT, DELETE, RETRY, FORWARD)
 
 
 class MessagesApi:
@@ -285,23 +293,26 @@ class MessagesApi:
         messages: Messages,
         changes: MessageChanges,
         store: MessageStore,
+        hiding: Hiding,
+        schedule: Schedule,
+        quick_replies: QuickReplies,
         access: Access,
         views: MessageViews,
-        cursors: Cursors,
     ) -> None:
         self._database = database
         self._messages = messages
         self._changes = changes
         self._store = store
+        self._hiding = hiding
+        self._schedule = schedule
+        self._quick_replies = quick_replies
         self._access = access
         self._seen = MessageAccess(store, access)
         self._views = views
-        self._cursors = cursors
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
         return (
             toolkit.write(POST, self.post),
-            toolkit.read(LIST, self.list),
             toolkit.read(GET, self.get),
             toolkit.write(PUT, self.edit),
             toolkit.write(DELETE, self.delete),
@@ -313,17 +324,45 @@ class MessagesApi:
         self, tx: Transaction, caller: Caller, asked: OfConversation, new: MessageToPost
     ) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
-        message_id = await self._messages.post(
-            tx,
-            conversation,
-            sender_id=acting_as_somebody(caller, new.sender_id, field="sender_id"),
-            text=new.text,
+        sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
+        draft = Draft(
+            text=await self._text(tx, conversation, new, sender_id),
             html=new.html,
-            mentions=[ParticipantId(one) for one in new.mentions],
+            mentions=tuple(ParticipantId(one) for one in new.mentions),
             reply_to=None if new.reply_to is None else MessageId(new.reply_to),
             thread_id=None if new.thread_id is None else MessageId(new.thread_id),
         )
+        if new.send_at is not None:
+            send_at = milliseconds(new.send_at)
+            one = await self._schedule.schedule(
+                tx, conversation, sender_id=sender_id, draft=draft, send_at=send_at
+            )
+            location = scheduled_api.ONE.format(scheduled_id=one.scheduled_id)
+            return answer(scheduled_view(one), status=HTTPStatus.ACCEPTED, location=location)
+        message_id = await self._messages.post(
+            tx,
+            conversation,
+            sender_id=sender_id,
+            text=draft.text,
+            html=draft.html,
+            mentions=draft.mentions,
+            reply_to=draft.reply_to,
+            thread_id=draft.thread_id,
+        )
         return await self._made(tx, caller, message_id)
+
+    async def _text(
+        self,
+        reader: Reader,
+        conversation: Conversation,
+        new: MessageToPost,
+        sender_id: ParticipantId,
+    ) -> str:
+        if new.quick_reply_id is None:
+            return new.text or ""
+        return await self._quick_replies.text_for(
+            reader, conversation, new.quick_reply_id, sender_id=sender_id
+        )
 
     async def forward(self, tx: Transaction, caller: Caller, asked: OneMessage, new: ToForward) -> Answer:
         message = await self._message(tx, caller, asked)
@@ -341,54 +380,23 @@ class MessagesApi:
         return await self._shown(tx, caller, asked)
 
     async def delete(self, tx: Transaction, caller: Caller, asked: MessageToDelete, _: Nothing) -> Answer:
-        message = await self._message(tx, caller, asked)
-        sender_id = acting(caller, asked.sender_id, field="sender_id")
-        await self._changes.delete(tx, message, sender_id=sender_id)
-        return await self._shown(tx, caller, asked)
+        message = await self._seen.even_hidden(tx, caller, asked.message_id)
+        if asked.for_ == "me":
+            whose = acting_as_somebody(caller, asked.sender_id, field="sender_id")
+            await self._hiding.hide(tx, message, whose)
+        else:
+            sender_id = acting(caller, asked.sender_id, field="sender_id")
+            await self._changes.delete(tx, message, sender_id=sender_id)
+        left = await self._seen.even_hidden(tx, caller, asked.message_id)
+        return answer(await self._views.one(tx, caller, left))
 
     async def retry(self, tx: Transaction, caller: Caller, asked: OneMessage, _: Nothing) -> Answer:
         message = await self._message(tx, caller, asked)
         await self._messages.retry(tx, message, by=acting(caller, None, field="sender_id"))
         return await self._shown(tx, caller, asked)
 
-    async def list(self, caller: Caller, asked: ListOfMessages) -> Answer:
-        conversation = await self._conversation(self._database, caller, asked.conversation_id)
-        conversation_id = conversation.conversation_id
-        this_list = ("messages", caller.tenant_id, conversation_id)
-        after = 0
-        if asked.after is not None:
-            after = self._place(asked.after, this_list, field="after")
-            found = await self._store.history(self._database, conversation_id, after=after, limit=asked.limit)
-        else:
-            before = await self._before(caller, asked, this_list)
-            found = await self._store.newest(
-                self._database, conversation_id, before=before, limit=asked.limit
-            )
-        first = found[0].position if found else after + 1
-        earlier = await self._store.has_before(self._database, conversation_id, first)
-        page = MessagePage(
-            messages=await self._views.of(self._database, caller, found),
-            before=self._cursors.at([first], of=this_list) if earlier else None,
-            after=self._cursors.at([found[-1].position if found else after], of=this_list),
-        )
-        return answer(page)
-
     async def _shown(self, reader: Reader, caller: Caller, asked: OneMessage) -> Answer:
         return answer(await self._views.one(reader, caller, await self._message(reader, caller, asked)))
-
-    async def _before(self, caller: Caller, asked: ListOfMessages, this_list: Sequence[str]) -> int | None:
-        if asked.before_message_id is None:
-            return None if asked.before is None else self._place(asked.before, this_list, field="before")
-        message = await self._store.find(self._database, caller.tenant_id, MessageId(asked.before_message_id))
-        if message is None or message.conversation_id != asked.conversation_id:
-            raise NotFound(
-                "There is no message with this id in this conversation.", field="before_message_id"
-            )
-        return message.position
-
-    def _place(self, cursor: str, this_list: Sequence[str], *, field: str) -> int:
-        (position,) = self._cursors.place(cursor, of=this_list, field=field)
-        return int(position)
 
     async def _made(self, tx: Transaction, caller: Caller, message_id: MessageId) -> Answer:
         message = await self._store.get(tx, message_id)

@@ -5,24 +5,15 @@ from http import HTTPStatus
 from typing import Annotated, Self
 
 from aiohttp import web
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.messages.api import (
-    LIST,
-    PAGE,
-    POST,
-    ListOfMessages,
-    MessagesApi,
-    MessageToPost,
-    OfConversation,
-    one_direction,
-)
-from bridge.messages.views import MessagePage, MessageView
+from bridge.messages.api import POST, MessagesApi, MessageToPost, OfConversation
+from bridge.messages.list_api import LIST, ListOfMessages, MessageListApi, Part
+from bridge.messages.views import MessagePage
 from bridge.storage.database import Transaction
-from bridge.web.fields import Data, Id
+from bridge.web.fields import Id
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit
-from bridge.web.paging import Cursor, Limit
 
 PATH = "/api/v1/messages"
 
@@ -31,21 +22,12 @@ class MessageToPostIn(MessageToPost):
     conversation_id: Id
 
 
-class MessagesOf(Data):
+class MessagesOf(Part):
     """Exactly one of `conversation_id`, `conversationId` and `channelId`, which mean the same."""
 
     conversation_id: Id | None = None
     conversation: Annotated[Id | None, Field(alias="conversationId")] = None
     channel: Annotated[Id | None, Field(alias="channelId")] = None
-    before: Annotated[Cursor | None, Field(description="`before` of a page: what was said before it")] = None
-    before_message_id: Annotated[Id | None, Field(description="a message: what was said before it")] = None
-    after: Annotated[Cursor | None, Field(description="`after` of a page: what was said after it")] = None
-    limit: Annotated[Limit, Field(description="messages of a page")] = PAGE
-
-    @field_validator("before_message_id", "after")
-    @classmethod
-    def _one_direction(cls, place: str | None, info: ValidationInfo) -> str | None:
-        return one_direction(place, info)
 
     @model_validator(mode="after")
     def _one_conversation(self) -> Self:
@@ -60,6 +42,7 @@ class MessagesOf(Data):
             before=self.before,
             before_message_id=self.before_message_id,
             after=self.after,
+            thread_id=self.thread_id,
             limit=self.limit,
         )
 
@@ -73,7 +56,7 @@ POST_IN = Operation(
     tag="messages",
     params=Nothing,
     body=MessageToPostIn,
-    answers={HTTPStatus.CREATED: Says("It will be delivered.", MessageView, {"Location": "its address"})},
+    answers=POST.answers,
     refusals=POST.refusals,
     roles=EVERYBODY,
     sender="sender_id",
@@ -95,8 +78,9 @@ OPERATIONS = (POST_IN, LIST_OF)
 
 
 class OlderMessagesApi:
-    def __init__(self, messages: MessagesApi) -> None:
+    def __init__(self, messages: MessagesApi, list_: MessageListApi) -> None:
         self._messages = messages
+        self._list = list_
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
         return toolkit.write(POST_IN, self.post), toolkit.read(LIST_OF, self.list)
@@ -106,4 +90,4 @@ class OlderMessagesApi:
         return await self._messages.post(tx, caller, where, new)
 
     async def list(self, caller: Caller, asked: MessagesOf) -> Answer:
-        return await self._messages.list(caller, asked.list())
+        return await self._list.list(caller, asked.list())

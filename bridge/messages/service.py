@@ -48,15 +48,21 @@ class Messages:
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
+        message_id: MessageId | None = None,
     ) -> MessageId:
-        """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned."""
-        rules.check_text(text, max_length=self._max_text_length)
-        members = await self._conversations.members(tx, conversation.conversation_id)
-        sender = _member(members, sender_id)
-        check_may_write(conversation, sender)
-        rules.check_mentions(mentions, {member.participant.participant_id for member in members})
-        reply = await self._target(tx, conversation, reply_to, field="reply_to")
-        thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned.
+
+        `message_id`: what it shall be known by; a new id, if it is left out.
+        """
+        sender, thread_id = await self.check_post(
+            tx,
+            conversation,
+            sender_id=sender_id,
+            text=text,
+            mentions=mentions,
+            reply_to=reply_to,
+            thread_id=thread_id,
+        )
         return await self._post(
             tx,
             conversation,
@@ -67,8 +73,30 @@ class Messages:
             html=None if html is None else clean(html),
             mentions=mentions,
             reply_to=reply_to,
-            thread_id=rules.thread_of(reply=reply, thread=thread),
+            thread_id=thread_id,
+            message_id=message_id,
         )
+
+    async def check_post(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        sender_id: ParticipantId,
+        text: str,
+        mentions: Sequence[ParticipantId] = (),
+        reply_to: MessageId | None = None,
+        thread_id: MessageId | None = None,
+    ) -> tuple[Member, MessageId | None]:
+        """Refuse what `post` would; else return who says it, and in which thread it is. Changes nothing."""
+        rules.check_text(text, max_length=self._max_text_length)
+        members = await self._conversations.members(tx, conversation.conversation_id)
+        sender = _member(members, sender_id)
+        check_may_write(conversation, sender)
+        rules.check_mentions(mentions, {member.participant.participant_id for member in members})
+        reply = await self._target(tx, conversation, reply_to, field="reply_to")
+        thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        return sender, rules.thread_of(reply=reply, thread=thread)
 
     async def forward(
         self, tx: Transaction, message: Message, *, to: Conversation, sender_id: ParticipantId
@@ -203,8 +231,9 @@ class Messages:
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
         forwarded: bool = False,
+        message_id: MessageId | None = None,
     ) -> MessageId:
-        message_id = MessageId(new_id())
+        message_id = message_id or MessageId(new_id())
         await self._store.insert(
             tx,
             tenant_id=conversation.tenant_id,

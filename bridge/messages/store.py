@@ -7,9 +7,10 @@ from typing import Any
 
 from bridge.conversations.ports import Figures, LastMessage
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.hidden.store import not_hidden
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.messages.ports import Index, NoIndex
-from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction, Value
 from bridge.storage.sealing import Sealer
 
 _RELATED = """COALESCE({column}, (SELECT other.message_id FROM messages other
@@ -33,16 +34,12 @@ SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORD
 FIND = f"SELECT {_COLUMNS} FROM messages WHERE tenant_id = $1 AND message_id = $2"
 SELECT_BY_ORIGIN = f"SELECT {_COLUMNS} FROM messages WHERE origin_id = $1 AND conversation_id = $2"
 SELECT_NEWEST = f"SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 ORDER BY position DESC LIMIT $2"
-SELECT_BEFORE = f"""
-SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position < $3 ORDER BY position DESC LIMIT $2
-"""
 _SELECT_AT = f"SELECT {_COLUMNS} FROM messages WHERE position IN ({{places}}) ORDER BY position DESC"
-HAS_BEFORE = "SELECT 1 FROM messages WHERE conversation_id = $1 AND position < $2 LIMIT 1"
 _FIGURES = """
 SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at, m.message_id, m.sender_id, m.content,
     m.edited_content, m.deleted_at FROM (
     SELECT conversation_id, COUNT(*) AS message_count, MAX(position) AS last_position FROM messages
-    WHERE conversation_id IN ({places}) GROUP BY conversation_id
+    WHERE conversation_id IN ({places}){visible} GROUP BY conversation_id
 ) c JOIN messages m ON m.position = c.last_position
 """
 SELECT_LAST_OF_THREAD = """
@@ -168,14 +165,9 @@ class MessageStore:
         )
         return None if found is None else str(found)
 
-    async def newest(
-        self, reader: Reader, conversation_id: ConversationId, *, before: int | None = None, limit: int
-    ) -> list[Message]:
-        """The last ones (before the position `before`), oldest first."""
-        if before is None:
-            rows = await reader.fetch(SELECT_NEWEST, conversation_id, limit)
-        else:
-            rows = await reader.fetch(SELECT_BEFORE, conversation_id, limit, before)
+    async def newest(self, reader: Reader, conversation_id: ConversationId, *, limit: int) -> list[Message]:
+        """The last ones, oldest first."""
+        rows = await reader.fetch(SELECT_NEWEST, conversation_id, limit)
         return [await self._message(reader, row) for row in reversed(rows)]
 
     async def at(self, reader: Reader, positions: Sequence[int]) -> list[Message]:
@@ -186,17 +178,24 @@ class MessageStore:
         rows = await reader.fetch(_SELECT_AT.format(places=places), *positions)
         return [await self._message(reader, row) for row in rows]
 
-    async def has_before(self, reader: Reader, conversation_id: ConversationId, position: int) -> bool:
-        return await reader.fetch_value(HAS_BEFORE, conversation_id, position) is not None
-
     async def figures(
-        self, reader: Reader, conversation_ids: Sequence[ConversationId]
+        self,
+        reader: Reader,
+        conversation_ids: Sequence[ConversationId],
+        *,
+        person: ParticipantId | None = None,
     ) -> dict[ConversationId, Figures]:
-        """Of those in which something was said."""
+        """Of those in which something was said; as `person` sees them."""
         if not conversation_ids:
             return {}
         places = ", ".join(f"${number}" for number in range(1, len(conversation_ids) + 1))
-        rows = await reader.fetch(_FIGURES.format(places=places), *conversation_ids)
+        args: list[Value] = [*conversation_ids]
+        visible = ""
+        if person is not None:
+            args.append(person)
+            seen = not_hidden(person=f"${len(args)}", position="messages.position")
+            visible = f" AND {seen}"
+        rows = await reader.fetch(_FIGURES.format(places=places, visible=visible), *args)
         return {
             ConversationId(row["conversation_id"]): Figures(
                 row["message_count"], row["last_message_at"], await self._last(reader, row)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, ParticipantId
 from bridge.messages.bookmarks.store import BookmarkStore
+from bridge.messages.listing import replies_of
 from bridge.messages.model import Delivery, Kind, Message, RecipientStatus, SenderType
 from bridge.messages.pins.store import PinStore
 from bridge.messages.ports import Deliveries
@@ -43,6 +44,7 @@ class MessageView(BaseModel):
     mentions: list[str] = Field(description="the participants to whom it speaks")
     reply_to: str | None = Field(description="the message that it answers")
     thread_id: str | None = Field(description="the message that began the thread it is in")
+    reply_count: int = Field(description="messages in the thread that it began")
     reactions: list[ReactionView] = Field(description="in the order in which each emoji came up")
     is_pinned: bool
     is_bookmarked: bool = Field(description="by the one who asks, or for whom a program asks")
@@ -97,10 +99,12 @@ class MessageViews:
         if me is not None:
             marked = await self._bookmarks.among(reader, caller.tenant_id, me, ids)
         deliveries = await self._deliveries.of(reader, messages)
+        replies = await replies_of(reader, ids, seen_by=me)
         return [
             view_of(
                 message,
                 deliveries[message.message_id],
+                reply_count=replies[message.message_id],
                 reactions=reactions.get(message.message_id, ()),
                 pinned=pinned,
                 marked=marked,
@@ -120,6 +124,7 @@ def view_of(
     message: Message,
     delivery: Delivery,
     *,
+    reply_count: int = 0,
     reactions: Sequence[Reaction] = (),
     pinned: Collection[MessageId] = (),
     marked: Collection[MessageId] = (),
@@ -137,6 +142,7 @@ def view_of(
         mentions=list(message.mentions),
         reply_to=message.reply_to,
         thread_id=message.thread_id,
+        reply_count=reply_count,
         reactions=[] if message.is_deleted else views_of(reactions, me=me),
         is_pinned=message.message_id in pinned and not message.is_deleted,
         is_bookmarked=message.message_id in marked and not message.is_deleted,

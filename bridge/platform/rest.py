@@ -21,16 +21,24 @@ from bridge.core.clock import Clock
 from bridge.export import api as export
 from bridge.export.service import Exports
 from bridge.messages import api as messages
+from bridge.messages import list_api as message_list
 from bridge.messages import older_api as older_messages_api
 from bridge.messages.access import MessageAccess
 from bridge.messages.bookmarks import api as bookmarks_api
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
+from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins import api as pins_api
 from bridge.messages.pins.service import Pins
+from bridge.messages.quick_replies import api as quick_replies_api
+from bridge.messages.quick_replies.service import QuickReplies
+from bridge.messages.quick_replies.store import QuickReplyStore
 from bridge.messages.reactions import api as reactions_api
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.scheduled import api as scheduled_api
+from bridge.messages.scheduled.service import Schedule
+from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
@@ -68,6 +76,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *accounts_api.OPERATIONS,
     *messages.OPERATIONS,
     *older_messages_api.OPERATIONS,
+    *message_list.OPERATIONS,
+    *scheduled_api.OPERATIONS,
+    *quick_replies_api.OPERATIONS,
     *search.OPERATIONS,
     *export.OPERATIONS,
     *statistics.OPERATIONS,
@@ -111,6 +122,8 @@ def routes(
     message_store: MessageStore,
     message_views: MessageViews,
     bookmark_store: BookmarkStore,
+    hiding: Hiding,
+    schedule: Schedule,
     reactions: Reactions,
     reaction_store: ReactionStore,
     pins: Pins,
@@ -130,9 +143,21 @@ def routes(
     cursors = Cursors(master_key)
     access = Access(conversation_store)
     message_access = MessageAccess(message_store, access)
-    messages_api = messages.MessagesApi(
-        database, message_service, message_changes, message_store, access, message_views, cursors
+    quick_replies = QuickReplies(
+        QuickReplyStore(sealer), conversation_store, clock, max_text_length=max_text_length
     )
+    messages_api = messages.MessagesApi(
+        database,
+        message_service,
+        message_changes,
+        message_store,
+        hiding,
+        schedule,
+        quick_replies,
+        access,
+        message_views,
+    )
+    message_list_api = message_list.MessageListApi(database, message_store, access, message_views, cursors)
     operations = [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, conversation_views, cursors
@@ -149,7 +174,10 @@ def routes(
         *members_api.MembersApi(conversation_changes, access, conversation_views).routes(toolkit),
         *accounts_api.AccountsApi(accounts).routes(toolkit),
         *messages_api.routes(toolkit),
-        *older_messages_api.OlderMessagesApi(messages_api).routes(toolkit),
+        *older_messages_api.OlderMessagesApi(messages_api, message_list_api).routes(toolkit),
+        *message_list_api.routes(toolkit),
+        *scheduled_api.ScheduledApi(database, schedule, ScheduledStore(sealer), cursors).routes(toolkit),
+        *quick_replies_api.QuickRepliesApi(database, quick_replies, cursors).routes(toolkit),
         *reactions_api.ReactionsApi(database, reactions, reaction_store, message_access).routes(toolkit),
         *bookmarks_api.BookmarksApi(
             database,

@@ -8,8 +8,8 @@ from bridge.messages.model import Kind, Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """`participant_id`: whose conversations alone; None: all of the tenant's. `start`, `end`: when it was said, in
-    epoch ms; the end is not part of it. None lets all through."""
+    """`participant_id`: whose conversations alone, as they see them; None: all of the tenant's. `start`, `end`: when
+    it was said, in epoch ms; the end is not part of it. None lets all through."""
 
     tenant_id: TenantId
     words: str

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bridge.core.ids import ConversationId, MessageId
+from bridge.messages.hidden.store import not_hidden
 from bridge.search.model import Search
 from bridge.storage.database import Reader, Transaction, Value
 
@@ -98,6 +99,9 @@ class SearchStore:
         for column, moment in (("created_at >=", search.start), ("created_at <", search.end)):
             if moment is not None:
                 sql += f" AND {column} {places([moment])}"
+        if search.participant_id is not None:
+            seen = not_hidden(person=places([search.participant_id]), position="messages.position")
+            sql += f" AND {seen}"
         for group in groups:
             sql += f" AND {_HOLDS.format(places=places(group))}"
         rows = await reader.fetch(f"{sql} ORDER BY position DESC", *args)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.hidden.store import not_hidden
 from bridge.signals.model import Person, ReadPosition, Unread
 from bridge.storage.database import Reader, Row, Transaction
 
@@ -30,12 +31,14 @@ IS_THERE = """
 SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
 """
 
-# What a person has not read: what the others said since they came, that was delivered and is not deleted.
-_UNREAD = """(
+# What a person has not read: what the others said since they came, that was delivered and is not deleted, be it for
+# themselves.
+_UNREAD = f"""(
     SELECT COUNT(*) FROM messages u WHERE u.conversation_id = m.conversation_id
         AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
         AND u.status = 'sent' AND u.deleted_at IS NULL
-        AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id){more}
+        AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
+        AND {not_hidden(person="m.participant_id", position="u.position")}{{more}}
 )"""
 _MEMBERS = """
 conversation_members m LEFT JOIN read_positions r

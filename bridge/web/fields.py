@@ -152,11 +152,8 @@ Title = Annotated[
     AfterValidator(line),
     schema(1, _LONGEST_TITLE, visible(NOT_IN_A_LINE)),
 ]
-Text = Annotated[
-    str,
-    AfterValidator(_prose),
-    schema(1, LONGEST_TEXT, visible(_CONTROL_BUT_TAB_AND_NEWLINE), **{LIMIT: MAX_TEXT_LENGTH}),
-]
+TEXT = schema(1, LONGEST_TEXT, visible(_CONTROL_BUT_TAB_AND_NEWLINE), **{LIMIT: MAX_TEXT_LENGTH})
+Text = Annotated[str, AfterValidator(_prose), TEXT]
 Mxid = Annotated[
     str,
     StringConstraints(max_length=_LONGEST_MXID),

@@ -1,6 +1,7 @@
 """The objects that know conversations and the platform, not Matrix."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from appservice.inbound.lanes import RoomLanes
 from appservice.names import Names
@@ -30,11 +31,15 @@ from bridge.festimo.listeners import Festimo
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
+from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins.listeners import PinListener
 from bridge.messages.pins.service import Pins
 from bridge.messages.pins.store import PinStore
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.scheduled.due import DueMessages
+from bridge.messages.scheduled.service import Schedule
+from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
@@ -97,6 +102,17 @@ class Product:
         self.pins = Pins(self.pin_store, message_store, conversation_store, outbox)
         self.pin_listener = PinListener(database, message_store, self.pins, outbox)
         self.bookmark_store = BookmarkStore(clock)
+        self.hiding = Hiding(conversation_store, outbox, clock)
+        scheduled_store = ScheduledStore(sealer)
+        self.schedule = Schedule(
+            scheduled_store,
+            self.messages,
+            conversation_store,
+            outbox,
+            clock,
+            longest_ahead=timedelta(days=config.messages.schedule_days),
+        )
+        self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
         booking_store = BookingStore(sealer, clock)
         self.platform = PlatformEvents(

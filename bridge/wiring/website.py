@@ -73,6 +73,8 @@ class Website:
             message_store=product.message_store,
             message_views=product.message_views,
             bookmark_store=product.bookmark_store,
+            hiding=product.hiding,
+            schedule=product.schedule,
             reactions=product.reactions,
             reaction_store=product.reaction_store,
             pins=product.pins,

@@ -12,12 +12,14 @@ import schemathesis
 from hypothesis import strategies as st
 
 from bridge.web.idempotency import PATTERN
+from tests.bridge.api.requests import SOON
 from tests.bridge.platform.sender import NEW, sign
 
 CURSORS = {"cursor", "before", "after"}
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,400}")
 PLACES = ("before", "before_message_id", "after")
 CONVERSATIONS = ("conversation_id", "conversationId", "channelId")
+ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 NAME_A_READER = (
     "/api/v1/conversations/unread",
@@ -26,6 +28,7 @@ NAME_A_READER = (
 )
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
+NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages")
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
 given: set[tuple[str, str]] = set()
 
@@ -65,6 +68,12 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
             del query[name]
     if case.path == "/api/v1/messages" and case.method == "GET" and not query.keys() & set(CONVERSATIONS):
         case.query = query | {"conversationId": "unknown"}
+    if {"before", "after"} <= query.keys():
+        del query["after"]
+    if "before_message_id" in query and {"before", "after"} & query.keys():
+        del query["before_message_id"]
+    if case.method == "DELETE" and query.get("for") == "me":
+        query.setdefault("sender_id", "u-anna")
     if case.path in NAME_A_READER or "has_unread" in query:
         query.setdefault("participant_id", "u-anna")
         case.query = query
@@ -80,7 +89,21 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
     key = case.headers.get("Idempotency-Key") if case.headers else None
     if isinstance(key, str) and re.fullmatch(PATTERN, key):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    if case.method == "POST" and case.path.endswith("/messages") and isinstance(case.body, dict):
+        _say_something(case.body)
+    if not case.path.startswith(NAME_NO_SENDER):
+        _name_sender(case.body)
     _mend(case.body)
+
+
+def _say_something(body: dict[str, Any]) -> None:
+    """By a text or by a quick reply, not by both."""
+    named = body.get("quick_reply_id")
+    if "text" not in body and named is None:
+        body["text"] = "Hello"
+    elif isinstance(named, str) and ID.fullmatch(named) and not {"text", "html"}.isdisjoint(body):
+        del body["quick_reply_id"]
+        body.setdefault("text", "Hello")
 
 
 @schemathesis.hook
@@ -99,10 +122,16 @@ def _list(case: AnyCase) -> str:
     return f"{case.formatted_path}?{sorted(filters.items())}"
 
 
-def _mend(body: Any) -> None:
-    """No two people of a list have the same id; nothing ends before it starts; a program says who speaks."""
+def _name_sender(body: Any) -> None:
+    """A program says who speaks."""
     if isinstance(body, dict) and ("text" in body or "emoji" in body) and body.get("sender_id") is None:
         body["sender_id"] = "somebody"
+
+
+def _mend(body: Any) -> None:
+    """No two people of a list have the same id; nothing ends before it starts; what is said later is said soon."""
+    if isinstance(body, dict) and isinstance(body.get("send_at"), str) and TIME.match(body["send_at"]):
+        body["send_at"] = SOON
     for value in _objects(body):
         for people in (value.get("hosts"), value.get("vendors")):
             seen: set[str] = set()

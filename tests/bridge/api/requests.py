@@ -48,6 +48,17 @@ async def said(api: Api, conversation_id: str, text: str = "Hello", **headers: s
     return await api.post(messages_of(conversation_id), {"sender_id": host()["id"], "text": text}, **headers)
 
 
+SOON = "2027-01-15T09:00:00Z"
+"""An hour after the world's clock begins."""
+
+
+async def scheduled(
+    api: Api, conversation_id: str, text: str = "Later", send_at: str = SOON, **more: Any
+) -> Answer:
+    body = {"sender_id": host()["id"], "text": text, "send_at": send_at} | more
+    return await api.post(messages_of(conversation_id), body)
+
+
 async def event_sent(api: Api, secret: str, event: dict[str, Any] | None = None) -> Answer:
     body = encode(vendor_selected() if event is None else event)
     headers = {name.replace("-", "_"): value for name, value in sign(body, secret=secret).items()}

@@ -21,6 +21,7 @@ from tests.bridge.api.requests import (
     opened,
     pair,
     said,
+    scheduled,
     sent_with,
 )
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
@@ -66,6 +67,9 @@ BODIES: dict[str, Any] = {
     "changeSettings": {"muted": True},
     "exportConversation": {"format": "json"},
     "searchMessages": {"words": "Hello"},
+    "changeScheduledMessage": {"text": "Hello later"},
+    "createQuickReply": {"title": "Greeting", "text": "Hello {{host_name}}"},
+    "changeQuickReply": {"title": "Greeting", "text": "Dear {{host_name}}"},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
@@ -126,7 +130,15 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "emoji": "%F0%9F%91%8D",
         "event_id": event.json["id"],
         "dead_letter_id": await dead_letter(world),
+        "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
+        "quick_reply_id": await quick_reply(sides.ours),
     }
+
+
+async def quick_reply(api: Api) -> str:
+    """The id of one of Anna's."""
+    made = await api.post("/api/v1/quick-replies", BODIES["createQuickReply"] | {"owner_id": "u-anna"})
+    return str(made.json["quick_reply_id"])
 
 
 async def failed(world: World, message_id: str) -> None:

@@ -14,7 +14,15 @@ from bridge.web.openapi import AnyOperation
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import opened, pair
-from tests.bridge.api.test_access import BODIES, QUERIES, UNKNOWN_LETTER, ask, failed, ids_of
+from tests.bridge.api.test_access import (
+    BODIES,
+    QUERIES,
+    UNKNOWN_LETTER,
+    ask,
+    failed,
+    ids_of,
+    quick_reply,
+)
 from tests.bridge.api.world import OURS, THEIRS, World
 
 WHO: dict[str, frozenset[CallerRole]] = {
@@ -69,6 +77,15 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "bookmarkMessage": EVERYBODY,
     "removeBookmark": EVERYBODY,
     "listBookmarks": EVERYBODY,
+    "listScheduledMessages": EVERYBODY,
+    "getScheduledMessage": EVERYBODY,
+    "changeScheduledMessage": EVERYBODY,
+    "cancelScheduledMessage": EVERYBODY,
+    "createQuickReply": EVERYBODY,
+    "listQuickReplies": EVERYBODY,
+    "getQuickReply": EVERYBODY,
+    "changeQuickReply": EVERYBODY,
+    "deleteQuickReply": EVERYBODY,
     "getEvent": STAFF,
     "listDeadLetters": STAFF,
     "getDeadLetter": STAFF,
@@ -94,6 +111,16 @@ AS_ONESELF: dict[str, Any] = {
 }
 BY_RULE = ("not_allowed", "not_an_owner")
 """What somebody who may see it may not do all the same."""
+ANNAS_OWN = (
+    "addParticipants",  # the group is hers
+    "getScheduledMessage",
+    "changeScheduledMessage",
+    "cancelScheduledMessage",
+    "getQuickReply",
+    "changeQuickReply",
+    "deleteQuickReply",
+)
+"""What the other side knows nothing of."""
 ENDS = ("deleteConversation", "leaveConversation")
 """After which there is nothing to do it to."""
 DENIED = (401, 403, 404)
@@ -207,11 +234,14 @@ async def test_insiders_may_do_what_their_role_may(people: People, world: World,
             await failed(world, ids["message_id"])
         if name == "blockConversation":  # else the next one is on the side that is blocked
             await ask(people.sides.ours, "reopenConversation", ids)
+        if name == "deleteQuickReply":
+            ids["quick_reply_id"] = await quick_reply(people.sides.ours)
         before = await of_ours(world)
         person = role in PEOPLE
         answer = await ask(api, name, ids, AS_ONESELF if person else {}, as_oneself=person)
-        if name == "addParticipants" and who == "the other side":
-            assert answer.problem == "not_found"  # the group is Anna's
+        if name in ANNAS_OWN and who == "the other side":
+            assert answer.problem == "not_found"
+            assert await of_ours(world) == before
         elif answer.status == 403 and answer.problem in BY_RULE:
             assert person, who
             assert await of_ours(world) == before, who

@@ -28,6 +28,7 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "mentions": [],
         "reply_to": None,
         "thread_id": None,
+        "reply_count": 0,
         "reactions": [],
         "is_pinned": False,
         "is_bookmarked": False,

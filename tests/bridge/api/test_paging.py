@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.bridge.api.client import Answer, Api
-from tests.bridge.api.conftest import Sides
+from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import World
 from tests.databases import both_databases
@@ -70,39 +70,80 @@ def shown(answer: Answer) -> list[str]:
     return [view["message_id"] for view in answer.json["messages"]]
 
 
+class Reading:
+    """A conversation as Anna reads it, or the answers of one thread in it. Of what is written every other message is in
+    the thread, and every third one Anna deletes for herself."""
+
+    def __init__(self, people: People, conversation_id: str, *, root: str | None) -> None:
+        self._people = people
+        self._path = messages_of(conversation_id)
+        self._root = root
+        self._written = 0
+
+    @classmethod
+    async def begun(cls, people: People, *, in_thread: bool) -> "Reading":
+        api = people.sides.ours
+        conversation_id = await opened(api, f"p-{next(numbers)}")
+        root = (await said(api, conversation_id)).json["message_id"] if in_thread else None
+        return cls(people, conversation_id, root=root)
+
+    async def write(self, how_many: int) -> list[str]:
+        """Return those that she is to see."""
+        seen = []
+        for _ in range(how_many):
+            self._written += 1
+            threaded = self._root is not None and self._written % 2 == 0
+            body = {"sender_id": "v-1", "text": "Hello"} | ({"thread_id": self._root} if threaded else {})
+            message_id = (await self._people.sides.ours.post(self._path, body)).json["message_id"]
+            if self._written % 3 == 0:
+                query = {"for": "me"}
+                await self._people.anna.request("DELETE", f"/api/v1/messages/{message_id}", params=query)
+            elif threaded or self._root is None:
+                seen.append(message_id)
+        return seen
+
+    async def page(self, **query: str | int) -> Answer:
+        thread: dict[str, str | int] = {} if self._root is None else {"thread_id": self._root}
+        return await self._people.anna.get(self._path, **query, **thread)
+
+
 @paging
-@given(first=first_entries, visits=visits)
+@given(first=first_entries, visits=visits, in_thread=st.booleans(), by_id=st.booleans())
 async def test_reading_backwards_finds_the_beginning(
-    api: Api, first: int, visits: Sequence[tuple[int, int]]
+    people: People, first: int, visits: Sequence[tuple[int, int]], in_thread: bool, by_id: bool
 ) -> None:
-    conversation_id = await opened(api, f"p-{next(numbers)}")
-    there = await write_messages(api, conversation_id, first)
+    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages"""
+    reading = await Reading.begun(people, in_thread=in_thread)
+    there = await reading.write(first)
     seen: list[str] = []
     query: dict[str, str | int] = {}
     for written, limit in [*visits, *[(0, 100)] * 2]:
-        answer = await api.get(messages_of(conversation_id), limit=limit, **query)
+        answer = await reading.page(limit=limit, **query)
         page = shown(answer)
         assert len(page) <= limit
         seen = page + seen
-        await write_messages(api, conversation_id, written)
+        await reading.write(written)
         if answer.json["before"] is None:
             break
-        query["before"] = answer.json["before"]
+        query = {"before_message_id": page[0]} if by_id else {"before": answer.json["before"]}
     assert seen == there
 
 
 @paging
-@given(first=first_entries, visits=visits)
-async def test_reading_forwards_keeps_up(api: Api, first: int, visits: Sequence[tuple[int, int]]) -> None:
-    conversation_id = await opened(api, f"p-{next(numbers)}")
-    after = (await api.get(messages_of(conversation_id))).json["after"]
-    there = await write_messages(api, conversation_id, first)
+@given(first=first_entries, visits=visits, in_thread=st.booleans())
+async def test_reading_forwards_keeps_up(
+    people: People, first: int, visits: Sequence[tuple[int, int]], in_thread: bool
+) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages"""
+    reading = await Reading.begun(people, in_thread=in_thread)
+    after = (await reading.page()).json["after"]
+    there = await reading.write(first)
     seen: list[str] = []
     for written, limit in [*visits, *[(0, 100)] * 2]:
-        answer = await api.get(messages_of(conversation_id), limit=limit, after=after)
+        answer = await reading.page(limit=limit, after=after)
         seen += shown(answer)
         assert (answer.json["before"] is None) == (len(seen) == len(shown(answer)))
-        there += await write_messages(api, conversation_id, written)
+        there += await reading.write(written)
         after = answer.json["after"]
     assert seen == there
 
@@ -145,8 +186,8 @@ def altered(cursor: str) -> list[str]:
 async def test_a_cursor_is_good_for_its_list_only(api: Api, sides: Sides) -> None:
     first, second = await opened(api, "p-1", "v-1"), await opened(api, "p-1", "v-2")
     await opened(sides.theirs, "p-1", "v-1")
-    for conversation_id in (first, second):
-        await write_messages(api, conversation_id, 2)
+    thread = (await write_messages(api, first, 2))[0]
+    await write_messages(api, second, 2)
     of_list = (await api.get(CONVERSATIONS, limit=1)).json["next_cursor"]
     of_vendors = (await api.get(CONVERSATIONS, limit=1, party_id="p-1")).json["next_cursor"]
     of_messages = (await api.get(messages_of(first), limit=1)).json["before"]
@@ -161,6 +202,7 @@ async def test_a_cursor_is_good_for_its_list_only(api: Api, sides: Sides) -> Non
         (api, messages_of(second), {"before": of_messages}),  # another conversation's
         (api, messages_of(second), {"after": of_messages}),
         (api, messages_of(first), {"before": of_list}),
+        (api, messages_of(first), {"before": of_messages, "thread_id": thread}),
         *((api, CONVERSATIONS, {"cursor": cursor}) for cursor in altered(of_list)),
     ]
     for who, path, query in strange:

@@ -45,12 +45,16 @@ from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
+from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.pins.service import Pins
 from bridge.messages.pins.store import PinStore
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
+from bridge.messages.scheduled.due import DueMessages
+from bridge.messages.scheduled.service import Schedule
+from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
@@ -104,6 +108,9 @@ TABLES = (
     "reaction_origins",
     "pins",
     "bookmarks",
+    "scheduled_messages",
+    "quick_replies",
+    "hidden_messages",
     "inbox",
     "outbox",
     "platform_events",
@@ -225,6 +232,12 @@ class World:
         )
 
         self.bookmark_store = BookmarkStore(self.clock)
+        self.hiding = Hiding(self.conversation_store, self.outbox, self.clock)
+        scheduled_store = ScheduledStore(self.sealer)
+        self.schedule = Schedule(
+            scheduled_store, self.messages, self.conversation_store, self.outbox, self.clock
+        )
+        self.due_messages = DueMessages(database, scheduled_store, self.schedule, self.clock)
         self.message_views = MessageViews(
             self.reaction_store, PinStore(), self.bookmark_store, self.signals.deliveries
         )
@@ -279,6 +292,8 @@ class World:
                 reaction_store=self.reaction_store,
                 message_views=self.message_views,
                 bookmark_store=self.bookmark_store,
+                hiding=self.hiding,
+                schedule=self.schedule,
                 pins=self.pins,
                 searching=self.searching,
                 participants=self.participants,

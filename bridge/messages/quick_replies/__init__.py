@@ -1,0 +1,1 @@
+"""What people have ready to say: their own, and everybody's of a tenant."""

@@ -1,0 +1,1 @@
+"""Messages that are said later: kept apart from those of the conversation until then, for nobody else to see."""

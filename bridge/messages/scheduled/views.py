@@ -1,0 +1,44 @@
+"""How a message that is said later looks to the API, and to nobody but its sender and those who see all."""
+
+from pydantic import BaseModel, Field
+
+from bridge.messages.scheduled.model import Scheduled, Status
+from bridge.web.fields import Time, rfc3339
+
+
+class ScheduledMessageView(BaseModel):
+    scheduled_id: str = Field(description="the message's id, too, once it is sent")
+    conversation_id: str
+    sender_id: str
+    content: str = Field(description="what it will say; empty once it is sent or cancelled")
+    html: str | None
+    mentions: list[str]
+    reply_to: str | None
+    thread_id: str | None
+    send_at: Time
+    status: Status = Field(
+        description="scheduled: nobody else knows of it; sent: it is a message of the conversation; failed: it was"
+        " refused when its time had come"
+    )
+    failure_reason: str | None
+    created_at: Time
+    updated_at: Time
+
+
+def view_of(one: Scheduled) -> ScheduledMessageView:
+    draft = one.draft
+    return ScheduledMessageView(
+        scheduled_id=one.scheduled_id,
+        conversation_id=one.conversation_id,
+        sender_id=one.sender_id,
+        content="" if draft is None else draft.text,
+        html=None if draft is None else draft.html,
+        mentions=[] if draft is None else list(draft.mentions),
+        reply_to=None if draft is None else draft.reply_to,
+        thread_id=None if draft is None else draft.thread_id,
+        send_at=rfc3339(one.send_at),
+        status=one.status,
+        failure_reason=one.failure_reason,
+        created_at=rfc3339(one.created_at),
+        updated_at=rfc3339(one.updated_at),
+    )
