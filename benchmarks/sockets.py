@@ -1,9 +1,13 @@
-"""`python -m benchmarks.sockets [DATABASE_URL]`: 1,000 WebSockets on one process, and how soon each is told.
+"""1,000 WebSockets on one process: how soon each is told, and what a flood of typing and receipts does to that.
+
+    python -m benchmarks.sockets [--database sqlite|postgresql] [--quick]
 
 Spread over 100 parties, and all on one. From the moment in which a message is handed to the API until a frame is read.
-Without Matrix: what goes out stays in the outbox. QUICK=1 is a small run.
+Calm and flooded turns follow each other in one run, so that their ratio says what the flood costs: typing that begins
+and ends without rest, and receipts. Without Matrix: what goes out stays in the outbox.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -11,7 +15,9 @@ import resource
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -23,13 +29,26 @@ from bridge.storage.database import open_database
 from bridge.web.server import serve
 from tests.bridge.api.world import OURS
 from tests.bridge.sockets.client import LiveWorld
+from tests.servers.postgres import PostgresServer
 
-QUICK = bool(os.environ.get("QUICK"))
-SOCKETS = 100 if QUICK else 1_000
-MESSAGES = 20 if QUICK else 200
 PAUSE = 0.05
 """Seconds between two messages that 10 sockets are told; of those that all are told, ten times as long."""
 LIMIT = 60.0
+FLOODERS = 10
+FLOOD = 200
+"""Frames of typing and receipts a second, from that many connections together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    sockets: int
+    turns: int
+    """Calm ones, and as many flooded."""
+    messages: int
+    """Of each turn."""
+
+
+FULL, QUICK = Sizes(sockets=1_000, turns=5, messages=40), Sizes(sockets=100, turns=2, messages=10)
 
 
 async def be_served(url: str) -> None:
@@ -61,7 +80,10 @@ class Run:
         self._session = session
         self._base = base
         self._said: dict[str, float] = {}
-        self.delays: list[float] = []
+        self.delays: dict[str, list[float]] = {"calm": [], "flooded": []}
+        self.heard = 0
+        self.flood = 0
+        self.signals = 0
 
     async def open(self, party: str) -> str:
         body = {
@@ -71,16 +93,24 @@ class Run:
         async with self._session.post(f"{self._base}/api/v1/conversations", json=body) as response:
             return str((await response.json())["conversation_id"])
 
-    async def listen(self, party: str) -> asyncio.Task[None]:
+    async def connect(self, party: str) -> aiohttp.ClientWebSocketResponse:
         socket = await self._session.ws_connect(f"{self._base}/ws/communication/{party}")
         await socket.receive_json()
+        return socket
+
+    async def listen(self, party: str) -> asyncio.Task[None]:
+        socket = await self.connect(party)
 
         async def read() -> None:
             async for message in socket:
                 arrived = time.perf_counter()
-                frame = json.loads(message.data)
-                if frame["type"] == "message.sent":
-                    self.delays.append(arrived - self._said[frame["message"]["content"]])
+                # Without reading the others: what they cost here would be taken for a delay.
+                if message.data.startswith('{"type":"message.sent"'):
+                    text = json.loads(message.data)["message"]["content"]
+                    self.delays[text.partition(" ")[0]].append(arrived - self._said[text])
+                    self.heard += 1
+                else:
+                    self.signals += 1
 
         return asyncio.create_task(read())
 
@@ -90,37 +120,83 @@ class Run:
         async with self._session.post(path, json={"sender_id": "v-1", "text": text}) as response:
             assert response.status == 201
 
+    async def flooded(self, conversations: dict[str, str], number: int) -> None:
+        """One of those who type and read without rest; it waits for each answer, as clients do."""
+        parties = list(conversations)
+        socket = await self.connect(parties[number % len(parties)])
+        kinds = cycle(("typing.start", "typing.stop", "typing.start", "typing.stop", "message.read"))
+        try:
+            for turn, kind in enumerate(kinds):
+                # Begins and ends in the same conversation: each is news.
+                party = parties[(number + turn // 5 * FLOODERS) % len(parties)]
+                who = {"conversation_id": conversations[party], "participant_id": f"u-{party}"}
+                begun = time.perf_counter()
+                await socket.send_json({"type": kind, **who})
+                while (await socket.receive_json())["type"] not in ("ack", "error"):
+                    pass
+                self.flood += 1
+                await asyncio.sleep(max(0, FLOODERS / FLOOD - (time.perf_counter() - begun)))
+        finally:
+            await socket.close()
 
-async def measure(url: str, parties: int) -> dict[str, float]:
+
+async def measure(url: str, parties: int, sizes: Sizes) -> dict[str, object]:
     async with server(url) as (base, headers, pid):
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
             run = Run(session, base)
             names = [f"p-{parties}-{number}" for number in range(parties)]
-            conversations = [await run.open(name) for name in names]
-            readers = [await run.listen(names[number % parties]) for number in range(SOCKETS)]
-            before = _seconds_of(pid)
-            for number in range(MESSAGES):
-                await run.say(conversations[number % parties], f"{number}")
-                await asyncio.sleep(PAUSE if parties > 1 else 10 * PAUSE)
-            expected = MESSAGES * SOCKETS // parties
-            async with asyncio.timeout(LIMIT):
-                while len(run.delays) < expected:  # noqa: ASYNC110 - they come by themselves
-                    await asyncio.sleep(0.05)
-            spent = _seconds_of(pid) - before
+            conversations = {name: await run.open(name) for name in names}
+            readers = [await run.listen(names[number % parties]) for number in range(sizes.sockets)]
+            spent = {"calm": 0.0, "flooded": 0.0}
+            lasted, expected = 0.0, 0
+            for turn in range(2 * sizes.turns):
+                kind = ("calm", "flooded")[turn % 2]
+                before, begun = _seconds_of(pid), time.perf_counter()
+                flood = [
+                    asyncio.create_task(run.flooded(conversations, number))
+                    for number in range(FLOODERS if kind == "flooded" else 0)
+                ]
+                for number in range(sizes.messages):
+                    here = conversations[names[(turn * sizes.messages + number) % parties]]
+                    await run.say(here, f"{kind} {turn} {number}")
+                    await asyncio.sleep(PAUSE if parties > 1 else 10 * PAUSE)
+                expected += sizes.messages * sizes.sockets // parties
+                async with asyncio.timeout(LIMIT):
+                    while run.heard < expected:  # noqa: ASYNC110 - they come by themselves
+                        await asyncio.sleep(0.05)
+                spent[kind] += _seconds_of(pid) - before
+                lasted += time.perf_counter() - begun if flood else 0
+                for task in flood:
+                    task.cancel()
+                await _ended(flood)
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
-    cuts = quantiles(run.delays, n=100)
+    found = {kind: _points(delays) for kind, delays in run.delays.items()}
     return {
-        "sockets": SOCKETS,
+        "sockets": sizes.sockets,
         "parties": parties,
-        "frames": len(run.delays),
-        "p50_ms": round(cuts[49] * 1000, 1),
-        "p95_ms": round(cuts[94] * 1000, 1),
-        "p99_ms": round(cuts[98] * 1000, 1),
-        "cpu_ms_per_message": round(spent / MESSAGES * 1000, 2),
+        "frames": run.heard,
+        **found,
+        "ratio": {point: round(found["flooded"][point] / found["calm"][point], 2) for point in found["calm"]},
+        "flood_per_s": round(run.flood / lasted),
+        "signals_told_per_s": round(run.signals / lasted),
+        "cpu_ms_per_message": round(spent["calm"] / (sizes.turns * sizes.messages) * 1000, 2),
+        "cpu_ms_per_frame_of_flood": round((spent["flooded"] - spent["calm"]) / run.flood * 1000, 2),
     }
+
+
+async def _ended(flood: list[asyncio.Task[None]]) -> None:
+    """Raise what went wrong with any of them."""
+    for ended in await asyncio.gather(*flood, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
+def _points(delays: list[float]) -> dict[str, float]:
+    cuts = quantiles(delays, n=100)
+    return {f"p{point}_ms": round(cuts[point - 1] * 1000, 1) for point in (50, 95, 99)}
 
 
 def _seconds_of(pid: int) -> float:
@@ -128,14 +204,39 @@ def _seconds_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def main() -> None:
+def main() -> None:
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(be_served(sys.argv[2]))
+        return
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sockets",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        default=bool(os.environ.get("QUICK")),
+        help="a small run, whose figures mean little",
+    )
+    asked = parser.parse_args()
+    sizes = QUICK if asked.quick else FULL
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
-    with TemporaryDirectory() as folder:
-        for parties in (SOCKETS // 10, 1):
-            url = sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{folder}/{parties}.db"
-            print(json.dumps(await measure(url, parties)), flush=True)
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        postgres = None
+        if asked.database == "postgresql":
+            postgres = stack.enter_context(PostgresServer(durable=True))
+        for parties in (sizes.sockets // 10, 1):
+            url = (
+                f"sqlite:///{folder}/{parties}.db"
+                if postgres is None
+                else postgres.create_database(f"bridge_{parties}")
+            )
+            print(json.dumps(asyncio.run(measure(url, parties, sizes))), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(be_served(sys.argv[2]) if sys.argv[1:2] == ["serve"] else main())
+    main()

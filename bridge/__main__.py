@@ -106,6 +106,14 @@ def openapi() -> None:
 
 
 @app.command()
+def asyncapi() -> None:
+    """Print the WebSockets' description (AsyncAPI 3.0)."""
+    from bridge.platform.rest import asyncapi as made
+
+    typer.echo(json.dumps(made(), indent=1))
+
+
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End by itself after the story.")] = False,
 ) -> None:

@@ -15,10 +15,12 @@ from appservice.room_map import room_of
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId
 from bridge.participants.model import Participant
+from bridge.signals.events import PresenceChanged, TypingChanged
 from bridge.signals.rules import TYPING_SPAN, is_typing, typing_until
 from bridge.storage.database import Database, DatabaseError
 
 MOST_WAITING = 1_000
+SPAN = TYPING_SPAN // timedelta(milliseconds=1)
 REPEAT_AFTER = timedelta(seconds=3) // timedelta(milliseconds=1)
 """Whoever goes on typing is told of again this much later, however often the platform says it."""
 PATIENCE = 5.0
@@ -58,6 +60,16 @@ class GhostTyping:
             self._wanted[key] = _Wanted(is_typing, now)
             self._some.set()
 
+    def changed(self, changed: TypingChanged | PresenceChanged) -> None:
+        """Listens to signals: a ghost that has said what it typed, types no more. After a while it ends by itself."""
+        if not isinstance(changed, TypingChanged) or changed.until is not None:
+            return
+        key = (changed.conversation_id, self._names.ghost(changed.tenant_id, changed.participant_id))
+        now = self._clock.now()
+        if key in self._wanted or now - self._told.get(key, 0) < SPAN:
+            self._wanted[key] = _Wanted(False, now)
+            self._some.set()
+
     async def run(self) -> None:
         """Tell the homeserver, one after the other, until cancelled."""
         while True:
@@ -79,7 +91,7 @@ class GhostTyping:
             room = await room_of(self._database, conversation_id)
             if room is None:
                 return
-            span = TYPING_SPAN // timedelta(milliseconds=1) if wanted.is_typing else 0
+            span = SPAN if wanted.is_typing else 0
             async with asyncio.timeout(PATIENCE):
                 await self._homeserver.set_typing(ghost, room.room_id, milliseconds=span)
         except (HomeserverRefused, HomeserverUnavailable, TimeoutError, DatabaseError) as trouble:
@@ -92,4 +104,4 @@ class GhostTyping:
 
     def _forget_old(self) -> None:
         now = self._clock.now()
-        self._told = {key: at for key, at in self._told.items() if now - at < REPEAT_AFTER}
+        self._told = {key: at for key, at in self._told.items() if now - at < SPAN}

@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from bridge.conversations.member_store import IS_IN
 from bridge.conversations.model import Status, Type
 from bridge.conversations.store import COLUMNS, Stored, stored_of
+from bridge.conversations.unread import IS_UNREAD, READERS
 from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.storage.database import Reader, Value
 
 _OF_MEMBER = f"""conversation_id IN (
-    SELECT m.conversation_id FROM conversation_members m LEFT JOIN read_positions r
-        ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
+    SELECT m.conversation_id FROM {READERS}
     WHERE m.tenant_id = $1 AND m.participant_id = {{person}} AND m.{IS_IN}{{more}})"""
-_SOMETHING_UNREAD = """EXISTS (
-    SELECT 1 FROM messages u WHERE u.conversation_id = m.conversation_id
-        AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
-        AND u.status = 'sent' AND u.deleted_at IS NULL AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
-        AND NOT EXISTS (
-            SELECT 1 FROM hidden_messages h WHERE h.participant_id = m.participant_id AND h.position = u.position)
-)"""
+_SOMETHING_UNREAD = f"EXISTS (SELECT 1 FROM messages u WHERE {IS_UNREAD})"
 _MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
 """By whether they are to have something unread there."""
 _OF_PARTY = """conversation_id IN (

@@ -50,6 +50,8 @@ from bridge.search.service import Searching
 from bridge.signals import api as signals_api
 from bridge.signals.ports import TypingOutside
 from bridge.signals.service import Signals
+from bridge.sockets import asyncapi as sockets_document
+from bridge.sockets.commands import Handlers
 from bridge.sockets.live import Live
 from bridge.statistics import api as statistics
 from bridge.statistics.service import Statistics
@@ -98,10 +100,14 @@ def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
     return document(OPERATIONS, limits={MAX_TEXT_LENGTH: max_text_length})
 
 
+def asyncapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
+    return sockets_document.document(limits={MAX_TEXT_LENGTH: max_text_length})
+
+
 @cache
 def document_routes(max_text_length: int) -> Sequence[web.AbstractRouteDef]:
     """Made once: to describe all operations takes longer than all else that is done to get ready."""
-    return docs.routes(openapi(max_text_length=max_text_length))
+    return docs.routes(openapi(max_text_length=max_text_length), asyncapi(max_text_length=max_text_length))
 
 
 def routes(
@@ -158,6 +164,22 @@ def routes(
         message_views,
     )
     message_list_api = message_list.MessageListApi(database, message_store, access, message_views, cursors)
+    on_signals = signals_api.SignalsApi(
+        database=database,
+        signals=signals,
+        outside=typing_outside,
+        conversations=conversation_store,
+        messages=message_store,
+        participants=participants,
+        access=access,
+        cursors=cursors,
+    )
+    by_frames = Handlers(
+        post=messages_api.post,
+        read=on_signals.reading.read,
+        typing=on_signals.typing.set,
+        presence=on_signals.presence.set,
+    )
     operations = [
         *conversations.ConversationsApi(
             database, conversation_service, conversation_store, access, conversation_views, cursors
@@ -196,17 +218,7 @@ def routes(
         *statistics.StatisticsApi(database, Statistics(StatisticsStore()), conversation_store, access).routes(
             toolkit
         ),
-        *signals_api.routes(
-            toolkit,
-            database=database,
-            signals=signals,
-            outside=typing_outside,
-            conversations=conversation_store,
-            messages=message_store,
-            participants=participants,
-            access=access,
-            cursors=cursors,
-        ),
+        *on_signals.routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
@@ -214,6 +226,6 @@ def routes(
     ]
     return [
         *with_aliases(operations),
-        *live.routes(toolkit, keys, post=messages_api.post),
+        *live.routes(toolkit, keys, by_frames),
         *document_routes(max_text_length),
     ]

@@ -1,13 +1,13 @@
 """Who is there, in memory only; when somebody was last seen is kept, coarsely, and written down now and then."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
 from bridge.core.clock import Clock
 from bridge.signals import rules
 from bridge.signals.events import PresenceChanged
-from bridge.signals.feed import Feed
 from bridge.signals.model import Person, Presence, PresenceState, Sign
 from bridge.signals.store import SeenStore
 from bridge.storage.database import Database, DatabaseError, Reader
@@ -22,14 +22,23 @@ log = structlog.get_logger(__name__)
 
 class PresenceBoard:
     def __init__(
-        self, database: Database, store: SeenStore, feed: Feed, clock: Clock, *, most: int = MOST_PEOPLE
+        self,
+        database: Database,
+        store: SeenStore,
+        tell: Callable[[PresenceChanged], None],
+        clock: Clock,
+        *,
+        most: int = MOST_PEOPLE,
     ) -> None:
+        """`tell`: of every change; returns at once."""
         self._database = database
         self._store = store
-        self._feed = feed
+        self._tell_of = tell
         self._clock = clock
         self._most = most
         self._signs: dict[Person, Sign] = {}
+        self._declared: dict[Person, int] = {}
+        """When what the platform said of them has passed: those first of whom it spoke longest ago."""
         self._kept: dict[Person, int] = {}
         self._to_keep: dict[Person, int] = {}
         self._some = asyncio.Event()
@@ -51,6 +60,15 @@ class PresenceBoard:
         seen_at = now if at is None and state == "online" else at
         self._set(person, Sign(state=state, seen_at=None if seen_at is None else min(seen_at, now)))
 
+    def lapse(self) -> None:
+        """Who was declared to be there, and of whom nothing was heard since, has gone: tell of it."""
+        now = self._clock.now()
+        while self._declared:
+            person, until = next(iter(self._declared.items()))
+            if now < until:
+                return
+            self._set(person, Sign(state="offline", seen_at=self._signs[person].seen_at))
+
     async def run(self) -> None:
         """Write down, now and then, when people were seen; until cancelled."""
         while True:
@@ -70,21 +88,27 @@ class PresenceBoard:
                 await self._store.put(tx, person, at=at)
 
     def _set(self, person: Person, sign: Sign) -> None:
-        before = self._signs.pop(person, None)
+        before = self._forget(person)
         self._signs[person] = sign
+        if sign.until is not None:
+            self._declared[person] = sign.until
         if len(self._signs) > self._most:
             oldest = next(iter(self._signs))
-            del self._signs[oldest]
+            self._forget(oldest)
             self._kept.pop(oldest, None)
         if sign.seen_at is not None and rules.is_worth_keeping(sign.seen_at, kept=self._kept.get(person)):
             self._kept[person] = sign.seen_at
             self._to_keep[person] = sign.seen_at
             self._some.set()
         if before is None or before.state != sign.state:
-            changed = PresenceChanged(
-                tenant_id=person.tenant_id,
-                participant_id=person.participant_id,
-                state=sign.state,
-                seen_at=sign.seen_at,
-            )
-            self._feed.publish(changed)
+            self._tell(person, sign.state, sign.seen_at)
+
+    def _forget(self, person: Person) -> Sign | None:
+        self._declared.pop(person, None)
+        return self._signs.pop(person, None)
+
+    def _tell(self, person: Person, state: PresenceState, seen_at: int | None) -> None:
+        changed = PresenceChanged(
+            tenant_id=person.tenant_id, participant_id=person.participant_id, state=state, seen_at=seen_at
+        )
+        self._tell_of(changed)

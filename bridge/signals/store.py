@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from bridge.conversations.unread import IS_UNREAD, READERS
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
-from bridge.messages.hidden.store import not_hidden
 from bridge.signals.model import Person, ReadPosition, Unread
 from bridge.storage.database import Reader, Row, Transaction
 
@@ -27,33 +27,22 @@ SELECT status, origin_id FROM messages
 WHERE conversation_id = $1 AND position <= $2 AND (sender_id IS NULL OR sender_id <> $3)
 ORDER BY position DESC LIMIT $4
 """
+SENDER = "SELECT sender_id FROM messages WHERE message_id = $1"
 IS_THERE = """
 SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
 """
 
-# What a person has not read: what the others said since they came, that was delivered and is not deleted, be it for
-# themselves.
-_UNREAD = f"""(
-    SELECT COUNT(*) FROM messages u WHERE u.conversation_id = m.conversation_id
-        AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
-        AND u.status = 'sent' AND u.deleted_at IS NULL
-        AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
-        AND {not_hidden(person="m.participant_id", position="u.position")}{{more}}
-)"""
-_MEMBERS = """
-conversation_members m LEFT JOIN read_positions r
-    ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id
-"""
+_UNREAD = f"(SELECT COUNT(*) FROM messages u WHERE {IS_UNREAD}{{more}})"
 _UNREAD_IN = f"""
-SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
+SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {READERS}
 WHERE m.conversation_id IN ({{places}}) AND m.away IS NULL
 """
 UNREAD_UP_TO = f"""
-SELECT {_UNREAD.format(more=" AND u.position <= $3")} FROM {_MEMBERS}
+SELECT {_UNREAD.format(more=" AND u.position <= $3")} FROM {READERS}
 WHERE m.conversation_id = $1 AND m.participant_id = $2 AND m.away IS NULL
 """
 UNREAD_OF = f"""
-SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {_MEMBERS}
+SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {READERS}
 WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL ORDER BY m.conversation_id
 """
 # One row for each message and each of its recipients; `read_at`: at the first step that reached it.
@@ -113,6 +102,11 @@ class ReadStore:
         self, reader: Reader, conversation_id: ConversationId, origin_id: str
     ) -> int | None:
         found: int | None = await reader.fetch_value(POSITION_OF_ORIGIN, origin_id, conversation_id)
+        return found
+
+    async def sender(self, reader: Reader, message_id: MessageId) -> ParticipantId | None:
+        """None for Festimo and the platform."""
+        found: ParticipantId | None = await reader.fetch_value(SENDER, message_id)
         return found
 
     async def backwards(

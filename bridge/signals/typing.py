@@ -1,13 +1,12 @@
 """Who is typing, in memory only: an indicator ends by itself."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.signals import rules
 from bridge.signals.events import TypingChanged
-from bridge.signals.feed import Feed
 from bridge.signals.model import Typing
 
 MOST_CONVERSATIONS = 10_000
@@ -16,16 +15,22 @@ MOST_CONVERSATIONS = 10_000
 
 @dataclass(slots=True)
 class _Indicator:
+    tenant_id: TenantId
     until: int
     in_client: bool
 
 
 class TypingBoard:
-    def __init__(self, feed: Feed, clock: Clock, *, most: int = MOST_CONVERSATIONS) -> None:
-        self._feed = feed
+    def __init__(
+        self, tell: Callable[[TypingChanged], None], clock: Clock, *, most: int = MOST_CONVERSATIONS
+    ) -> None:
+        """`tell`: of every change; returns at once."""
+        self._tell_of = tell
         self._clock = clock
         self._most = most
         self._typing: dict[ConversationId, dict[ParticipantId, _Indicator]] = {}
+        self._ends: dict[tuple[ConversationId, ParticipantId], _Indicator] = {}
+        """The same ones, those first that end first."""
 
     def of(self, conversation_id: ConversationId) -> list[Typing]:
         """Who types now, in the order in which they began."""
@@ -51,11 +56,14 @@ class TypingBoard:
             here = self._room_for(conversation_id)
             if here is None:
                 return
-            here[participant_id] = _Indicator(until, in_client)
+            self._ends.pop((conversation_id, participant_id), None)
+            indicator = _Indicator(tenant_id, until, in_client)
+            here[participant_id] = self._ends[conversation_id, participant_id] = indicator
             self._tell(tenant_id, conversation_id, participant_id, until)
         else:
             here = self._typing.get(conversation_id, {})
             if here.pop(participant_id, None) is not None:
+                del self._ends[conversation_id, participant_id]
                 self._tell(tenant_id, conversation_id, participant_id, None)
             if not here:
                 self._typing.pop(conversation_id, None)
@@ -75,21 +83,22 @@ class TypingBoard:
         for participant_id in typing:
             self.set(tenant_id, conversation_id, participant_id, is_typing=True, in_client=True)
 
+    def lapse(self) -> None:
+        """End what has ended by itself, and tell of it."""
+        now = self._clock.now()
+        while self._ends:
+            (conversation_id, participant_id), indicator = next(iter(self._ends.items()))
+            if rules.is_typing(indicator.until, now=now):
+                return
+            self.set(indicator.tenant_id, conversation_id, participant_id, is_typing=False)
+
     def _room_for(self, conversation_id: ConversationId) -> dict[ParticipantId, _Indicator] | None:
         """The conversation's indicators; None where there are too many conversations."""
         if conversation_id not in self._typing and len(self._typing) >= self._most:
-            self._forget_ended()
+            self.lapse()
             if len(self._typing) >= self._most:
                 return None
         return self._typing.setdefault(conversation_id, {})
-
-    def _forget_ended(self) -> None:
-        now = self._clock.now()
-        self._typing = {
-            conversation_id: left
-            for conversation_id, here in self._typing.items()
-            if (left := {who: one for who, one in here.items() if rules.is_typing(one.until, now=now)})
-        }
 
     def _tell(
         self,
@@ -98,7 +107,7 @@ class TypingBoard:
         participant_id: ParticipantId,
         until: int | None,
     ) -> None:
-        self._feed.publish(
+        self._tell_of(
             TypingChanged(
                 tenant_id=tenant_id,
                 conversation_id=conversation_id,

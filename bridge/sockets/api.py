@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from bridge.conversations.api import GET as GET_CONVERSATION
+from bridge.core.caller import Caller
 from bridge.core.errors import Refusal
 from bridge.feed.model import Place
 from bridge.messages.api import GET as GET_MESSAGE
@@ -74,21 +75,27 @@ class SocketsApi:
             asked = Asked.model_validate_strings(query_of(request))
             await self._around.gate.admit(self._around.database, caller, scope)
             place = None if asked.cursor is None else self._frames.place(caller.tenant_id, asked.cursor)
-            socket = web.WebSocketResponse(
-                protocols=(PROTOCOL,),
-                heartbeat=self._around.pulse.heartbeat,
-                timeout=self._around.pulse.patience,
-                max_msg_size=LARGEST,
-                compress=False,
-            )
-            if not socket.can_prepare(request):
-                raise UpgradeRequired("This is a WebSocket. Connect to it with a WebSocket client.")
-            await socket.prepare(request)
-            session = Session(socket, self._around, token=token, caller=caller, scope=scope)
-            await self._converse(request, socket, session, place)
-            return socket
+            with self._around.seats.taken(caller):
+                return await self._open(request, token, caller, scope, place)
 
         return serve
+
+    async def _open(
+        self, request: web.Request, token: str, caller: Caller, scope: Scope, place: Place | None
+    ) -> web.StreamResponse:
+        socket = web.WebSocketResponse(
+            protocols=(PROTOCOL,),
+            heartbeat=self._around.pulse.heartbeat,
+            timeout=self._around.pulse.patience,
+            max_msg_size=LARGEST,
+            compress=False,
+        )
+        if not socket.can_prepare(request):
+            raise UpgradeRequired("This is a WebSocket. Connect to it with a WebSocket client.")
+        await socket.prepare(request)
+        session = Session(socket, self._around, token=token, caller=caller, scope=scope)
+        await self._converse(request, socket, session, place)
+        return socket
 
     async def _converse(
         self, request: web.Request, socket: web.WebSocketResponse, session: Session, place: Place | None

@@ -20,3 +20,4 @@ CURSOR_TOO_OLD = Ending(
 )
 TOO_SLOW = Ending(4413, "You read more slowly than things happen. Connect again with your cursor.")
 TOO_MANY = Ending(4429, "You went on sending too many frames. Connect again later, with your cursor.")
+ALL = (RESTARTING, BROKEN, UNAUTHORIZED, NOT_THERE, CURSOR_TOO_OLD, TOO_SLOW, TOO_MANY)

@@ -6,21 +6,21 @@ falls between, taking the next entry in hand and noting who is there happens in 
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
 
 import structlog
 
 from bridge.conversations.access import Access
-from bridge.conversations.store import ConversationStore
+from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.feed.model import BEGINNING, Entry, Place
 from bridge.feed.store import FeedStore
-from bridge.sockets.endings import BROKEN, RESTARTING, Ending
+from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
-from bridge.sockets.metrics import OPEN
-from bridge.sockets.scope import Scope
+from bridge.sockets.look import Look
+from bridge.sockets.present import Present, Socket
+from bridge.sockets.scope import scopes_of
 from bridge.sockets.store import SocketStore
 from bridge.storage.database import Database, DatabaseError
 
@@ -33,28 +33,6 @@ log = structlog.get_logger(__name__)
 
 class Forgotten(Exception):
     """What followed the place is not kept any more."""
-
-
-class Socket(Protocol):
-    """A client that is connected."""
-
-    @property
-    def caller(self) -> Caller: ...
-
-    @property
-    def scope(self) -> Scope: ...
-
-    def wants(self, conversation_id: ConversationId) -> bool: ...
-
-    def offer(self, place: Place, frame: str) -> None:
-        """The next frame. One that is not behind those before it, the socket has already."""
-        ...
-
-    def hint(self, frame: str) -> None:
-        """A frame that may be lost."""
-        ...
-
-    def end(self, ending: Ending) -> None: ...
 
 
 class Hub:
@@ -73,7 +51,7 @@ class Hub:
         self._conversations = conversations
         self._access = access
         self._frames = frames
-        self._sockets: dict[Socket, None] = {}
+        self.present = Present()
         self._place: Place | None = None
         """Behind the entry in hand; None while nobody is there to be told."""
         self.told = BEGINNING
@@ -92,21 +70,18 @@ class Hub:
         async with self._opening:
             if self._place is None:
                 self._place = self.told = await self._feed.newest(self._database)
-        self._sockets[socket] = None
-        OPEN.labels(socket.scope.kind).inc()
+        self.present.come(socket)
         return self._place
 
     def leave(self, socket: Socket) -> None:
-        if socket in self._sockets:
-            del self._sockets[socket]
-            OPEN.labels(socket.scope.kind).dec()
-        if not self._sockets and self._place is not None:
+        self.present.go(socket)
+        if not self.present and self._place is not None:
             self._place = None
             self._era += 1
 
     def close(self) -> None:
         """Have all clients come back later."""
-        for socket in list(self._sockets):
+        for socket in self.present.all():
             socket.end(RESTARTING)
 
     async def run(self) -> None:
@@ -139,20 +114,47 @@ class Hub:
             # Asked afterwards: what is forgotten, is forgotten from the beginning on.
             if not await self._feed.is_kept(self._database, reached):
                 raise Forgotten
+            look = Look(self._database)
             for entry in page:
-                audience = await self._audience(tenant_id, entry.conversation_id, [socket])
-                for _, frame in await self._shown(entry, audience):
-                    yield entry.place, frame
+                if await self._concerns(look, entry.conversation_id, socket):
+                    frame = await self._frames.of(look, entry, person=_person(socket))
+                    if frame is not None:
+                        yield entry.place, frame
             if len(page) < PAGE:
                 return
             reached = page[-1].place
 
-    async def signal(self, tenant_id: TenantId, conversation_id: ConversationId, frame: str) -> None:
-        """Tell whoever is there now, and may see the conversation, something that is not kept."""
-        here = [one for one in self._sockets if one.caller.tenant_id == tenant_id]
-        for socket in await self._audience(tenant_id, conversation_id, here):
-            if socket.scope.kind != "user":
-                socket.hint(frame)
+    async def check(self, socket: Socket, conversation_id: ConversationId) -> None:
+        """Raise `NotFound` where the socket is told nothing of the conversation, whether it wants to or not."""
+        stored = await self._access.to(self._database, socket.caller, conversation_id)
+        members = await self._members(Look(self._database), conversation_id)
+        if not socket.scope.covers(stored.conversation, members):
+            raise NotFound(
+                "This conversation is none of this socket's. Open the socket of its party, vendor or person.",
+                field="conversation_id",
+            )
+
+    # What is not kept
+
+    async def who_follows(self, tenant_id: TenantId, conversation_id: ConversationId) -> list[Socket]:
+        """Those to whom signals of this conversation are told now."""
+        audience = await self._audience(
+            Look(self._database), tenant_id, conversation_id, up_to=self.present.last
+        )
+        return [socket for socket in audience if socket.scope.kind != "user"]
+
+    async def who_follows_person(self, tenant_id: TenantId, person: ParticipantId) -> list[Socket]:
+        """Those who follow a conversation with this person now."""
+        look, found = Look(self._database), dict[Socket, None]()
+        for shared in await self._store.conversations_of(self._database, tenant_id, person):
+            mark, scopes = self.present.last, scopes_of(shared.party_ids, shared.vendor_id)
+            if found.keys() >= set(self.present.about(tenant_id, scopes, up_to=mark)):
+                continue
+            audience = await self._audience(look, tenant_id, shared.conversation_id, up_to=mark)
+            found.update(dict.fromkeys(socket for socket in audience if socket.scope.kind != "user"))
+        return list(found)
+
+    # What happened
 
     async def _read_all(self) -> None:
         try:
@@ -168,25 +170,31 @@ class Hub:
             return False
         era = self._era
         entries = await self._feed.after(self._database, self._place.seq, limit=PAGE)
+        look = Look(self._database)
         for entry in entries:
             if self._era != era:
                 return True
             # One step: whoever comes from here on, reads this entry by itself.
-            self._place, here = entry.place, list(self._sockets)
-            await self._tell(entry, here)
+            self._place, mark = entry.place, self.present.last
+            if self.present.some(entry.tenant_id, "party", "vendor", "user"):
+                await self._tell(look, entry, mark)
             if self._era == era:
                 self.told = entry.place
             # Else those who read fast enough get no turn to read, and seem slow.
             await asyncio.sleep(0)
         return len(entries) == PAGE
 
-    async def _tell(self, entry: Entry, here: Sequence[Socket]) -> None:
-        concerned = [one for one in here if one.caller.tenant_id == entry.tenant_id]
-        while concerned:
+    async def _tell(self, look: Look, entry: Entry, mark: int) -> None:
+        """`mark`: who came later, reads it by itself."""
+        concerned: Sequence[Socket] | None = None
+        while True:
             try:
-                concerned = await self._audience(entry.tenant_id, entry.conversation_id, concerned)
-                for socket, frame in await self._shown(entry, concerned):
-                    socket.offer(entry.place, frame)
+                concerned = await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=mark)
+                for socket, frame in [
+                    (one, await self._frames.of(look, entry, person=_person(one))) for one in concerned
+                ]:
+                    if frame is not None:
+                        socket.offer(entry.place, frame)
                 return
             except DatabaseError as error:
                 log.error("sockets_trouble", error=type(error).__qualname__)
@@ -194,61 +202,69 @@ class Hub:
             except Exception as error:
                 # Never the message of an unknown error: it may quote content.
                 log.error("frame_failed", event_id=entry.event_id, error=type(error).__qualname__)
+                if concerned is None:
+                    concerned = self.present.of_tenant(entry.tenant_id, up_to=mark)
                 for socket in concerned:
                     socket.end(BROKEN)
                 return
 
-    async def _shown(self, entry: Entry, sockets: Sequence[Socket]) -> list[tuple[Socket, str]]:
-        """To each the frame that its kind of socket has of it, made once."""
-        shown = []
-        frames: dict[bool, str | None] = {}
-        for socket in sockets:
-            notice = socket.scope.kind == "user"
-            if notice not in frames:
-                frames[notice] = await self._frames.of(self._database, entry, notice=notice)
-            frame = frames[notice]
-            if frame is not None:
-                shown.append((socket, frame))
-        return shown
+    # Whom it concerns: by the rule that the REST API has, too
 
     async def _audience(
-        self, tenant_id: TenantId, conversation_id: ConversationId, sockets: Sequence[Socket]
+        self, look: Look, tenant_id: TenantId, conversation_id: ConversationId, *, up_to: int
     ) -> list[Socket]:
-        """Who of these is to know of what happens in the conversation: by the rule that the REST API has, too."""
-        if not sockets:
-            return []
-        stored = await self._conversations.find(self._database, tenant_id, conversation_id)
+        """Who of those that were there at the mark `up_to` is to know of what happens in the conversation."""
+        stored = await self._stored(look, tenant_id, conversation_id)
         if stored is None:
             return []
         members: Collection[ParticipantId] = ()
-        if any(one.scope.kind == "user" for one in sockets):
-            found = await self._conversations.members(self._database, conversation_id)
-            members = {member.participant.participant_id for member in found}
-        allowed: dict[Caller, bool] = {}
-        audience = []
-        for socket in sockets:
-            if not socket.scope.covers(stored.conversation, members) or not socket.wants(conversation_id):
-                continue
-            if socket.caller not in allowed:
-                allowed[socket.caller] = await self._may_see(socket.caller, conversation_id)
-            if allowed[socket.caller]:
-                audience.append(socket)
-        return audience
+        if self.present.some(tenant_id, "user"):
+            members = await self._members(look, conversation_id)
+        here = stored.conversation
+        found = self.present.about(tenant_id, scopes_of(here.party_ids, here.vendor_id, members), up_to=up_to)
+        return [
+            socket
+            for socket in found
+            if socket.wants(conversation_id) and await self._may_see(look, socket.caller, conversation_id)
+        ]
 
-    async def _may_see(self, caller: Caller, conversation_id: ConversationId) -> bool:
-        try:
-            await self._access.to(self._database, caller, conversation_id)
-        except NotFound:
+    async def _concerns(self, look: Look, conversation_id: ConversationId, socket: Socket) -> bool:
+        stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
+        if stored is None or not socket.wants(conversation_id):
             return False
-        return True
+        members = await self._members(look, conversation_id)
+        return socket.scope.covers(stored.conversation, members) and await self._may_see(
+            look, socket.caller, conversation_id
+        )
 
-    async def check(self, socket: Socket, conversation_id: ConversationId) -> None:
-        """Raise `NotFound` where the socket is told nothing of the conversation, whether it wants to or not."""
-        stored = await self._access.to(self._database, socket.caller, conversation_id)
-        found = await self._conversations.members(self._database, conversation_id)
-        members = {member.participant.participant_id for member in found}
-        if not socket.scope.covers(stored.conversation, members):
-            raise NotFound(
-                "This conversation is none of this socket's. Open the socket of its party, vendor or person.",
-                field="conversation_id",
-            )
+    async def _stored(
+        self, look: Look, tenant_id: TenantId, conversation_id: ConversationId
+    ) -> Stored | None:
+        return await look.once(
+            ("conversation", tenant_id, conversation_id),
+            lambda: self._conversations.find(look.reader, tenant_id, conversation_id),
+        )
+
+    async def _members(self, look: Look, conversation_id: ConversationId) -> Collection[ParticipantId]:
+        """Those who are there."""
+
+        async def find() -> Collection[ParticipantId]:
+            found = await self._conversations.members(look.reader, conversation_id)
+            return {member.participant.participant_id for member in found if member.away is None}
+
+        return await look.once(("members", conversation_id), find)
+
+    async def _may_see(self, look: Look, caller: Caller, conversation_id: ConversationId) -> bool:
+        async def find() -> bool:
+            try:
+                await self._access.to(look.reader, caller, conversation_id)
+            except NotFound:
+                return False
+            return True
+
+        return await look.once(("may see", caller, conversation_id), find)
+
+
+def _person(socket: Socket) -> ParticipantId | None:
+    """Whose notifications they are."""
+    return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else None

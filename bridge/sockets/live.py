@@ -1,5 +1,6 @@
 """All that the WebSockets of one process need, put together."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -8,18 +9,22 @@ from bridge.conversations.access import Access
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.caller import Caller
+from bridge.core.clock import Clock
 from bridge.feed.model import Place
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
+from bridge.signals.service import Signals
 from bridge.sockets.api import SocketsApi
-from bridge.sockets.commands import Commands, Post
+from bridge.sockets.commands import Commands, Handlers
 from bridge.sockets.frames import Frames
 from bridge.sockets.hub import Hub
 from bridge.sockets.scope import Gate
+from bridge.sockets.seats import Seats
 from bridge.sockets.session import Around, Pulse
+from bridge.sockets.signals import SignalsOnSockets
 from bridge.sockets.store import SocketStore
 from bridge.storage.database import Database
 from bridge.web.operations import Keys, Toolkit
@@ -38,33 +43,54 @@ class Live:
         messages: MessageStore,
         message_views: MessageViews,
         conversation_views: ConversationViews,
+        signals: Signals,
+        clock: Clock,
+        seats: Seats,
+        frames_per_second: int,
         master_key: bytes,
         pulse: Pulse | None = None,
     ) -> None:
         self._database = database
         self._pulse = pulse or Pulse()
-        self._frames = Frames(messages, conversations, message_views, conversation_views, Cursors(master_key))
+        self._clock = clock
+        self._seats = seats
+        self._frames_per_second = frames_per_second
+        self._frames = Frames(
+            messages,
+            conversations,
+            message_views,
+            conversation_views,
+            signals.read_store,
+            signals.unread,
+            Cursors(master_key),
+        )
         store = SocketStore()
         self._gate = Gate(participants, store)
         self.hub = Hub(database, feed_store, store, conversations, Access(conversations), self._frames)
+        self.signals = SignalsOnSockets(self.hub, signals)
         feed.on_order(self.hub.wake)
 
-    def routes(self, toolkit: Toolkit, keys: Keys, *, post: Post) -> Sequence[web.RouteDef]:
+    def routes(self, toolkit: Toolkit, keys: Keys, handlers: Handlers) -> Sequence[web.RouteDef]:
         around = Around(
             database=self._database,
             keys=keys,
+            clock=self._clock,
             gate=self._gate,
+            seats=self._seats,
+            frames_per_second=self._frames_per_second,
             hub=self.hub,
             pace=toolkit.pace,
             limits=toolkit.limits,
-            commands=Commands(toolkit, self.hub, post).all(),
+            commands=Commands(toolkit, self.hub, handlers).all(),
             cursor=self._cursor,
             pulse=self._pulse,
         )
         return SocketsApi(around, self._frames).routes()
 
     async def run(self) -> None:
-        await self.hub.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.hub.run())
+            tasks.create_task(self.signals.run())
 
     async def close(self, _: web.Application) -> None:
         """The server stops: have all clients come back later."""

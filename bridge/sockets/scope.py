@@ -7,7 +7,7 @@ from typing import Literal
 from bridge.conversations.model import Conversation
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
-from bridge.core.ids import ParticipantId, PartyId
+from bridge.core.ids import ParticipantId, PartyId, VendorId
 from bridge.participants.store import ParticipantStore
 from bridge.sockets.store import SocketStore
 from bridge.storage.database import Reader
@@ -21,13 +21,18 @@ class Scope:
     id: str
 
     def covers(self, conversation: Conversation, members: Collection[ParticipantId]) -> bool:
-        match self.kind:
-            case "party":
-                return self.id in conversation.party_ids
-            case "vendor":
-                return conversation.vendor_id == self.id
-            case "user":
-                return self.id in members
+        return self in scopes_of(conversation.party_ids, conversation.vendor_id, members)
+
+
+def scopes_of(
+    party_ids: Collection[PartyId], vendor_id: VendorId | None, members: Collection[ParticipantId] = ()
+) -> list[Scope]:
+    """All that are about a conversation. `members`: who takes part in it."""
+    scopes = [Scope("user", member) for member in members]
+    scopes += [Scope("party", party_id) for party_id in party_ids]
+    if vendor_id is not None:
+        scopes.append(Scope("vendor", vendor_id))
+    return scopes
 
 
 class Gate:

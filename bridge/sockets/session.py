@@ -5,13 +5,13 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from aiohttp import WSMsgType, web
-from pydantic import StringConstraints
 
 from bridge.core.caller import Caller
+from bridge.core.clock import Clock
 from bridge.core.errors import NotFound, Refusal
 from bridge.core.ids import ConversationId, new_id
 from bridge.feed.model import Place
@@ -26,41 +26,25 @@ from bridge.sockets.endings import (
 )
 from bridge.sockets.hub import Forgotten, Hub
 from bridge.sockets.metrics import ENDED, FRAMES_SENT
+from bridge.sockets.outgoing import Outgoing, Signal
+from bridge.sockets.protocol import Frame, MalformedFrame, UnknownFrame, error, let_in_no_more
 from bridge.sockets.scope import Gate, Scope
+from bridge.sockets.seats import Seats
+from bridge.sockets.views import CursorFrame, Welcome
 from bridge.storage.database import Database, DatabaseError
 from bridge.web.body import read_json
-from bridge.web.fields import Data
-from bridge.web.idempotency import PATTERN
 from bridge.web.operations import Keys
 from bridge.web.pace import Pace, RateLimited
-from bridge.web.problems import Problem, problem_of
+from bridge.web.problems import problem_of
 
-QUEUE = 256
-"""Frames that wait for a client to read them."""
 MOST_REFUSED = 20
 """Frames beyond the limit, one after the other, until the connection is ended."""
 MOST_LEFT = 1_000
-_TOKEN_RENEWAL = "token.renew"  # noqa: S105 - a frame's type
+TOKEN_RENEWAL = "token.renew"  # noqa: S105 - a frame's type
 
-F = TypeVar("F", bound="Frame")
-FrameId = Annotated[str, StringConstraints(pattern=PATTERN)]
+F = TypeVar("F", bound=Frame)
 
 log = structlog.get_logger(__name__)
-
-
-class Frame(Data):
-    """What a client sends. `id`: its own, by which the answer names it."""
-
-    type: str
-    id: FrameId | None = None
-
-
-class UnknownFrame(Refusal):
-    code = "unknown_frame"
-
-
-class MalformedFrame(Refusal):
-    code = "malformed_json"
 
 
 class TooManyLeft(Refusal):
@@ -95,7 +79,10 @@ class Around:
 
     database: Database
     keys: Keys
+    clock: Clock
     gate: Gate
+    seats: Seats
+    frames_per_second: int
     hub: Hub
     pace: Pace
     limits: Mapping[str, int]
@@ -114,11 +101,12 @@ class Session:
         self._around = around
         self._token = token
         self._id = new_id()
-        self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE)
+        self._outgoing = Outgoing(around.clock)
         self._after = 0
         self._live = False
         self._left: set[ConversationId] = set()
         self._refused = 0
+        self._second = self._in_second = 0
         self._ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     async def run(self, place: Place | None) -> Ending | None:
@@ -152,14 +140,12 @@ class Session:
         if place.seq <= self._after:
             return
         self._after = place.seq
-        try:
-            self._queue.put_nowait(frame)
-        except asyncio.QueueFull:
+        if not self._outgoing.put(frame):
             self.end(TOO_SLOW)
 
-    def hint(self, frame: str) -> None:
-        if self._live and self._queue.qsize() < QUEUE // 2:
-            self._queue.put_nowait(frame)
+    def hint(self, signal: Signal) -> None:
+        if self.caller.may_use(signal.scope):
+            self._outgoing.hint(signal)
 
     def end(self, ending: Ending) -> None:
         if not self._ended.done():
@@ -189,24 +175,24 @@ class Session:
         here = await self._around.hub.join(self)
         place = place or here
         self._after = max(here.seq, place.seq)
-        await self._send({"type": "welcome", "cursor": self._around.cursor(self.caller, place)})
+        await self._send(Welcome(cursor=self._around.cursor(self.caller, place)).model_dump_json())
         try:
             async for _, frame in self._around.hub.replay(self, after=place, up_to=here):
-                await self._send_text(frame)
+                await self._send(frame)
         except Forgotten:
             self.end(CURSOR_TOO_OLD)
             return
         self._live = True
         while True:
-            await self._send_text(await self._queue.get())
+            await self._send(await self._outgoing.next())
 
     async def _listen(self) -> None:
         while True:
             message = await self._socket.receive()
             if message.type is WSMsgType.TEXT:
-                await self._queue.put(json.dumps(await self._answer(message.data)))
+                await self._outgoing.put_in_turn(await self._answer(message.data))
             elif message.type is WSMsgType.BINARY:
-                await self._queue.put(json.dumps(await self._answer(None)))
+                await self._outgoing.put_in_turn(await self._answer(None))
             else:
                 return
 
@@ -229,16 +215,16 @@ class Session:
     def _remind(self) -> None:
         """Where nothing concerned it for long, its cursor would grow too old although it missed nothing."""
         told = self._around.hub.told
-        if self._live and self._queue.empty() and told.seq > self._after:
+        if self._live and self._outgoing.is_empty and told.seq > self._after:
             cursor = self._around.cursor(self.caller, told)
-            self.offer(told, json.dumps({"type": "cursor", "cursor": cursor}))
+            self.offer(told, CursorFrame(cursor=cursor).model_dump_json())
 
     # A client's frame
 
-    async def _answer(self, text: str | None) -> Mapping[str, object]:
+    async def _answer(self, text: str | None) -> str:
         frame_id, kind = None, "?"
         try:
-            self._around.pace.frame(self._id)
+            self._check_pace()
             self._refused = 0
             if text is None:
                 raise MalformedFrame("Frames are text: JSON objects.")
@@ -252,47 +238,34 @@ class Session:
                 raise UnknownFrame(f"There is no frame of this type. These are: {known}.", field="type")
             kind = command.name
             # As for every request of the API: what was revoked counts at once.
-            if kind != _TOKEN_RENEWAL and not await self._is_let_in():
+            if kind != TOKEN_RENEWAL and not await self._is_let_in():
                 self.end(UNAUTHORIZED)
             frame = command.frame.model_validate_json(text, context=self._around.limits)
             if self._ended.done():
-                return _error(frame_id, _UNAUTHORIZED)
-            return {"type": "ack", "id": frame_id, **await command.handle(self, frame)}
+                return let_in_no_more(frame_id)
+            return json.dumps({"type": "ack", "id": frame_id, **await command.handle(self, frame)})
         except RateLimited as limited:
             self._refused += 1
             if self._refused > MOST_REFUSED:
                 self.end(TOO_MANY)
-            return _error(frame_id, problem_of(limited, method="FRAME", route=kind))
-        except Exception as error:
-            return _error(frame_id, problem_of(error, method="FRAME", route=kind))
+            return error(frame_id, problem_of(limited, method="FRAME", route=kind))
+        except Exception as trouble:
+            return error(frame_id, problem_of(trouble, method="FRAME", route=kind))
+
+    def _check_pace(self) -> None:
+        second, most = self._around.clock.now() // 1000, self._around.frames_per_second
+        self._in_second = self._in_second + 1 if second == self._second else 1
+        self._second = second
+        if self._in_second > most:
+            raise RateLimited(
+                f"More than {most} frames of this connection in a second. Nothing was changed. Send it again in 1 s.",
+                retry_after=1,
+            )
+        self._around.pace.frame(self._id)
 
     async def _is_let_in(self) -> bool:
         return await self._around.keys.caller_of(self._token) == self.caller
 
-    async def _send(self, frame: Mapping[str, object]) -> None:
-        await self._send_text(json.dumps(frame))
-
-    async def _send_text(self, frame: str) -> None:
+    async def _send(self, frame: str) -> None:
         await self._socket.send_str(frame)
         FRAMES_SENT.labels(self.scope.kind).inc()
-
-
-_UNAUTHORIZED = Problem(code="unauthorized", status=401, detail=UNAUTHORIZED.reason)
-
-
-def _error(frame_id: str | None, problem: Problem) -> Mapping[str, object]:
-    frame: dict[str, object] = {
-        "type": "error",
-        "id": frame_id,
-        "code": problem.code,
-        "detail": problem.detail,
-    }
-    if problem.field is not None:
-        frame["field"] = problem.field
-    if problem.errors:
-        frame["errors"] = [{"field": one.field, "detail": one.detail} for one in problem.errors]
-    if problem.incident is not None:
-        frame["incident"] = problem.incident
-    if problem.headers and "Retry-After" in problem.headers:
-        frame["retry_after"] = int(problem.headers["Retry-After"])
-    return frame

@@ -1,8 +1,10 @@
 """What the sockets look up: entries of the feed by party, vendor and person, and who takes part in what."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from bridge.core.ids import ParticipantId, PartyId, TenantId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.feed.model import Entry
 from bridge.feed.store import entry_of
 from bridge.storage.database import Reader
@@ -32,7 +34,25 @@ WHERE p.tenant_id = $1 AND p.party_id = $2 AND c.deleted_at IS NULL LIMIT 1
 HAS_VENDOR = (
     "SELECT 1 FROM conversations WHERE tenant_id = $1 AND vendor_id = $2 AND deleted_at IS NULL LIMIT 1"
 )
+OF_PERSON = """
+SELECT c.conversation_id, p.party_id, c.vendor_id FROM conversation_members m
+JOIN conversations c ON c.conversation_id = m.conversation_id
+LEFT JOIN conversation_parties p ON p.conversation_id = c.conversation_id
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND c.deleted_at IS NULL
+ORDER BY c.updated_at DESC, c.conversation_id LIMIT $3
+"""
 _OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
+
+MOST_CONVERSATIONS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A conversation in which somebody takes part."""
+
+    conversation_id: ConversationId
+    party_ids: Sequence[PartyId]
+    vendor_id: VendorId | None
 
 
 class SocketStore:
@@ -60,3 +80,15 @@ class SocketStore:
 
     async def has_vendor(self, reader: Reader, tenant_id: TenantId, vendor_id: str) -> bool:
         return await reader.fetch_value(HAS_VENDOR, tenant_id, vendor_id) is not None
+
+    async def conversations_of(
+        self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
+    ) -> list[Shared]:
+        """Those in which something changed last."""
+        rows = await reader.fetch(OF_PERSON, tenant_id, participant_id, MOST_CONVERSATIONS)
+        parties: dict[tuple[ConversationId, VendorId | None], list[PartyId]] = {}
+        for row in rows:
+            there = parties.setdefault((row["conversation_id"], row["vendor_id"]), [])
+            if row["party_id"] is not None:
+                there.append(row["party_id"])
+        return [Shared(here, party_ids, vendor_id) for (here, vendor_id), party_ids in parties.items()]

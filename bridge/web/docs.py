@@ -1,12 +1,17 @@
-"""The document and a page to read and try it: /api/v1/openapi.json and /api/v1/docs. Loads nothing from elsewhere."""
+"""The documents and a page to read and try the first: /api/v1/openapi.json, /api/v1/asyncapi.json, /api/v1/docs.
+
+Loads nothing from elsewhere.
+"""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from swagger_ui.core import ApplicationDocument
 
 DOCUMENT = "/api/v1/openapi.json"
+SOCKETS = "/api/v1/asyncapi.json"
 PAGE = "/api/v1/docs"
 
 # Inline, because the page has its one script in itself.
@@ -16,8 +21,8 @@ _POLICY = (
 )
 
 
-def routes(document: dict[str, Any]) -> list[web.AbstractRouteDef]:
-    body = json.dumps(document).encode()
+def routes(document: dict[str, Any], sockets: dict[str, Any]) -> list[web.AbstractRouteDef]:
+    """`document`: of the REST API, OpenAPI; `sockets`: of the WebSockets, AsyncAPI."""
     page = ApplicationDocument(
         None, config_rel_url=DOCUMENT.removeprefix(PAGE), url_prefix=PAGE, title="Festimo Bridge: REST API"
     )
@@ -25,15 +30,22 @@ def routes(document: dict[str, Any]) -> list[web.AbstractRouteDef]:
     page.parameters |= {"url": json.dumps(DOCUMENT), "validatorUrl": "null"}
     html = page.doc_html
 
-    async def serve_document(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
-
     async def serve_page(_: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
         return web.Response(text=html, content_type="text/html", headers=headers)
 
     return [
-        web.get(DOCUMENT, serve_document),
+        web.get(DOCUMENT, _serve(document)),
+        web.get(SOCKETS, _serve(sockets)),
         web.get(PAGE, serve_page),
         web.static(f"{PAGE}/static", page.static_dir),
     ]
+
+
+def _serve(document: dict[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    body = json.dumps(document).encode()
+
+    async def serve(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return serve

@@ -63,7 +63,7 @@ _RETRY_AFTER: Json = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[0-9]+$"},
 }
-_SECURITY: Json = {
+SECURITY: Json = {
     "api_key": {
         "type": "http",
         "scheme": "bearer",
@@ -85,7 +85,7 @@ _SECURITY: Json = {
 }
 
 
-class _Untitled(GenerateJsonSchema):
+class Untitled(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
@@ -108,10 +108,10 @@ def document(operations: Iterable[AnyOperation], *, limits: Mapping[str, int]) -
         "paths": dict(paths),
         "components": {
             "schemas": {**schemas.components, "Problem": _PROBLEM},
-            "securitySchemes": _SECURITY,
+            "securitySchemes": SECURITY,
         },
     }
-    _set_limits(made, limits)
+    set_limits(made, limits)
     return made
 
 
@@ -131,7 +131,7 @@ def _schemas(operations: Sequence[AnyOperation]) -> _Schemas:
             wanted[operation.body, "validation"] = None
         for says in operation.answers.values():
             wanted[says.model, "serialization"] = None
-    references, definitions = models_json_schema(list(wanted), ref_template=REF, schema_generator=_Untitled)
+    references, definitions = models_json_schema(list(wanted), ref_template=REF, schema_generator=Untitled)
     return _Schemas(references, dict(sorted(definitions.get("$defs", {}).items())))
 
 
@@ -168,7 +168,7 @@ def _security(operation: AnyOperation) -> list[Json]:
 
 
 def _parameters(operation: AnyOperation) -> Iterable[Json]:
-    schema = operation.params.model_json_schema(schema_generator=_Untitled)
+    schema = operation.params.model_json_schema(schema_generator=Untitled)
     required = schema.get("required", ())
     for name, value in schema.get("properties", {}).items():
         in_path = name in operation.path_parameters
@@ -246,13 +246,13 @@ def _problem(codes: Sequence[str]) -> Json:
     }
 
 
-def _set_limits(value: object, limits: Mapping[str, int]) -> None:
+def set_limits(value: object, limits: Mapping[str, int]) -> None:
     if isinstance(value, dict):
         limit = value.pop(LIMIT, None)
         if limit in limits:
             value["maxLength"] = limits[limit]
         for part in value.values():
-            _set_limits(part, limits)
+            set_limits(part, limits)
     elif isinstance(value, list):
         for part in value:
-            _set_limits(part, limits)
+            set_limits(part, limits)

@@ -38,6 +38,7 @@ class Outbound:
         clock: Clock,
     ) -> None:
         self.ghost_typing = GhostTyping(database, homeserver, names, clock)
+        product.signals.on_change(self.ghost_typing.changed)
         self.rooms = Rooms(
             database=database,
             homeserver=homeserver,

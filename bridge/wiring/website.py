@@ -11,6 +11,7 @@ from bridge.platform.apply import InboxIntake
 from bridge.platform.signature import Signatures
 from bridge.signals.ports import TypingOutside
 from bridge.sockets.live import Live
+from bridge.sockets.seats import Seats
 from bridge.storage.database import Database
 from bridge.web import health
 from bridge.web.auth import Credentials
@@ -39,6 +40,7 @@ class Website:
         master_key = config.storage.master_key.get_secret_value()
         people = tokens(config, database, clock)
         self.credentials = Credentials(api_keys(config, database, clock), people)
+        limits = config.rate_limits
         self.live = Live(
             database=database,
             feed=product.feed,
@@ -48,6 +50,10 @@ class Website:
             messages=product.message_store,
             message_views=product.message_views,
             conversation_views=product.conversation_views,
+            signals=product.signals,
+            clock=clock,
+            seats=Seats(per_person=limits.connections_per_person, per_program=limits.connections_per_program),
+            frames_per_second=limits.frames_per_second,
             master_key=master_key,
         )
         events_api = EventsApi(
@@ -55,7 +61,6 @@ class Website:
             signatures=Signatures(config.platform.tenants),
             max_text_length=config.messages.max_text_length,
         )
-        limits = config.rate_limits
         self._rest = rest.routes(
             database=database,
             sealer=product.sealer,

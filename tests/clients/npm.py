@@ -1,4 +1,4 @@
-"""The npm packages of the JavaScript client: installed once, beside it."""
+"""The npm packages of the JavaScript client and of AsyncAPI: installed once, beside the client."""
 
 import json
 import os
@@ -43,11 +43,18 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def _wanted() -> str:
+def _wanted() -> dict[str, str]:
     manifest = json.loads((JS_FOLDER / "package.json").read_text(encoding="utf-8"))
-    return str(manifest["dependencies"]["matrix-js-sdk"])
+    wanted: dict[str, str] = manifest["dependencies"]
+    return wanted
 
 
-def _installed() -> str | None:
-    manifest = JS_FOLDER / "node_modules" / "matrix-js-sdk" / "package.json"
-    return str(json.loads(manifest.read_text(encoding="utf-8"))["version"]) if manifest.exists() else None
+def _installed() -> dict[str, str]:
+    """Of those that are wanted: which version."""
+    folder = JS_FOLDER / "node_modules"
+    manifests = {name: folder / name / "package.json" for name in _wanted()}
+    return {
+        name: str(json.loads(manifest.read_text(encoding="utf-8"))["version"])
+        for name, manifest in manifests.items()
+        if manifest.exists()
+    }

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from appservice.embedded.client import Client
 from bridge.demo.stand import Stand, stand
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
@@ -93,4 +94,76 @@ async def test_what_is_said_in_a_client_is_heard_on_a_socket_and_back(scene: Cha
     assert (await again.next("message.received"))["message"]["content"] == "For eighty"
     events = [one["event_id"] for one in [*listener.seen, *again.seen] if "event_id" in one]
     assert len(events) == len(set(events))
+    await again.socket.close()
+
+
+class Signs:
+    """What a nio client shows of others, and tells them."""
+
+    def __init__(self, client: Client, room: str) -> None:
+        self.client = client
+        self.room = room
+
+    async def types(self, *, typing: bool = True) -> None:
+        await self.client._client.room_typing(self.room, typing)
+
+    async def has_read(self, event_id: str) -> None:
+        await self.client._client.update_receipt_marker(self.room, event_id)
+
+    def typists(self) -> list[str]:
+        found: list[str] = self.client._room(self.room).typing_users
+        return found
+
+    def read_by(self, user: str) -> str | None:
+        room = self.client._room(self.room)
+        receipt = room.read_receipts.get(user) or room.threaded_read_receipts.get(user, {}).get("main")
+        return None if receipt is None else str(receipt.event_id)
+
+
+async def test_who_types_and_reads_is_seen_by_a_client_and_at_a_socket_alike(scene: ChangingScene) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows, on both sides."""
+    anna = await scene.people.person("Anna")
+    nio = await scene.people.nio(anna)
+    await scene.open(nio, hosts={"Anna": anna})
+    await scene.say("Vanilla?")
+    asked = await scene.said("Vanilla?")
+    await nio.wait_for_text(scene.room, "Vanilla?")
+    listener, signs = await listen(scene), Signs(nio, scene.room)
+    anna_id, chef = f"Anna-{scene.party_id}", scene.chef["id"]
+
+    # In the client: Anna reads, types, and says it.
+    assert asked.origin_id is not None
+    await signs.has_read(asked.origin_id)
+    read = await listener.next("message.read")
+    assert (read["reader"]["participant_id"], read["reader"]["unread_count"]) == (anna_id, 0)
+    assert read["reader"]["last_read_message_id"] == asked.message_id
+    await signs.types()
+    typing = await listener.next("typing.indicator")
+    assert (typing["participant_id"], typing["is_typing"]) == (anna_id, True)
+    said = await nio.send_text(scene.room, "Chocolate, please.")
+    ended = await listener.next("typing.indicator")
+    assert (ended["participant_id"], ended["is_typing"]) == (anna_id, False)
+    received = await listener.next("message.received")
+    await signs.types(typing=False)
+
+    # At the socket: the chef reads, types, and says it.
+    here = {"conversation_id": received["conversation_id"], "participant_id": chef}
+    await listener.socket.send_json({"type": "message.read", **here})
+    assert (await listener.next("ack"))["unread_count"] == 0
+    await nio.sync_until(lambda: signs.read_by(scene.ghost) == said)
+    await listener.socket.send_json({"type": "typing.start", **here})
+    await nio.sync_until(lambda: signs.typists() == [scene.ghost])
+    message = {"sender_id": chef, "text": "With pleasure."}
+    frame = {"id": "f-9", "conversation_id": received["conversation_id"], "message": message}
+    await listener.socket.send_json({"type": "message.send", **frame})
+    await nio.wait_for_text(scene.room, "With pleasure.")
+    await nio.sync_until(lambda: signs.typists() == [], timeout=6.0)  # Synapse itself: 10 s
+
+    # Who drops and comes back learns of what was read meanwhile.
+    await listener.socket.close()
+    await signs.has_read(await scene.sent("With pleasure."))
+    again = await listen(scene, listener.cursor)
+    while (await again.next("message.read"))["reader"]["participant_id"] != anna_id:
+        pass
+    assert again.seen[-1]["reader"]["unread_count"] == 0
     await again.socket.close()

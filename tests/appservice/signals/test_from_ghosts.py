@@ -6,10 +6,10 @@ import pytest
 
 from appservice.homeserver import HomeserverRefused, HomeserverUnavailable
 from appservice.outbound.typing import MOST_WAITING
-from bridge.core.ids import MessageId
+from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.dispatcher import Retry
 from tests.appservice.signals.town import GHOST, ROOM, Town
-from tests.bridge.conversations.features import person
+from tests.bridge.conversations.features import TENANT, person
 from tests.databases import both_databases
 
 
@@ -28,6 +28,30 @@ async def test_a_ghost_types_and_stops_and_nobody_types_for_a_real_user(town: To
     assert await told_by(town) == [("typing", GHOST, ROOM, 10_000)]
     town.typing.typing(here, chef, is_typing=False)
     assert await told_by(town) == [("typing", GHOST, ROOM, 0)]
+
+
+async def test_a_ghost_that_has_said_it_types_no_more(town: Town) -> None:
+    town.signals.on_change(town.typing.changed)
+    here, chef = town.reading.conversation.conversation_id, await town.participant("chef")
+
+    async def types() -> None:
+        town.signals.typing.set(TENANT, here, chef.participant_id, is_typing=True)
+        town.typing.typing(here, chef, is_typing=True)
+        await town.typing.step()
+
+    await types()
+    town.clock.advance(9_000)
+    await town.reading.say("chef")
+    await town.typing.step()
+    assert town.homeserver.told == [("typing", GHOST, ROOM, milliseconds) for milliseconds in (10_000, 0)]
+    # What has ended by itself, the homeserver has ended, too; and of those with accounts, their clients tell.
+    await types()
+    town.clock.advance(10_000)
+    town.signals.typing.lapse()
+    town.signals.typing.set_in_clients(TENANT, here, [ParticipantId("anna")])
+    town.signals.typing.set_in_clients(TENANT, here, [])
+    await town.typing.step()
+    assert town.homeserver.told[2:] == [("typing", GHOST, ROOM, 10_000)]
 
 
 @pytest.mark.parametrize(("after", "times"), [(2_999, 0), (3_000, 1)])

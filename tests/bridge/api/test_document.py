@@ -37,7 +37,7 @@ def test_every_route_of_the_api_is_in_the_document_and_no_other(world: World) ->
         if route.resource is not None and not isinstance(route.resource, web.StaticResource)
     }
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    extra = {("GET", "/api/v1/docs"), ("GET", "/api/v1/openapi.json")}
+    extra = {("GET", f"/api/v1/{name}") for name in ("docs", "openapi.json", "asyncapi.json")}
     elsewhere = (*ALIASES, "/ws/")
     listed = {one for one in served if one[0] != "HEAD" and not one[1].startswith(elsewhere)}
     assert listed - extra == described

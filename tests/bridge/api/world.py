@@ -72,6 +72,7 @@ from bridge.search.store import SearchStore
 from bridge.signals.events import ConversationRead
 from bridge.signals.service import Signals
 from bridge.sockets.live import Live
+from bridge.sockets.seats import Seats
 from bridge.sockets.session import Pulse
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
@@ -154,12 +155,16 @@ class KnownCallers:
 
 
 class World:
-    def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
+    def __init__(
+        self, database: Database, *, pulse: Pulse = PULSE, frames_per_second: int = 1_000_000
+    ) -> None:
         self.database = database
+        self.frames_per_second = frames_per_second
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
         self.rooms = KnownRooms()
         self.pace = Pace(requests=1_000_000, messages=1_000_000, frames=1_000_000)
+        self.seats = Seats(per_person=1_000, per_program=10_000)
         self.inbox = Inbox(database, self.sealer, self.clock)
         self.outbox = Outbox(database, self.sealer, self.clock)
         self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
@@ -253,6 +258,10 @@ class World:
             messages=self.message_store,
             message_views=self.message_views,
             conversation_views=self.conversation_views,
+            signals=self.signals,
+            clock=self.clock,
+            seats=self.seats,
+            frames_per_second=self.frames_per_second,
             master_key=MASTER_KEY,
             pulse=pulse,
         )

@@ -4,10 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.clock import FrozenClock
-from bridge.core.events import Event
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.signals.events import PresenceChanged, TypingChanged
-from bridge.signals.feed import Feed, Subscription
 from bridge.signals.model import Person, Presence
 from bridge.signals.presence import PresenceBoard
 from bridge.signals.store import SeenStore
@@ -21,13 +19,17 @@ ANNA, BEN = ParticipantId("anna"), ParticipantId("ben")
 OF_ANNA = Person(tenant_id=TENANT, participant_id=ANNA)
 
 
+def nobody(_: object) -> None:
+    """Listens."""
+
+
 def typists(board: TypingBoard, conversation_id: ConversationId = HERE) -> list[str]:
     return [one.participant_id for one in board.of(conversation_id)]
 
 
 def test_who_types_shows_until_they_stop_or_ten_seconds_are_over() -> None:
     clock = FrozenClock()
-    board = TypingBoard(Feed(), clock)
+    board = TypingBoard(nobody, clock)
     board.set(TENANT, HERE, ANNA, is_typing=True)
     clock.advance(4_000)
     board.set(TENANT, HERE, BEN, is_typing=True)
@@ -40,7 +42,7 @@ def test_who_types_shows_until_they_stop_or_ten_seconds_are_over() -> None:
 
 def test_who_goes_on_typing_goes_on_showing() -> None:
     clock = FrozenClock()
-    board = TypingBoard(Feed(), clock)
+    board = TypingBoard(nobody, clock)
     for _ in range(3):
         board.set(TENANT, HERE, ANNA, is_typing=True)
         clock.advance(9_999)
@@ -48,7 +50,7 @@ def test_who_goes_on_typing_goes_on_showing() -> None:
 
 
 def test_what_clients_say_ends_nothing_that_the_platform_said() -> None:
-    board = TypingBoard(Feed(), FrozenClock())
+    board = TypingBoard(nobody, FrozenClock())
     board.set(TENANT, HERE, BEN, is_typing=True)
     board.set_in_clients(TENANT, HERE, [ANNA])
     assert typists(board) == ["ben", "anna"]
@@ -58,7 +60,7 @@ def test_what_clients_say_ends_nothing_that_the_platform_said() -> None:
 
 def test_typing_in_more_conversations_than_there_is_room_for_does_not_show() -> None:
     clock = FrozenClock()
-    board = TypingBoard(Feed(), clock, most=1)
+    board = TypingBoard(nobody, clock, most=1)
     board.set(TENANT, HERE, ANNA, is_typing=True)
     board.set(TENANT, THERE, ANNA, is_typing=True)
     assert (typists(board), typists(board, THERE)) == (["anna"], [])
@@ -82,7 +84,7 @@ def test_just_those_show_who_typed_in_the_last_ten_seconds(
     """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows, and ends by itself, whatever is typed
     where and in whatever order."""
     clock = FrozenClock()
-    board = TypingBoard(Feed(), clock)
+    board = TypingBoard(nobody, clock)
     typed: dict[tuple[ConversationId, ParticipantId], int] = {}
     for what, who, where in steps:
         if isinstance(who, int):
@@ -102,44 +104,41 @@ def test_just_those_show_who_typed_in_the_last_ten_seconds(
             assert shown == expected
 
 
-async def told(subscription: Subscription, number: int) -> list[Event | PresenceChanged]:
-    return [await subscription.next() for _ in range(number)]
+def typing_of(who: ParticipantId, until: int | None, where: ConversationId = HERE) -> TypingChanged:
+    return TypingChanged(tenant_id=TENANT, conversation_id=where, participant_id=who, until=until)
 
 
-async def test_a_listener_hears_of_typing() -> None:
-    clock, feed = FrozenClock(), Feed()
-    board = TypingBoard(feed, clock)
-    with feed.subscribe() as subscription:
-        board.set(TENANT, HERE, ANNA, is_typing=True)
-        board.set(TENANT, HERE, ANNA, is_typing=False)
-        board.set(TENANT, HERE, ANNA, is_typing=False)  # no news
-        board.set(TENANT, THERE, BEN, is_typing=True)
-        heard = await told(subscription, 3)
+def test_a_listener_hears_of_typing_and_of_its_end() -> None:
+    clock, heard = FrozenClock(), list[TypingChanged]()
+    board = TypingBoard(heard.append, clock)
+    board.set(TENANT, HERE, ANNA, is_typing=True)
+    board.set(TENANT, HERE, ANNA, is_typing=False)
+    board.set(TENANT, HERE, ANNA, is_typing=False)  # no news
+    board.set(TENANT, THERE, BEN, is_typing=True)
     until = clock.now() + 10_000
-    expected = [(HERE, ANNA, until), (HERE, ANNA, None), (THERE, BEN, until)]
-    assert heard == [
-        TypingChanged(tenant_id=TENANT, conversation_id=where, participant_id=who, until=ends)
-        for where, who, ends in expected
-    ]
+    assert heard == [typing_of(ANNA, until), typing_of(ANNA, None), typing_of(BEN, until, THERE)]
 
 
-async def test_a_slow_listener_loses_the_oldest_and_holds_up_nobody() -> None:
-    feed = Feed()
-    board = TypingBoard(feed, FrozenClock())
-    with feed.subscribe(most=2) as slow, feed.subscribe() as quick:
-        for _ in range(5):
-            board.set(TENANT, HERE, ANNA, is_typing=True)
-        board.set(TENANT, HERE, BEN, is_typing=True)
-        heard = await told(slow, 2)
-        assert slow.lost == 4
-        assert len(await told(quick, 6)) == 6
-        assert quick.lost == 0
-    assert [event.participant_id for event in heard if isinstance(event, TypingChanged)] == [ANNA, BEN]
+def test_what_ends_by_itself_is_told_once_and_those_first_that_ended_first() -> None:
+    clock, heard = FrozenClock(), list[TypingChanged]()
+    board = TypingBoard(heard.append, clock)
+    for who, where in ((ANNA, HERE), (BEN, HERE), (ANNA, THERE)):
+        board.set(TENANT, where, who, is_typing=True)
+        clock.advance(1_000)
+    board.set(TENANT, HERE, ANNA, is_typing=True)  # she goes on
+    heard.clear()
+    clock.advance(8_000)
+    board.lapse()
+    assert heard == [typing_of(BEN, None)]
+    clock.advance(2_000)
+    board.lapse()
+    board.lapse()
+    assert heard == [typing_of(BEN, None), typing_of(ANNA, None, THERE), typing_of(ANNA, None)]
 
 
 async def test_presence_is_shown_and_last_seen_outlives_the_process(database: Database) -> None:
-    clock, feed = FrozenClock(), Feed()
-    board = PresenceBoard(database, SeenStore(), feed, clock)
+    clock = FrozenClock()
+    board = PresenceBoard(database, SeenStore(), nobody, clock)
     assert await board.of(database, OF_ANNA) == Presence(state="offline", seen_at=None)
     began = clock.now()
     board.declared(OF_ANNA, "online")
@@ -149,7 +148,7 @@ async def test_presence_is_shown_and_last_seen_outlives_the_process(database: Da
     board.seen(OF_ANNA, "away", at=began + 30_000)
     assert await board.of(database, OF_ANNA) == Presence(state="away", seen_at=began + 30_000)
     await board.keep()
-    later = PresenceBoard(database, SeenStore(), feed, clock)
+    later = PresenceBoard(database, SeenStore(), nobody, clock)
     # Coarsely: what is less than five minutes after what is stored is not.
     assert await later.of(database, OF_ANNA) == Presence(state="offline", seen_at=began)
     board.seen(OF_ANNA, "online", at=began + 300_000)
@@ -167,18 +166,35 @@ async def test_last_seen_never_goes_back(database: Database) -> None:
 
 
 async def test_who_was_heard_of_longest_ago_is_forgotten_first(database: Database) -> None:
-    board = PresenceBoard(database, SeenStore(), Feed(), FrozenClock(), most=1)
+    board = PresenceBoard(database, SeenStore(), nobody, FrozenClock(), most=1)
     board.declared(OF_ANNA, "online")
     board.declared(Person(tenant_id=TENANT, participant_id=BEN), "online")
     assert (await board.of(database, OF_ANNA)).state == "offline"
 
 
 async def test_only_a_change_of_presence_is_told(database: Database) -> None:
-    clock, feed = FrozenClock(), Feed()
-    board = PresenceBoard(database, SeenStore(), feed, clock)
-    with feed.subscribe() as subscription:
-        board.declared(OF_ANNA, "online")
-        board.declared(OF_ANNA, "online")
-        board.declared(OF_ANNA, "offline")
-        heard = await told(subscription, 2)
-    assert [event.state for event in heard if isinstance(event, PresenceChanged)] == ["online", "offline"]
+    heard = list[PresenceChanged]()
+    board = PresenceBoard(database, SeenStore(), heard.append, FrozenClock())
+    board.declared(OF_ANNA, "online")
+    board.declared(OF_ANNA, "online")
+    board.declared(OF_ANNA, "offline")
+    assert [event.state for event in heard] == ["online", "offline"]
+
+
+async def test_who_was_declared_to_be_there_has_gone_five_minutes_later(database: Database) -> None:
+    clock, heard = FrozenClock(), list[PresenceChanged]()
+    board = PresenceBoard(database, SeenStore(), heard.append, clock)
+    board.seen(Person(tenant_id=TENANT, participant_id=BEN), "online", at=None)  # his client would tell
+    board.declared(OF_ANNA, "online")
+    began = clock.now()
+    clock.advance(200_000)
+    board.declared(OF_ANNA, "online")
+    clock.advance(299_999)
+    board.lapse()
+    assert [event.state for event in heard] == ["online", "online"]
+    clock.advance(1)
+    board.lapse()
+    board.lapse()
+    gone = PresenceChanged(tenant_id=TENANT, participant_id=ANNA, state="offline", seen_at=began + 200_000)
+    assert heard[2:] == [gone]
+    assert await board.of(database, OF_ANNA) == Presence(state="offline", seen_at=began + 200_000)

@@ -9,20 +9,17 @@ from typing import Any
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from bridge.core.caller import Caller, CallerRole
-from bridge.core.ids import ParticipantId, TenantId
-from bridge.sockets.session import Pulse
-from bridge.storage.database import Database
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.signals.model import Person
 from tests.bridge.api.client import Api
-from tests.bridge.api.world import OURS, PULSE, World
+from tests.bridge.api.world import OURS, World
+from tests.bridge.sockets.documented import check_taken, check_told
 
 OnlyTask = asyncio.Task[None]
 SOON = 30.0
 
 
 class LiveWorld(World):
-    def __init__(self, database: Database, *, pulse: Pulse = PULSE) -> None:
-        super().__init__(database, pulse=pulse)
-
     def person(self, person_id: str, role: CallerRole = "host", tenant: TenantId = OURS) -> str:
         """A token of theirs."""
         token = f"token-of-{tenant}-{role}-{person_id}-{len(self.callers)}"
@@ -46,7 +43,10 @@ class LiveWorld(World):
 
 
 class Client:
-    """`cursor`: of the last frame that was read; `frames`: all that were read, over all connections."""
+    """`cursor`: of the last frame that was read; `frames`: all that were read, over all connections.
+
+    Whatever it reads is held against the AsyncAPI document, but where `checks` is off, as for thousands of frames.
+    """
 
     def __init__(self, api: Api, path: str, token: str | None) -> None:
         self.api = api
@@ -54,6 +54,7 @@ class Client:
         self.token = token
         self.cursor: str | None = None
         self.frames: list[dict[str, Any]] = []
+        self.checks = True
         self._socket: ClientWebSocketResponse | None = None
 
     @property
@@ -77,6 +78,8 @@ class Client:
         return self._keep(json.loads(message.data))
 
     def _keep(self, frame: dict[str, Any]) -> dict[str, Any]:
+        if self.checks:
+            check_told(self.path, frame)
         self.cursor = frame.get("cursor", self.cursor)
         self.frames.append(frame)
         return frame
@@ -99,7 +102,9 @@ class Client:
     async def ask(self, **frame: Any) -> dict[str, Any]:
         """The answer to a frame."""
         await self.socket.send_str(json.dumps(frame))
-        return await self.next("ack", "error")
+        answer = await self.next("ack", "error")
+        check_taken(frame, answer)
+        return answer
 
     async def ended(self) -> tuple[int | None, str]:
         """The close code and reason, after whatever comes before."""
@@ -154,6 +159,19 @@ class Crowd:
         for client in self._clients:
             if client._socket is not None:
                 await client._socket.close()
+
+
+async def everything(world: LiveWorld, conversation_id: str) -> object:
+    """What is stored, what people are told of each other, and what was told outside."""
+    presence = [
+        (
+            person,
+            (await world.signals.presence.of(world.database, Person(tenant_id=OURS, participant_id=person))),
+        )
+        for person in map(ParticipantId, ("u-anna", "v-1"))
+    ]
+    typing = world.signals.typing.of(ConversationId(conversation_id))
+    return await world.contents(), presence, typing, list(world.typing_outside.heard)
 
 
 async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:

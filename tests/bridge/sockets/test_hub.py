@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 
 from bridge.conversations.access import Access
 from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, PartyId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId
 from bridge.feed.model import Entry, Place
 from bridge.feed.store import FeedStore
 from bridge.sockets.endings import BROKEN, Ending
 from bridge.sockets.frames import Frames
 from bridge.sockets.hub import Hub
+from bridge.sockets.look import Look
+from bridge.sockets.outgoing import Signal
 from bridge.sockets.scope import Scope
 from bridge.sockets.store import SocketStore
-from bridge.storage.database import Database, Reader
+from bridge.storage.database import Database
 from bridge.web.paging import Cursors
 from tests.bridge.api.world import MASTER_KEY, OURS, World
 from tests.bridge.conversations.features import person
@@ -36,8 +38,8 @@ class Listener:
     def offer(self, place: Place, frame: str) -> None:
         self.offered.append(place)
 
-    def hint(self, frame: str) -> None:
-        raise AssertionError(frame)
+    def hint(self, signal: Signal) -> None:
+        raise AssertionError(signal)
 
     def end(self, ending: Ending) -> None:
         self.ending = ending
@@ -48,16 +50,25 @@ class Slow(Frames):
 
     def __init__(self, world: World) -> None:
         store, messages = world.conversation_store, world.message_store
-        super().__init__(messages, store, world.message_views, world.conversation_views, Cursors(MASTER_KEY))
+        signals = world.signals
+        super().__init__(
+            messages,
+            store,
+            world.message_views,
+            world.conversation_views,
+            signals.read_store,
+            signals.unread,
+            Cursors(MASTER_KEY),
+        )
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self.fails = False
 
-    async def of(self, reader: Reader, entry: Entry, *, notice: bool) -> str | None:
+    async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
         self.asked.set()
         await self.go_on.wait()
         if self.fails:
             raise KeyError("canary")
-        return await super().of(reader, entry, notice=notice)
+        return await super().of(look, entry, person=person)
 
 
 async def with_hub(database: Database) -> tuple[World, Slow, Hub]:

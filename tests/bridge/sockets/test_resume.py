@@ -27,6 +27,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.lists(st.integers(0, 1), min_size=1, max_size=4)),
         st.tuples(st.just("send"), st.booleans()),
+        st.tuples(st.just("has read"), st.integers(0, 1)),
         st.tuples(st.just("drop"), st.integers(0, 2)),
         st.tuples(st.just("read"), st.integers(0, 2)),
         st.tuples(st.just("crash"), st.just(0)),
@@ -124,6 +125,7 @@ async def come_and_go(database: Database, steps: list[Step]) -> None:
     party, vendors = f"p-{number}", (f"v-{number}", f"w-{number}")
     async with machine(database) as bridge:
         conversations = [await opened(bridge.api, party, vendor) for vendor in vendors]
+        await bridge.world.settled(conversations[0])
         async with Crowd(bridge.world, bridge.api) as crowd:
             anna = bridge.world.person("u-anna")
             chef = bridge.world.person(vendors[0], "vendor")
@@ -140,6 +142,9 @@ async def come_and_go(database: Database, steps: list[Step]) -> None:
                     await asyncio.gather(*(tell(bridge.api, *one) for one in together))
                     for conversation_id, text in together:
                         written[conversation_id].append(text)
+                elif step == "has read" and isinstance(how, int):
+                    path = f"/api/v1/conversations/{conversations[how]}/read"
+                    assert (await bridge.api.post(path, {"participant_id": "u-anna"})).status == 200
                 elif step == "send":
                     text = next(texts)
                     frame = {

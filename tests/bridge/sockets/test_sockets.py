@@ -13,7 +13,7 @@ from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
 from tests.bridge.api.world import OURS, THEIRS
-from tests.bridge.sockets.client import Crowd, LiveWorld, until
+from tests.bridge.sockets.client import Crowd, LiveWorld, everything, until
 from tests.databases import both_databases
 
 PARTY, VENDOR, USER = "/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna"
@@ -195,6 +195,36 @@ async def test_a_revoked_token_ends_its_connection(world: LiveWorld, api: Api, c
             "not_found",
             "conversation_id",
         ),
+        (
+            '{"type": "message.read", "conversation_id": "x", "participant_id": "v-1"}',
+            "not_found",
+            "conversation_id",
+        ),
+        ('{"type": "message.read", "conversation_id": "x"}', "not_found", "conversation_id"),
+        ('{"type": "message.read", "participant_id": "v-1"}', "invalid_input", "conversation_id"),
+        (
+            '{"type": "typing.start", "conversation_id": "x", "participant_id": "v-1"}',
+            "not_found",
+            "conversation_id",
+        ),
+        (
+            '{"type": "typing.stop", "conversation_id": "x", "participant_id": "v-1"}',
+            "not_found",
+            "conversation_id",
+        ),
+        ('{"type": "typing.start", "conversation_id": "x", "typing": false}', "invalid_input", "typing"),
+        ('{"type": "presence.update", "presence": "online"}', "invalid_input", "participant_id"),
+        (
+            '{"type": "presence.update", "participant_id": "x", "presence": "online"}',
+            "not_found",
+            "participant_id",
+        ),
+        (
+            '{"type": "presence.update", "participant_id": "v-1", "presence": "here"}',
+            "invalid_input",
+            "presence",
+        ),
+        ('{"type": "typing.indicator"}', "unknown_frame", "type"),
         ('{"type": "token.renew", "token": "unknown"}', "unauthorized", "token"),
         ('{"type": "token.renew", "token": ""}', "invalid_input", "token"),
     ],
@@ -205,7 +235,7 @@ async def test_a_bad_frame_is_refused_with_its_reason_and_nothing_is_changed(
 ) -> None:
     conversation_id = await opened(api)
     client = await crowd.connected(PARTY)
-    before = await world.contents()
+    before = await everything(world, conversation_id)
     if isinstance(frame, bytes):
         await client.socket.send_bytes(frame)
     else:
@@ -213,7 +243,7 @@ async def test_a_bad_frame_is_refused_with_its_reason_and_nothing_is_changed(
     error = await client.next("ack", "error")
     assert (error["type"], error["code"], error.get("field")) == ("error", code, field)
     assert error["detail"]
-    assert await world.contents() == before
+    assert await everything(world, conversation_id) == before
     # The connection goes on.
     ack = await client.ask(type="conversation.join", id="j", conversation_id=conversation_id)
     assert (ack["type"], ack["id"]) == ("ack", "j")
@@ -253,35 +283,13 @@ async def test_a_socket_joins_only_what_is_its_own(api: Api, crowd: Crowd) -> No
     assert (answer["type"], answer["code"]) == ("error", "not_found")
 
 
-async def test_a_signal_reaches_who_is_there_and_may_see_it(
-    world: LiveWorld, api: Api, theirs: Api, crowd: Crowd
-) -> None:
-    conversation_id = await opened(api, "p-1", "v-1")
-    await opened(api, "p-2", "v-1")
-    await opened(theirs)
-    typing = json.dumps({"type": "typing.indicator", "conversation_id": conversation_id})
-    here = await crowd.connected(PARTY)
-    others = [
-        await crowd.connected("/ws/communication/p-2"),
-        await crowd.connected(PARTY, theirs.key),
-        await crowd.connected(USER),
-    ]
-    await world.live.hub.signal(
-        (await conversation_of(world, conversation_id)).tenant_id, ConversationId(conversation_id), typing
-    )
-    frame = await here.next("typing.indicator")
-    assert "cursor" not in frame
-    for client in others:
-        await client.drain(0.05)
-        assert "typing.indicator" not in [one["type"] for one in client.frames]
-
-
 async def test_who_reads_too_slowly_is_told_and_misses_nothing(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
     conversation_id = await opened(api)
     client = await crowd.connected(PARTY)
-    (session,) = world.live.hub._sockets
+    client.checks = False
+    (session,) = world.live.hub.present.all()
     server_side: Any = vars(session)["_socket"]._req.transport
     server_side.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     connection: Any = client.socket._response.connection
@@ -292,7 +300,7 @@ async def test_who_reads_too_slowly_is_told_and_misses_nothing(
         async with world.database.transaction() as tx:
             for one in texts[begin : begin + 100]:
                 await world.messages.announce(tx, conversation, text=one)
-    await until(lambda: not world.live.hub._sockets)
+    await until(lambda: not world.live.hub.present)
     connection.transport.resume_reading()
     code, reason = await client.ended()
     assert (code, "slowly" in reason) == (4413, True)
@@ -322,8 +330,8 @@ async def test_who_goes_on_sending_beyond_the_limit_is_put_off_then_ended(
 async def test_who_answers_no_ping_is_gone(world: LiveWorld, api: Api, crowd: Crowd) -> None:
     await opened(api)
     await crowd.connected(PARTY, autoping=False)
-    assert world.live.hub._sockets
-    await until(lambda: not world.live.hub._sockets)
+    assert world.live.hub.present
+    await until(lambda: not world.live.hub.present)
 
 
 async def test_a_bridge_that_stops_sends_everybody_away(world: LiveWorld, api: Api, crowd: Crowd) -> None:

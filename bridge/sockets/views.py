@@ -1,0 +1,92 @@
+"""How what clients are told looks: a model for each shape of frame."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from bridge.conversations.views import ConversationView
+from bridge.messages.model import SenderType
+from bridge.messages.reactions.views import ReactionView
+from bridge.messages.views import MessageView
+from bridge.signals.model import PresenceState
+from bridge.web.fields import Time
+
+
+class Welcome(BaseModel):
+    """The first frame."""
+
+    type: Literal["welcome"] = "welcome"
+    cursor: str = Field(description="where you begin")
+
+
+class CursorFrame(BaseModel):
+    """Nothing concerned you for long; your cursor, fresh."""
+
+    type: Literal["cursor"] = "cursor"
+    cursor: str
+
+
+class Told(BaseModel):
+    """Something that happened. It shows how things are now."""
+
+    type: str
+    cursor: str = Field(description="where you are when you have this")
+    event_id: str = Field(description="names what happened, for ever")
+    conversation_id: str
+    number: int = Field(description="counts what happened in the conversation: 1, 2, 3 ...")
+    occurred_at: Time
+
+
+class OfMessage(Told):
+    message: MessageView
+
+
+class ReaderView(BaseModel):
+    participant_id: str = Field(description="who has read")
+    last_read_message_id: str = Field(description="as far as this, and all that was said before it")
+    read_at: Time
+    unread_count: int = Field(description="what they have not read of this conversation")
+
+
+class OfReader(Told):
+    reader: ReaderView
+
+
+class OfConversation(Told):
+    conversation: ConversationView
+
+
+class MessageNotice(Told):
+    """Nothing of what was said is in it."""
+
+    message_id: str
+    sender_id: str | None = Field(description="the participant; null for Festimo and the platform")
+    sender_type: SenderType
+    mentions_you: bool = Field(description="it speaks to this person")
+    conversation: ConversationView = Field(description="as this person sees it, with their unread count")
+
+
+class ReactionNotice(Told):
+    message_id: str = Field(description="something that this person said")
+    reactions: list[ReactionView] = Field(description="all to it, in the order in which each emoji came up")
+
+
+class TypingIndicator(BaseModel):
+    """Not kept, and nobody comes back to it."""
+
+    type: Literal["typing.indicator"] = "typing.indicator"
+    conversation_id: str
+    participant_id: str
+    is_typing: bool
+    until: Time | None = Field(
+        description="when it ends by itself, should you hear no more; null: it has ended"
+    )
+
+
+class PresenceFrame(BaseModel):
+    """Not kept, and nobody comes back to it."""
+
+    type: Literal["presence.changed"] = "presence.changed"
+    participant_id: str
+    presence: PresenceState
+    last_seen: Time | None = Field(description="null where they were never seen")
