@@ -10,6 +10,7 @@ from appservice.homeserver import Homeserver
 from appservice.names import Names
 from bridge.core.clock import Clock
 from bridge.participants.model import Participant
+from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Database, Reader
 
 SELECT = "SELECT profile_hash FROM ghosts WHERE user_id = $1"
@@ -29,14 +30,21 @@ class Ghosts:
         self._homeserver = homeserver
         self._names = names
         self._clock = clock
+        self._participants = ParticipantStore(clock)
 
     async def ensure(self, person: Participant) -> str:
         """Return the ghost's MXID; it exists and looks like the person when this returns."""
+        latest: Participant | None = person
+        while latest is not None:
+            person, latest = latest, await self._dress(latest)
+        return self._names.ghost(person.tenant_id, person.participant_id)
+
+    async def _dress(self, person: Participant) -> Participant | None:
+        """Return how they look meanwhile, where that is otherwise: who told Matrix of that may have been overtaken."""
         user_id = self._names.ghost(person.tenant_id, person.participant_id)
-        profile = json.dumps([person.name, person.avatar_url]).encode()
-        wanted = hashlib.sha256(profile).hexdigest()
+        wanted = _look(person)
         if await self._database.fetch_value(SELECT, user_id) == wanted:
-            return user_id
+            return None
         await self._homeserver.register(user_id[1:].partition(":")[0])
         await self._homeserver.set_display_name(user_id, person.name)
         avatar = person.avatar_url or await self._homeserver.upload(
@@ -45,7 +53,12 @@ class Ghosts:
         await self._homeserver.set_avatar(user_id, avatar)
         async with self._database.transaction() as tx:
             await tx.execute(PUT, user_id, person.tenant_id, person.participant_id, wanted, self._clock.now())
-        return user_id
+            now = await self._participants.get(tx, person.tenant_id, person.participant_id)
+        return now if now is not None and _look(now) != wanted else None
+
+
+def _look(person: Participant) -> str:
+    return hashlib.sha256(json.dumps([person.name, person.avatar_url]).encode()).hexdigest()
 
 
 async def has_ghost(reader: Reader, user_id: str) -> bool:

@@ -139,6 +139,11 @@ class Client:
         """Joined and invited members."""
         return list(self._room(room_id).users)
 
+    def display_name(self, room_id: str, user_id: str) -> str | None:
+        """How a member of the room is called there."""
+        member = self._room(room_id).users.get(user_id)
+        return None if member is None else cast(str | None, member.display_name)
+
     def timeline(self, room_id: str, *, since: int = 0) -> list[Entry]:
         """Messages, reactions and the like, in the order the server gave them, without the first `since`; no state."""
         return self._timelines.entries(room_id, since=since)

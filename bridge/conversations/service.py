@@ -18,9 +18,11 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId, new_id
 from bridge.delivery.outbox import Outbox
+from bridge.participants.events import appearance_changed
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
+from bridge.vendors.store import ensure_vendor
 
 _Place = tuple[ConversationId, ParticipantId]
 
@@ -265,6 +267,10 @@ class Conversations:
         here, person = conversation.conversation_id, participant.participant_id
         known = await self._participants.get(tx, participant.tenant_id, person)
         await self._participants.put(tx, participant)
+        if known is not None and _looks_different(known, participant):
+            await self._outbox.record(tx, appearance_changed(participant.tenant_id, person))
+        if newcomer.role == "vendor":
+            await ensure_vendor(tx, participant.tenant_id, person, now=self._clock.now())
         new = await self._store.add_member(
             tx, conversation, person, newcomer.role, standing=newcomer.standing
         )
@@ -277,3 +283,8 @@ class Conversations:
             # Wherever they take part, they can be invited now.
             wanted += [(place, person) for place in await self._accounts.changed(tx, known)]
         return wanted
+
+
+def _looks_different(before: Participant, told: Participant) -> bool:
+    """What is left out does not take away what is known."""
+    return told.name != before.name or told.avatar_url not in (None, before.avatar_url)

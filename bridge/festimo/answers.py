@@ -3,7 +3,7 @@
 import re
 
 from bridge.festimo.commands import COMMANDS
-from bridge.festimo.model import Scene
+from bridge.festimo.model import Command, Scene, SetStatus
 
 PREFIX = "!festimo"
 _WORDS = re.compile(r"\w+")
@@ -30,9 +30,17 @@ def greeting() -> str:
 
 def answer(text: str, scene: Scene) -> str:
     if is_command(text):
-        name, _, rest = text.strip()[len(PREFIX) :].strip().partition(" ")
-        return _to_command(name.lower(), rest.strip(), scene)
+        return _to_command(*_parts(text), scene)
     return _to_question(text, scene)
+
+
+def deed(text: str, scene: Scene) -> SetStatus | None:
+    """What is to be done besides answering."""
+    if not is_command(text):
+        return None
+    name, rest = _parts(text)
+    command = _command(name)
+    return None if command is None else command.deed(scene, rest)
 
 
 def help_text() -> str:
@@ -40,20 +48,30 @@ def help_text() -> str:
     return "\n".join(["What I can do:", *lines, f"{PREFIX} help: this list"])
 
 
+def _parts(text: str) -> tuple[str, str]:
+    """Of a command: its name, and what stands after it."""
+    name, _, rest = text.strip()[len(PREFIX) :].strip().partition(" ")
+    return name.lower(), rest.strip()
+
+
+def _command(name: str) -> Command | None:
+    return next((command for command in COMMANDS if command.name == name), None)
+
+
 def _to_command(name: str, rest: str, scene: Scene) -> str:
     if name in ("", "help"):
         return help_text()
-    for command in COMMANDS:
-        if command.name == name:
-            return command.answer(scene, rest)
-    return f"I do not know that command.\n{help_text()}"
+    command = _command(name)
+    if command is None:
+        return f"I do not know that command.\n{help_text()}"
+    return command.answer(scene, rest)
 
 
 def _to_question(text: str, scene: Scene) -> str:
     words = {word.lower() for word in _WORDS.findall(text)}
     asked = [command for command in COMMANDS if words & command.words]
     if len(asked) == 1:
-        return asked[0].answer(scene, text)
+        return asked[0].answer(scene, "")
     if words & _ASKS_FOR_HELP:
         return help_text()
     return f"I am not sure what you mean; the people here will know.\n{help_text()}"

@@ -5,15 +5,17 @@ import json
 from bridge.bookings.store import BookingStore
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
-from bridge.core.ids import ConversationId, MessageId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.festimo import answers
-from bridge.festimo.model import Scene
+from bridge.festimo.model import Scene, SetStatus
 from bridge.messages.events import MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.storage.database import Database, Reader
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.vendors.model import Declared
+from bridge.vendors.service import Vendors
 
 
 def is_to_be_answered(event: MessageReceived) -> bool:
@@ -30,6 +32,7 @@ class Festimo:
         bookings: BookingStore,
         messages: Messages,
         message_store: MessageStore,
+        vendors: Vendors,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -37,6 +40,7 @@ class Festimo:
         self._bookings = bookings
         self._messages = messages
         self._message_store = message_store
+        self._vendors = vendors
         self._outbox = outbox
 
     async def opened(self, item: Item) -> None:
@@ -54,7 +58,8 @@ class Festimo:
         async with self._database.transaction() as tx:
             if not message.is_deleted:
                 conversation = await self._conversation(message.conversation_id)
-                scene = await self._scene(tx, conversation)
+                scene = await self._scene(tx, conversation, asker=message.sender_id)
+                await self._do(tx, conversation, answers.deed(message.text, scene))
                 await self._messages.say(tx, conversation, text=answers.answer(message.text, scene))
             await self._outbox.finish(tx, item)
 
@@ -63,9 +68,18 @@ class Festimo:
         assert conversation is not None, "conversations are not deleted"
         return conversation
 
-    async def _scene(self, reader: Reader, conversation: Conversation) -> Scene:
+    async def _do(self, tx: Transaction, conversation: Conversation, deed: SetStatus | None) -> None:
+        if deed is not None:
+            declared = None if deed.status is None else Declared(status=deed.status)
+            await self._vendors.set_status(tx, conversation.tenant_id, deed.vendor_id, declared)
+
+    async def _scene(
+        self, reader: Reader, conversation: Conversation, *, asker: ParticipantId | None
+    ) -> Scene:
+        members = await self._conversations.members(reader, conversation.conversation_id)
         return Scene(
             conversation=conversation,
-            members=await self._conversations.members(reader, conversation.conversation_id),
+            members=members,
             bookings=await self._bookings.of_conversation(reader, conversation),
+            asker=next((one for one in members if one.participant.participant_id == asker), None),
         )

@@ -5,22 +5,41 @@ from dataclasses import dataclass
 
 from bridge.bookings.model import Booking
 from bridge.conversations.model import Conversation, Member
+from bridge.core.ids import VendorId
+from bridge.vendors.model import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The conversation in which somebody asks."""
+    """The conversation in which somebody asks. `asker`: who does, if they take part in it."""
 
     conversation: Conversation
     members: Sequence[Member]
     bookings: Sequence[Booking]
+    asker: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """A vendor says whether they are there; None: as their presence is."""
+
+    vendor_id: VendorId
+    status: Status | None
+
+
+def nothing(scene: Scene, rest: str) -> SetStatus | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`words`: what in a plain question asks for this; `answer` gets the scene and what stands after the name."""
+    """`words`: what in a plain question asks for this; `answer` gets the scene and what stands after the name.
+
+    `deed`: what is to be done as well, of the same.
+    """
 
     name: str
     summary: str
     words: frozenset[str]
     answer: Callable[[Scene, str], str]
+    deed: Callable[[Scene, str], SetStatus | None] = nothing

@@ -13,6 +13,10 @@ ON CONFLICT (tenant_id, participant_id) DO UPDATE SET name = excluded.name,
     avatar_url = COALESCE(excluded.avatar_url, participants.avatar_url),
     vendor_type = COALESCE(excluded.vendor_type, participants.vendor_type), updated_at = excluded.updated_at
 """
+SET_APPEARANCE = """
+UPDATE participants SET name = $3, avatar_url = $4, vendor_type = $5, updated_at = $6
+WHERE tenant_id = $1 AND participant_id = $2
+"""
 SET_MXID = "UPDATE participants SET mxid = $3, updated_at = $4 WHERE tenant_id = $1 AND participant_id = $2"
 SELECT_OF_MXID = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND mxid = $2 LIMIT 1"
 SELECT = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND participant_id = $2"
@@ -30,6 +34,18 @@ class ParticipantStore:
             participant.participant_id,
             participant.name,
             participant.mxid,
+            participant.avatar_url,
+            participant.vendor_type,
+            self._clock.now(),
+        )
+
+    async def set_appearance(self, tx: Transaction, participant: Participant) -> None:
+        """Just as it is here, what is None included; their account stays as it is."""
+        await tx.execute(
+            SET_APPEARANCE,
+            participant.tenant_id,
+            participant.participant_id,
+            participant.name,
             participant.avatar_url,
             participant.vendor_type,
             self._clock.now(),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from bridge.web.fields import schema
+from bridge.web.fields import schema, whole
 
 _INT32 = range(-(2**31), 2**31)
 
@@ -46,13 +46,8 @@ def _matches(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]:
     return check
 
 
-def _whole(value: object) -> object:
-    """JSON has one kind of number: 1.0 is 1."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _extension_value(value: object) -> object:
-    value = _whole(value)
+    value = whole(value)
     if isinstance(value, str):
         return _cloudevents_string(value)
     # A bool is an int to Python, and both are allowed; null stands for an attribute left out.
@@ -62,7 +57,7 @@ def _extension_value(value: object) -> object:
 
 
 # Exact in any reader's JSON numbers.
-Amount = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
+Amount = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(whole)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Attribute = Annotated[
     str,

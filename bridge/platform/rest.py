@@ -54,12 +54,21 @@ from bridge.sockets import asyncapi as sockets_document
 from bridge.sockets.commands import Handlers
 from bridge.sockets.live import Live
 from bridge.statistics import api as statistics
+from bridge.statistics import vendor_api as vendor_statistics
 from bridge.statistics.service import Statistics
 from bridge.statistics.store import StatisticsStore
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.tokens import api as tokens_api
 from bridge.tokens.service import Tokens
+from bridge.vendors import api as vendors_api
+from bridge.vendors import ratings_api
+from bridge.vendors.access import VendorAccess
+from bridge.vendors.listing import Listing
+from bridge.vendors.rating_store import RatingStore
+from bridge.vendors.service import Vendors
+from bridge.vendors.store import VendorStore
+from bridge.vendors.views import VendorViews
 from bridge.web import docs
 from bridge.web.aliases import with_aliases
 from bridge.web.fields import MAX_TEXT_LENGTH
@@ -84,6 +93,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *search.OPERATIONS,
     *export.OPERATIONS,
     *statistics.OPERATIONS,
+    *vendors_api.OPERATIONS,
+    *ratings_api.OPERATIONS,
+    *vendor_statistics.OPERATIONS,
     *signals_api.OPERATIONS,
     *reactions_api.OPERATIONS,
     *pins_api.OPERATIONS,
@@ -135,6 +147,10 @@ def routes(
     pins: Pins,
     searching: Searching,
     participants: ParticipantStore,
+    vendors: Vendors,
+    vendor_store: VendorStore,
+    vendor_views: VendorViews,
+    rating_store: RatingStore,
     signals: Signals,
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
@@ -152,6 +168,7 @@ def routes(
     quick_replies = QuickReplies(
         QuickReplyStore(sealer), conversation_store, clock, max_text_length=max_text_length
     )
+    vendor_access, figures = VendorAccess(vendor_store), Statistics(StatisticsStore())
     messages_api = messages.MessagesApi(
         database,
         message_service,
@@ -215,9 +232,17 @@ def routes(
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
             toolkit
         ),
-        *statistics.StatisticsApi(database, Statistics(StatisticsStore()), conversation_store, access).routes(
-            toolkit
-        ),
+        *statistics.StatisticsApi(database, figures, conversation_store, access).routes(toolkit),
+        *vendors_api.VendorsApi(
+            database,
+            vendors,
+            vendor_access,
+            vendor_views,
+            Listing(vendor_store, signals.presence, clock),
+            cursors,
+        ).routes(toolkit),
+        *ratings_api.RatingsApi(database, vendors, rating_store, vendor_access, cursors).routes(toolkit),
+        *vendor_statistics.VendorStatisticsApi(database, figures, vendor_access).routes(toolkit),
         *on_signals.routes(toolkit),
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),

@@ -16,7 +16,7 @@ from bridge.messages.views import MessageView, MessageViews
 from bridge.search.model import Search
 from bridge.search.service import Searching
 from bridge.storage.database import Database
-from bridge.web.fields import Data, Id
+from bridge.web.fields import Data, Id, whole
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 from bridge.web.paging import MOST, Cursor, Cursors, Limit
 from bridge.web.times import Timestamp, milliseconds
@@ -40,11 +40,6 @@ _CURSOR = Field(description="`next_cursor` of the page before")
 _LIMIT = Field(description="messages of a page")
 
 
-def _whole(number: object) -> object:
-    """In JSON 50.0 is a whole number, too."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
 class SearchInConversation(Data):
     conversation_id: Id
     q: _LOOKED_FOR
@@ -64,7 +59,7 @@ class SearchEverywhere(Data):
     from_: Annotated[Timestamp | None, _FROM] = None
     to: Annotated[Timestamp | None, _TO] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
-    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole), _LIMIT] = PAGE
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(whole), _LIMIT] = PAGE
 
 
 class FoundMessages(BaseModel):

@@ -1,11 +1,12 @@
 """Who is there, in memory only; when somebody was last seen is kept, coarsely, and written down now and then."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from bridge.core.clock import Clock
+from bridge.core.ids import ParticipantId, TenantId
 from bridge.signals import rules
 from bridge.signals.events import PresenceChanged
 from bridge.signals.model import Person, Presence, PresenceState, Sign
@@ -46,6 +47,17 @@ class PresenceBoard:
     async def of(self, reader: Reader, person: Person) -> Presence:
         kept = await self._store.get(reader, person)
         return rules.shown(self._signs.get(person), kept=kept, now=self._clock.now())
+
+    async def of_people(
+        self, reader: Reader, tenant_id: TenantId, participant_ids: Sequence[ParticipantId]
+    ) -> dict[ParticipantId, Presence]:
+        """Of each of them: the vendors' port."""
+        kept, now = await self._store.of_people(reader, tenant_id, participant_ids), self._clock.now()
+        people = {one: Person(tenant_id=tenant_id, participant_id=one) for one in participant_ids}
+        return {
+            one: rules.shown(self._signs.get(person), kept=kept.get(one), now=now)
+            for one, person in people.items()
+        }
 
     def declared(self, person: Person, state: PresenceState) -> None:
         """As the platform says, who has to say it again before it has passed."""

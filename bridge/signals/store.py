@@ -63,6 +63,9 @@ ON CONFLICT (tenant_id, participant_id) DO UPDATE SET seen_at = excluded.seen_at
 WHERE last_seen.seen_at < excluded.seen_at
 """
 LAST_SEEN = "SELECT seen_at FROM last_seen WHERE tenant_id = $1 AND participant_id = $2"
+_LAST_SEEN_OF = """
+SELECT participant_id, seen_at FROM last_seen WHERE tenant_id = $1 AND participant_id IN ({places})
+"""
 OF_ACCOUNT = (
     "SELECT tenant_id, participant_id FROM participants WHERE mxid = $1 ORDER BY tenant_id, participant_id"
 )
@@ -168,6 +171,16 @@ class SeenStore:
     async def get(self, reader: Reader, person: Person) -> int | None:
         found: int | None = await reader.fetch_value(LAST_SEEN, person.tenant_id, person.participant_id)
         return found
+
+    async def of_people(
+        self, reader: Reader, tenant_id: TenantId, participant_ids: Sequence[ParticipantId]
+    ) -> dict[ParticipantId, int]:
+        """Of those who were seen at all."""
+        if not participant_ids:
+            return {}
+        places = ", ".join(f"${number}" for number in range(2, len(participant_ids) + 2))
+        rows = await reader.fetch(_LAST_SEEN_OF.format(places=places), tenant_id, *participant_ids)
+        return {ParticipantId(row["participant_id"]): row["seen_at"] for row in rows}
 
     async def of_account(self, reader: Reader, mxid: str) -> list[Person]:
         """Whose account it is: one person per tenant, as a rule."""

@@ -130,11 +130,11 @@ def _of(member: Member, tally: Tally) -> ParticipantFigures:
 def _times(answers: Answers) -> ResponseTimes:
     return ResponseTimes(
         answers=len(answers.times),
-        average=_seconds(answers.average),
-        median=_seconds(answers.median),
-        first=_seconds(answers.first),
+        average=in_seconds(answers.average),
+        median=in_seconds(answers.median),
+        first=in_seconds(answers.first),
     )
 
 
-def _seconds(milliseconds: int | None) -> float | None:
+def in_seconds(milliseconds: int | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000

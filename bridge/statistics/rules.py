@@ -50,6 +50,7 @@ class Tally:
     edited: int = 0
     deleted: int = 0
     by_day: Counter[date] = field(default_factory=Counter)
+    by_side: Counter[SenderType] = field(default_factory=Counter)
     by_sender: Counter[ParticipantId] = field(default_factory=Counter)
     last_of: dict[ParticipantId, int] = field(default_factory=dict)
     answers: dict[Side, Answers] = field(default_factory=lambda: {"user": Answers(), "vendor": Answers()})
@@ -61,6 +62,7 @@ class Tally:
         self.total += 1
         self.edited += fact.is_edited and not fact.is_deleted
         self.deleted += fact.is_deleted
+        self.by_side[fact.sender_type] += 1
         self.by_day[datetime.fromtimestamp(fact.created_at / 1000, UTC).date()] += 1
         if fact.sender_id is not None:
             self.by_sender[fact.sender_id] += 1
@@ -74,3 +76,36 @@ class Tally:
             # What a client says was said earlier can stand behind what it answers.
             self.answers[side].times.append(max(0, fact.created_at - self._waits[1]))
             self._waits = (side, fact.created_at)
+
+
+@dataclass(slots=True)
+class Engagement:
+    """Of one vendor, over all their conversations. `firsts`: how long each took until its first answer."""
+
+    total: int = 0
+    by_vendor: int = 0
+    by_hosts: int = 0
+    by_day: Counter[date] = field(default_factory=Counter)
+    answers: Answers = field(default_factory=Answers)
+    firsts: Answers = field(default_factory=Answers)
+    active: int = 0
+    completed: int = 0
+
+    def add(self, tally: Tally, *, is_completed: bool) -> None:
+        """One conversation. It is active where a person said something."""
+        self.total += tally.total
+        self.by_vendor += tally.by_side["vendor"]
+        self.by_hosts += tally.by_side["user"]
+        self.by_day += tally.by_day
+        answers = tally.answers["vendor"]
+        self.answers.times.extend(answers.times)
+        if answers.first is not None:
+            self.firsts.times.append(answers.first)
+        if tally.by_side["vendor"] or tally.by_side["user"]:
+            self.active += 1
+            self.completed += is_completed
+
+    @property
+    def completion(self) -> float | None:
+        """The share of the active conversations that have come to their end."""
+        return round(self.completed / self.active, 4) if self.active else None

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bridge.core.ids import ConversationId
-from bridge.statistics.rules import Tally
+from bridge.core.ids import ConversationId, TenantId, VendorId
+from bridge.statistics.rules import Engagement, Tally
 from bridge.statistics.store import StatisticsStore
 from bridge.storage.database import Reader
 
@@ -28,3 +28,20 @@ class Statistics:
                 return tally
             position = page[-1][0]
             await asyncio.sleep(0)  # others first: on SQLite, statements do not wait
+
+    async def of_vendor(
+        self,
+        reader: Reader,
+        tenant_id: TenantId,
+        vendor_id: VendorId,
+        *,
+        start: int | None,
+        end: int | None,
+    ) -> Engagement:
+        """As `of`, of all conversations of a vendor that are not deleted."""
+        engagement = Engagement()
+        for conversation_id, is_completed in await self._store.of_vendor(reader, tenant_id, vendor_id):
+            tally = await self.of(reader, conversation_id, start=start, end=end)
+            engagement.add(tally, is_completed=is_completed)
+            await asyncio.sleep(0)
+        return engagement

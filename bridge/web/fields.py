@@ -127,6 +127,11 @@ def visible(not_allowed: str) -> str:
     return f"^[^{not_allowed}]*[^{not_allowed}{INVISIBLE}][^{not_allowed}]*$"
 
 
+def whole(number: object) -> object:
+    """JSON has one kind of number: 1.0 is 1."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _flag(text: object) -> object:
     if text not in ("true", "false"):
         raise ValueError("Must be true or false")

@@ -21,6 +21,7 @@ from bridge.festimo.listeners import is_to_be_answered
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
+from bridge.participants.events import AppearanceChanged
 from bridge.platform.apply import TOPIC as PLATFORM_EVENT
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
@@ -37,6 +38,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
+    outbox.subscribe("profiles", AppearanceChanged)
     outbox.subscribe("matrix", MessageEdited, MessageDeleted)
     outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
     outbox.subscribe("pins", MessageDeleted)
@@ -77,6 +79,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
             "matrix.ParticipantCame": outbound.room_state.came,
             "matrix.AccountUnlinked": outbound.room_state.unlinked,
             "space.PartyListChanged": outbound.spaces.changed,
+            "profiles.AppearanceChanged": outbound.profiles.changed,
             "matrix.MessagePosted": outbound.timeline.posted,
             "matrix.MessageEdited": outbound.edits.edited,
             "matrix.MessageDeleted": outbound.redactions.deleted,

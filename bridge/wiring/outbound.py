@@ -6,6 +6,7 @@ from appservice.names import Names
 from appservice.outbound.edits import Edits
 from appservice.outbound.pins import PinsInRoom
 from appservice.outbound.private_rooms import PrivateRooms
+from appservice.outbound.profiles import Profiles
 from appservice.outbound.reactions import ReactionsInRoom
 from appservice.outbound.recaps import RecapDelivery
 from appservice.outbound.receipts import GhostReceipts
@@ -39,11 +40,20 @@ class Outbound:
     ) -> None:
         self.ghost_typing = GhostTyping(database, homeserver, names, clock)
         product.signals.on_change(self.ghost_typing.changed)
+        ghosts = Ghosts(database, homeserver, names, clock)
+        self.profiles = Profiles(
+            database=database,
+            names=names,
+            ghosts=ghosts,
+            participants=product.participants,
+            conversations=product.conversation_store,
+            outbox=product.outbox,
+        )
         self.rooms = Rooms(
             database=database,
             homeserver=homeserver,
             names=names,
-            ghosts=Ghosts(database, homeserver, names, clock),
+            ghosts=ghosts,
             members=encryption.members,
             readers=encryption.readers,
             service=product.conversations,

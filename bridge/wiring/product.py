@@ -54,7 +54,12 @@ from bridge.search.rules import Words
 from bridge.search.service import Searching
 from bridge.search.store import SearchStore
 from bridge.signals.service import Signals
+from bridge.statistics.answers import VendorAnswers
 from bridge.storage.database import Database, Reader
+from bridge.vendors.rating_store import RatingStore
+from bridge.vendors.service import Vendors
+from bridge.vendors.store import VendorStore
+from bridge.vendors.views import VendorViews
 from bridge.wiring.callers import sealer_of
 
 
@@ -124,12 +129,20 @@ class Product:
             Bookings(booking_store, self.messages),
         )
         self.signals = Signals(database, outbox, clock)
+        self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
+        self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
+        vendor_answers = VendorAnswers()
+        outbox.witness(vendor_answers.heard)
+        self.vendor_views = VendorViews(
+            self.vendor_store, self.rating_store, self.signals.presence, vendor_answers, clock
+        )
         self.festimo = Festimo(
             database=database,
             conversations=conversation_store,
             bookings=booking_store,
             messages=self.messages,
             message_store=message_store,
+            vendors=self.vendors,
             outbox=outbox,
         )
         self.recap_store = RecapStore()

@@ -86,6 +86,8 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
         and case.body.get("participant_id") is None
     ):
         case.body["participant_id"] = "u-anna"
+    if case.path.endswith("/rate") and isinstance(case.body, dict):
+        case.body["host_id"] = case.body.get("host_id") or "u-anna"
     key = case.headers.get("Idempotency-Key") if case.headers else None
     if isinstance(key, str) and re.fullmatch(PATTERN, key):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex

@@ -70,6 +70,9 @@ BODIES: dict[str, Any] = {
     "changeScheduledMessage": {"text": "Hello later"},
     "createQuickReply": {"title": "Greeting", "text": "Hello {{host_name}}"},
     "changeQuickReply": {"title": "Greeting", "text": "Dear {{host_name}}"},
+    "changeVendor": {"specialties": ["wedding cakes"]},
+    "setVendorStatus": {"status": "away"},
+    "rateVendor": {"host_id": "u-anna", "rating": 5},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},

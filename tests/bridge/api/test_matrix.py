@@ -61,6 +61,13 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "searchMessages": EVERYBODY,
     "exportConversation": EVERYBODY,
     "getMessageStats": EVERYBODY,
+    "listVendors": EVERYBODY,
+    "getVendor": EVERYBODY,
+    "changeVendor": STAFF | {"vendor"},
+    "setVendorStatus": STAFF | {"vendor"},
+    "rateVendor": STAFF | {"host"},
+    "listVendorRatings": STAFF | {"vendor"},
+    "getVendorAnalytics": STAFF | {"vendor"},
     "readConversation": EVERYBODY,
     "putConversationRead": EVERYBODY,
     "readMessages": EVERYBODY,
@@ -108,6 +115,7 @@ AS_ONESELF: dict[str, Any] = {
     "readMessages": {"all": True},
     "setTyping": {"conversation_id": "{conversation_id}"},
     "setPresence": {"presence": "online"},
+    "rateVendor": {"rating": 4},
 }
 BY_RULE = ("not_allowed", "not_an_owner")
 """What somebody who may see it may not do all the same."""

@@ -58,6 +58,7 @@ from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
+from bridge.participants.events import AppearanceChanged
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
@@ -74,11 +75,16 @@ from bridge.signals.service import Signals
 from bridge.sockets.live import Live
 from bridge.sockets.seats import Seats
 from bridge.sockets.session import Pulse
+from bridge.statistics.answers import VendorAnswers
 from bridge.storage.database import Database, Reader
 from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
 from bridge.tokens.service import Tokens
 from bridge.tokens.store import RevocationStore
+from bridge.vendors.rating_store import RatingStore
+from bridge.vendors.service import Vendors
+from bridge.vendors.store import VendorStore
+from bridge.vendors.views import VendorViews
 from bridge.web.auth import Credentials
 from bridge.web.pace import Pace
 from bridge.web.problems import problems
@@ -112,6 +118,9 @@ TABLES = (
     "scheduled_messages",
     "quick_replies",
     "hidden_messages",
+    "vendors",
+    "vendor_ratings",
+    "vendor_answers",
     "inbox",
     "outbox",
     "platform_events",
@@ -179,6 +188,17 @@ class World:
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
+        self.vendor_answers = VendorAnswers()
+        self.outbox.witness(self.vendor_answers.heard)
+        self.outbox.subscribe("profiles", AppearanceChanged)
+        self.vendor_store = VendorStore(self.sealer, self.clock)
+        self.rating_store = RatingStore(self.sealer, self.clock)
+        self.vendors = Vendors(
+            self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
+        )
+        self.vendor_views = VendorViews(
+            self.vendor_store, self.rating_store, self.signals.presence, self.vendor_answers, self.clock
+        )
         self.conversation_store = ConversationStore(self.clock)
         words, search_store = Words(["english", "german"]), SearchStore()
         index = BlindIndex(self.sealer, words, search_store)
@@ -306,6 +326,10 @@ class World:
                 pins=self.pins,
                 searching=self.searching,
                 participants=self.participants,
+                vendors=self.vendors,
+                vendor_store=self.vendor_store,
+                vendor_views=self.vendor_views,
+                rating_store=self.rating_store,
                 signals=self.signals,
                 typing_outside=self.typing_outside,
                 events_api=EventsApi(

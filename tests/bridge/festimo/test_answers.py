@@ -7,9 +7,9 @@ import pytest
 from bridge.bookings.model import Booking, Total
 from bridge.conversations.model import Conversation, Member, Role
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, VendorId
-from bridge.festimo.answers import answer, help_text, is_for_festimo
+from bridge.festimo.answers import answer, deed, help_text, is_for_festimo
 from bridge.festimo.commands import COMMANDS
-from bridge.festimo.model import Scene
+from bridge.festimo.model import Scene, SetStatus
 from bridge.participants.model import Participant
 
 TENANT = TenantId("festipin")
@@ -22,7 +22,7 @@ def member(name: str, role: Role) -> Member:
     return Member(person, role)
 
 
-def scene(*bookings: Booking) -> Scene:
+def scene(*bookings: Booking, asker: Member | None = None) -> Scene:
     conversation = Conversation(
         tenant_id=TENANT,
         conversation_id=ConversationId("c"),
@@ -33,7 +33,7 @@ def scene(*bookings: Booking) -> Scene:
         created_at=0,
     )
     members = [member("Anna", "host"), member("Sweet Bites", "vendor")]
-    return Scene(conversation=conversation, members=members, bookings=bookings)
+    return Scene(conversation=conversation, members=members, bookings=bookings, asker=asker)
 
 
 CATERING = Booking(
@@ -107,3 +107,35 @@ def test_festimo_says_what_it_knows(text: str, bookings: tuple[Booking, ...], ex
 def test_help_lists_every_command() -> None:
     for command in COMMANDS:
         assert f"!festimo {command.name}: {command.summary}" in help_text()
+
+
+CHEF, ANNA = member("Chef", "vendor"), member("Anna", "host")
+BUSY, AUTO = SetStatus(VendorId("chef"), "busy"), SetStatus(VendorId("chef"), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "asker", "expected"),
+    [
+        # Of themselves, however written.
+        ("!festimo status busy", CHEF, BUSY),
+        ("!FESTIMO  status   BUSY", CHEF, BUSY),
+        ("!festimo status auto", CHEF, AUTO),
+        # A question is no command, and changes nothing.
+        ("!festimo status", CHEF, None),
+        ("!festimo status please", CHEF, None),
+        ("Festimo, status busy", CHEF, None),
+        ("!festimo dance busy", CHEF, None),
+        # Nobody else is shown as there or away by it.
+        ("!festimo status busy", ANNA, None),
+        ("!festimo status busy", None, None),
+    ],
+)
+def test_a_vendor_says_whether_they_are_there(
+    text: str, asker: Member | None, expected: SetStatus | None
+) -> None:
+    here = scene(asker=asker)
+    assert deed(text, here) == expected
+    said = answer(text, here)
+    assert said.startswith(("You are shown as busy", "From now on")) == (expected is not None)
+    if "status busy" in text.lower() and text.startswith("!") and expected is None:
+        assert said == "Only a vendor is shown as there or away. Nothing was changed."

@@ -1,0 +1,68 @@
+"""How fast vendors answer, kept up in the very transaction in which something is said or deleted.
+
+An answer is what `rules.Tally` takes for one: a vendor's first message after one of the other side. So only what stands
+between it and the vendor's message before counts, and a deletion changes at most the answer after it.
+"""
+
+from collections.abc import Sequence
+
+from bridge.core.events import Event
+from bridge.core.ids import MessageId, TenantId, VendorId
+from bridge.messages.events import MessageDeleted, MessagePosted, MessageReceived
+from bridge.storage.database import Reader, Transaction
+
+_BEFORE = """(SELECT v.position FROM messages v WHERE v.conversation_id = m.conversation_id AND v.position < m.position
+    AND v.sender_type = 'vendor' AND v.deleted_at IS NULL ORDER BY v.position DESC LIMIT 1)"""
+_ASKED = f"""(SELECT u.position FROM messages u WHERE u.conversation_id = m.conversation_id
+    AND u.position > COALESCE({_BEFORE}, 0) AND u.position < m.position AND u.sender_type = 'user'
+    AND u.deleted_at IS NULL ORDER BY u.position LIMIT 1)"""
+# What a client says was said earlier can stand behind what it answers.
+ADD = f"""
+INSERT INTO vendor_answers (position, tenant_id, vendor_id, answered_at, took)
+SELECT m.position, m.tenant_id, c.vendor_id, m.created_at,
+    CASE WHEN m.created_at > asked.created_at THEN m.created_at - asked.created_at ELSE 0 END
+FROM messages m JOIN conversations c ON c.conversation_id = m.conversation_id
+JOIN messages asked ON asked.position = {_ASKED}
+WHERE m.message_id = $1 AND m.sender_type = 'vendor' AND m.deleted_at IS NULL AND c.vendor_id IS NOT NULL
+ON CONFLICT (position) DO NOTHING
+"""
+SELECT_AFTER = """
+SELECT m.position, n.position AS next_position, n.message_id AS next_id FROM messages m
+LEFT JOIN messages n ON n.position = (
+    SELECT v.position FROM messages v WHERE v.conversation_id = m.conversation_id AND v.position > m.position
+        AND v.sender_type = 'vendor' AND v.deleted_at IS NULL ORDER BY v.position LIMIT 1
+) WHERE m.message_id = $1
+"""
+REMOVE = "DELETE FROM vendor_answers WHERE position = $1"
+_AVERAGES = """
+SELECT vendor_id, CAST(SUM(took) AS BIGINT) AS total, COUNT(*) AS answers FROM vendor_answers
+WHERE tenant_id = $1 AND answered_at >= $2 AND vendor_id IN ({places}) GROUP BY vendor_id
+"""
+
+
+class VendorAnswers:
+    """A witness of what is recorded, and the vendors' port."""
+
+    async def heard(self, tx: Transaction, event: Event) -> None:
+        match event:
+            case MessagePosted() | MessageReceived():
+                await tx.execute(ADD, event.message_id)
+            case MessageDeleted():
+                await self._deleted(tx, event.message_id)
+
+    async def averages(
+        self, reader: Reader, tenant_id: TenantId, vendor_ids: Sequence[VendorId], *, since: int
+    ) -> dict[VendorId, float]:
+        if not vendor_ids:
+            return {}
+        places = ", ".join(f"${number}" for number in range(3, len(vendor_ids) + 3))
+        rows = await reader.fetch(_AVERAGES.format(places=places), tenant_id, since, *vendor_ids)
+        return {VendorId(row["vendor_id"]): row["total"] / row["answers"] for row in rows}
+
+    async def _deleted(self, tx: Transaction, message_id: MessageId) -> None:
+        row = await tx.fetch_one(SELECT_AFTER, message_id)
+        assert row is not None, "messages are not removed"
+        await tx.execute(REMOVE, row["position"])
+        if row["next_position"] is not None:
+            await tx.execute(REMOVE, row["next_position"])
+            await tx.execute(ADD, row["next_id"])
