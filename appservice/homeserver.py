@@ -382,6 +382,12 @@ class Homeserver:
         )
         return [str(event["event_id"]) for event in answer["events_before"]]
 
+    @_shaped
+    async def said_at(self, user: str, room_id: str, event_id: str) -> int:
+        """When the homeserver of who sent it took this event, in epoch ms."""
+        event = await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=user)
+        return int(event["origin_server_ts"])
+
     # Signals
 
     async def set_typing(self, user: str, room_id: str, *, milliseconds: int) -> None:

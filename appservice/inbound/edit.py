@@ -1,4 +1,4 @@
-"""A decrypted `m.room.message` that replaces another. Spec: client-server API, "Event replacements".
+"""A decrypted message, or start of a poll, that replaces another. Spec: client-server API, "Event replacements".
 
 The original is one of ours to change only if it is a message of the same room and sender: whatever else is replaced
 (another edit, a state event, something in clear) is no message in the store.
@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from appservice.inbound.late import LateNotices
-from appservice.inbound.message import sent_at, text_of
+from appservice.inbound.message import said_as, sent_at
 from appservice.inbound.relations import html_of, mentioned, participants_of
 from appservice.inbound.waiting import is_event_id, wait_for
 from appservice.names import Names
@@ -22,6 +22,7 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.changes import MessageChanges
 from bridge.messages.errors import EditWindowClosed
+from bridge.messages.polls.errors import PollHasVotes
 from bridge.storage.database import Transaction
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,18 @@ class InboundEdits:
         self._late = late
 
     async def receive(
-        self, tx: Transaction, room: Room, event: Mapping[str, Any], content: Mapping[str, Any], item: Item
+        self,
+        tx: Transaction,
+        room: Room,
+        event: Mapping[str, Any],
+        content: Mapping[str, Any],
+        item: Item,
+        *,
+        event_type: str,
     ) -> bool:
-        """`content`: of the ciphertext. Return False where the item is set aside: the original has yet to come."""
+        """`event_type`, `content`: of the ciphertext. Return False where the item is set aside: the original has yet to
+        come.
+        """
         if self._names.is_ours(event["sender"]):
             return True
         original = content["m.relates_to"].get("event_id")
@@ -61,8 +71,8 @@ class InboundEdits:
         new_content = content.get("m.new_content")
         if not isinstance(new_content, dict):
             new_content = {}
-        text = text_of(new_content)
-        if text is None:
+        said = said_as(event_type, new_content)
+        if said is None:
             raise Fail("an edit to a kind of message that is not taken in")
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
@@ -73,7 +83,9 @@ class InboundEdits:
                 conversation,
                 of=original,
                 by=event["sender"],
-                text=text,
+                text=said.text,
+                kind=said.kind,
+                held=said.held,
                 html=html_of(new_content),
                 mentions=participants_of(mentioned(new_content), people, self._names),
                 origin_id=event["event_id"],
@@ -83,6 +95,10 @@ class InboundEdits:
         except EditWindowClosed:
             log.info("edit_too_late", room=room.room_id, event_id=event["event_id"], of=original)
             await self._late.edit(tx, conversation)
+            return True
+        except PollHasVotes:
+            log.info("poll_edited_too_late", room=room.room_id, event_id=event["event_id"], of=original)
+            await self._late.poll_edit(tx, conversation)
             return True
         except Refusal as refusal:
             log.info("edit_refused", room=room.room_id, event_id=event["event_id"], reason=refusal.code)

@@ -16,12 +16,15 @@ from appservice.inbound.edit import InboundEdits, replaces
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.inbound.pins import InboundPins
+from appservice.inbound.polls import InboundPolls, PowersWanted
 from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions, is_redacted
 from appservice.inbound.undecryptable import Undecryptable
 from appservice.inbound.upgrade import InboundUpgrades
 from appservice.inbound.waiting import event_id_of, waits_for_event
 from appservice.names import Names
+from appservice.polls import ENDS, RESPONSES, STARTS
+from appservice.polls import TYPES as POLL_TYPES
 from appservice.room_map import Room, room_by_id
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.inbox import Inbox
@@ -48,6 +51,7 @@ class InboundEvents:
         edits: InboundEdits,
         reactions: InboundReactions,
         pins: InboundPins,
+        polls: InboundPolls,
         redactions: InboundRedactions,
         upgrades: InboundUpgrades,
         undecryptable: Undecryptable,
@@ -63,6 +67,7 @@ class InboundEvents:
         self._edits = edits
         self._reactions = reactions
         self._pins = pins
+        self._polls = polls
         self._redactions = redactions
         self._upgrades = upgrades
         self._undecryptable = undecryptable
@@ -77,8 +82,26 @@ class InboundEvents:
         by_staff = (
             room is not None and _is_redaction(event) and await self._redactions.is_by_staff(room, event)
         )
+        try:
+            await self._apply(item, event, room, by_staff=by_staff)
+        except PowersWanted:
+            assert room is not None
+            by_staff = await self._redactions.may_redact(room, event["sender"])
+            await self._apply(item, event, room, by_staff=by_staff, powers_known=True)
+
+    async def _apply(
+        self,
+        item: Item,
+        event: dict[str, Any],
+        room: Room | None,
+        *,
+        by_staff: bool,
+        powers_known: bool = False,
+    ) -> None:
         async with self._database.transaction() as tx:
-            if room is not None and not await self._in_room(tx, room, event, item, by_staff=by_staff):
+            if room is not None and not await self._in_room(
+                tx, room, event, item, by_staff=by_staff, powers_known=powers_known
+            ):
                 return
             if room is None:
                 await self._undecryptable.given_up(tx, item, "the room is nobody's any more")
@@ -91,7 +114,14 @@ class InboundEvents:
         await self._inbox.unpark(tx, waits_for_event(event_id_of(item)))
 
     async def _in_room(
-        self, tx: Transaction, room: Room, event: dict[str, Any], item: Item, *, by_staff: bool
+        self,
+        tx: Transaction,
+        room: Room,
+        event: dict[str, Any],
+        item: Item,
+        *,
+        by_staff: bool,
+        powers_known: bool,
     ) -> bool:
         """Return False where the item is not dealt with but set aside."""
         if room.private:
@@ -102,7 +132,8 @@ class InboundEvents:
         if is_redacted(event) and "state_key" not in event:
             return True
         if event_type == "m.room.encrypted" and "state_key" not in event:
-            return await self._encrypted(tx, room, event, item)
+            by_staff_if_known = by_staff if powers_known else None
+            return await self._encrypted(tx, room, event, item, by_staff=by_staff_if_known)
         if event_type == "m.room.member" and "state_key" in event:
             await self._membership.changed(tx, room, event)
         elif event_type in ENDS_SESSIONS and "state_key" in event:
@@ -113,12 +144,15 @@ class InboundEvents:
             await self._pins.changed(tx, room, event, item)
         elif event_type == "m.reaction" and "state_key" not in event:
             return await self._reactions.receive(tx, room, event, event["content"], item)
-        elif event_type == "m.room.message":
+        elif event_type == "m.room.message" or event_type in POLL_TYPES:
             # Anybody's homeserver could have written it: flagged, never trusted.
             log.warning("plaintext_in_encrypted_room", room=room.room_id, event_id=event["event_id"])
         return True
 
-    async def _encrypted(self, tx: Transaction, room: Room, event: dict[str, Any], item: Item) -> bool:
+    async def _encrypted(
+        self, tx: Transaction, room: Room, event: dict[str, Any], item: Item, *, by_staff: bool | None
+    ) -> bool:
+        """`by_staff`: whether the sender may redact what others said; None: nobody has asked yet."""
         try:
             session_id = event["content"].get("session_id")
             waits = [waits_for_key(session_id)] if isinstance(session_id, str) else []
@@ -134,13 +168,18 @@ class InboundEvents:
         if await self._inbox.is_overtaking(tx, item):
             return False  # the key came for both while we were at this one
         await self._undecryptable.read(tx, room, item)
-        if decrypted.type == "m.reaction":
-            return await self._reactions.receive(tx, room, event, decrypted.content, item)
-        if decrypted.type != "m.room.message":
+        kind, content = decrypted.type, decrypted.content
+        if kind == "m.reaction":
+            return await self._reactions.receive(tx, room, event, content, item)
+        if kind in RESPONSES:
+            return await self._polls.voted(tx, room, event, content, item)
+        if kind in ENDS:
+            return await self._polls.ended(tx, room, event, content, item, by_staff=by_staff)
+        if kind != "m.room.message" and kind not in STARTS:
             return True
-        if replaces(decrypted.content):
-            return await self._edits.receive(tx, room, event, decrypted.content, item)
-        await self._messages.receive(tx, room, event, decrypted.content)
+        if replaces(content):
+            return await self._edits.receive(tx, room, event, content, item, event_type=kind)
+        await self._messages.receive(tx, room, event, content, event_type=kind)
         return True
 
     async def _is_from_sender(

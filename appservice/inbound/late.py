@@ -8,6 +8,10 @@ EDIT = (
     "That edit came too late: a message can be edited for 15 minutes. Festipin keeps the earlier text; if something"
     " has to be corrected, please write a new message."
 )
+POLL_EDIT = (
+    "That poll had votes already, so it cannot be edited any more: Festipin keeps what was asked, and the votes. Please"
+    " close it and ask anew."
+)
 DELETION = (
     "That deletion came too late: a message can be deleted for an hour. It is gone from this room, but Festipin keeps"
     " what it said. The staff of the platform can delete it there."
@@ -22,6 +26,9 @@ class LateNotices:
 
     async def edit(self, tx: Transaction, conversation: Conversation) -> None:
         await self._messages.say(tx, conversation, text=EDIT)
+
+    async def poll_edit(self, tx: Transaction, conversation: Conversation) -> None:
+        await self._messages.say(tx, conversation, text=POLL_EDIT)
 
     async def deletion(self, tx: Transaction, conversation: Conversation) -> None:
         await self._messages.say(tx, conversation, text=DELETION)

@@ -1,4 +1,4 @@
-"""A decrypted `m.room.message`: who said it, and what."""
+"""A decrypted message, or the start of a poll: who said it, and what."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -10,14 +10,15 @@ from appservice.inbound.relations import (
     relations_of,
     without_fallback,
 )
+from appservice.inbound.said import Said, said_in
 from appservice.names import Names
+from appservice.polls import STARTS, poll_in
 from appservice.room_map import Room
 from bridge.conversations.store import ConversationStore
 from bridge.delivery.dispatcher import Fail
+from bridge.messages.polls.rules import text_of as text_of_poll
 from bridge.messages.service import Messages
 from bridge.storage.database import Transaction
-
-TEXT_TYPES = ("m.text", "m.notice", "m.emote")
 
 
 class ForFestimo(Protocol):
@@ -39,26 +40,36 @@ class InboundMessages:
         self._conversations = conversations
 
     async def receive(
-        self, tx: Transaction, room: Room, event: Mapping[str, Any], content: Mapping[str, Any]
+        self,
+        tx: Transaction,
+        room: Room,
+        event: Mapping[str, Any],
+        content: Mapping[str, Any],
+        *,
+        event_type: str,
     ) -> None:
+        """`event_type`, `content`: of the ciphertext."""
         if self._names.is_ours(event["sender"]):
             return
-        text = text_of(content)
-        if text is None:
+        said = said_as(event_type, content)
+        if said is None:
             raise Fail("a message of a kind that is not taken in")
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)
         relations, users = relations_of(content), mentioned(content)
-        text = without_fallback(text, relations)
+        text = without_fallback(said.text, relations) if said.kind == "text" else said.text
         await self._messages.receive(
             tx,
             conversation,
             sender=next((person for person in people if person.participant.mxid == event["sender"]), None),
             text=text,
+            kind=said.kind,
+            held=said.held,
             origin_id=event["event_id"],
             origin_sender=event["sender"],
-            for_festimo=self._is_for_festimo(text, mentioned=self._names.bot in users),
+            for_festimo=said.kind == "text"
+            and self._is_for_festimo(text, mentioned=self._names.bot in users),
             automated=content.get("msgtype") == "m.notice",
             sent_at=sent_at(event),
             html=html_of(content),
@@ -68,12 +79,12 @@ class InboundMessages:
         )
 
 
-def text_of(content: Mapping[str, Any]) -> str | None:
+def said_as(event_type: str, content: Mapping[str, Any]) -> Said | None:
     """What it says; None where it is of a kind that is not taken in."""
-    body = content.get("body")
-    if content.get("msgtype") not in TEXT_TYPES or not isinstance(body, str):
-        return None
-    return body.encode("utf-8", "replace").decode()  # half characters, which JSON can hold, no encoding knows
+    if event_type not in STARTS:
+        return said_in(content)
+    poll = poll_in(content)
+    return None if poll is None else Said(kind="poll", text=text_of_poll(poll), held=poll)
 
 
 def sent_at(event: Mapping[str, Any]) -> int:

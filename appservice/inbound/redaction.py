@@ -21,6 +21,7 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.changes import MessageChanges
 from bridge.messages.errors import DeleteWindowClosed
+from bridge.messages.polls.service import Polls
 from bridge.messages.reactions.service import Reactions
 from bridge.storage.database import Database, Transaction
 
@@ -60,6 +61,7 @@ class InboundRedactions:
         inbox: Inbox,
         changes: MessageChanges,
         reactions: Reactions,
+        polls: Polls,
         conversations: ConversationStore,
         late: LateNotices,
         undecryptable: Undecryptable,
@@ -70,6 +72,7 @@ class InboundRedactions:
         self._inbox = inbox
         self._changes = changes
         self._reactions = reactions
+        self._polls = polls
         self._conversations = conversations
         self._late = late
         self._undecryptable = undecryptable
@@ -82,9 +85,15 @@ class InboundRedactions:
         if original is None:
             return False
         here = (self._database, room.conversation_id, original)
-        author = await self._changes.author_of(*here) or await self._reactions.author_of(*here)
-        if author is None or author == sender:
-            return False
+        author = (
+            await self._changes.author_of(*here)
+            or await self._reactions.author_of(*here)
+            or await self._polls.author_of(*here)
+        )
+        return author not in (None, sender) and await self.may_redact(room, sender)
+
+    async def may_redact(self, room: Room, sender: str) -> bool:
+        """What others have said, as the homeserver says: not in a transaction."""
         async with decided():
             state = await self._homeserver.state(self._names.bot, room.room_id)
         levels = [found["content"] for found in state if found["type"] == "m.room.power_levels"]
@@ -131,12 +140,15 @@ class InboundRedactions:
         *,
         is_staff: bool,
     ) -> bool:
-        """Where it is a reaction. Of those that we take back we know; since then it may have been made again."""
+        """Where it is a reaction or a vote. Of those that we take back we know; since then it may have been made
+        again.
+        """
         if self._names.is_ours(event["sender"]):
             return False
+        by = event["sender"]
         return await self._reactions.receive_removal(
-            tx, conversation, of=of, by=event["sender"], is_staff=is_staff
-        )
+            tx, conversation, of=of, by=by, is_staff=is_staff
+        ) or await self._polls.receive_withdrawal(tx, conversation, of=of, by=by, is_staff=is_staff)
 
     async def _drop(self, tx: Transaction, sender: str, original: str) -> bool:
         """Forget the sender's own event that waits (for its key, for what it edits) or was given up."""

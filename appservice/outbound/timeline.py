@@ -15,12 +15,15 @@ from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.sent_before import SentBefore
+from appservice.places import place_content
+from appservice.polls import START, start_of
 from appservice.room_map import room_of
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
+from bridge.messages.held import Location, Poll
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -33,6 +36,8 @@ PREVIEW = 500
 """Characters of a text that goes as a file."""
 REMEMBERED_FOR = timedelta(hours=23)
 """The homeserver forgets transaction ids after 24 h: later, look whether the event is there before sending again."""
+
+MESSAGE = "m.room.message"
 
 Content = dict[str, Any]
 Also = Callable[[Transaction, Content], Awaitable[None]]
@@ -83,7 +88,11 @@ class Timeline:
         speaker, prefix = await self.voice(message)
         async with decided():
             event_id = await self.send(
-                item, room.room_id, speaker, lambda: self._related_content(speaker, message, prefix)
+                item,
+                room.room_id,
+                speaker,
+                lambda: self._related_content(speaker, message, prefix),
+                event_type=START if isinstance(message.held, Poll) else MESSAGE,
             )
         async with self._database.transaction() as tx:
             tx.may_be_lost = True  # the homeserver knows the transaction id, or it is found by its ciphertext
@@ -116,6 +125,7 @@ class Timeline:
         speaker: str,
         make: Callable[[], Awaitable[Content]],
         *,
+        event_type: str = MESSAGE,
         also: Also | None = None,
     ) -> str:
         """Return the event id. `make` gives the content; it is called only if no attempt before has fixed it.
@@ -129,7 +139,7 @@ class Timeline:
         if event_id is not None:
             return event_id
         async with self._own_devices.doubting(speaker, self._names.bot):
-            return await self._send(item, room_id, speaker, make, also)
+            return await self._send(item, room_id, speaker, make, event_type, also)
 
     async def _send(
         self,
@@ -137,6 +147,7 @@ class Timeline:
         room_id: str,
         speaker: str,
         make: Callable[[], Awaitable[Content]],
+        event_type: str,
         also: Also | None,
     ) -> str:
         if item.prepared is not None:
@@ -164,7 +175,7 @@ class Timeline:
                 if also is not None:
                     await also(tx, encrypted)
 
-            encrypted = await self._encryptor.encrypt(room_id, speaker, "m.room.message", content, keep)
+            encrypted = await self._encryptor.encrypt(room_id, speaker, event_type, content, keep)
             device = encrypted["device_id"]
         return await self._homeserver.send_encrypted(speaker, device, room_id, item.id, encrypted)
 
@@ -174,7 +185,13 @@ class Timeline:
         raise Retry(f"{reason}: it is encrypted anew")
 
     async def _related_content(self, speaker: str, message: Message, prefix: str) -> Content:
-        content = await self.content(speaker, message, prefix)
+        match message.held:
+            case Poll() as poll:
+                content = start_of(poll, text=message.text, prefix=prefix)
+            case Location() as place:
+                content = place_content(place, text=message.text, prefix=prefix, at=message.created_at)
+            case _:
+                content = await self.content(speaker, message, prefix)
         content["m.mentions"] = await self.mentions(message, message.mentions)
         relation = await self._relation(message)
         return content | ({"m.relates_to": relation} if relation else {})

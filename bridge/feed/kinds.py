@@ -22,6 +22,7 @@ from bridge.messages.events import (
 )
 from bridge.messages.hidden.events import MessageHidden
 from bridge.messages.pins.events import PinsChanged
+from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.scheduled.events import ScheduledMessageFailed
 from bridge.signals.events import ConversationRead
@@ -47,6 +48,8 @@ KINDS: Mapping[type[Event], Kind] = {
     ReactionRemoved: Kind("reaction.changed", ("message_id",)),
     MessageHidden: Kind("message.hidden", ("message_id", "participant_id"), private=True),
     ScheduledMessageFailed: Kind("scheduled.failed", ("scheduled_id", "participant_id"), private=True),
+    PollVoted: Kind("message.updated", ("message_id",)),
+    PollEnded: Kind("message.updated", ("message_id",)),
     ConversationRead: Kind("message.read", ("reader_id",)),
     ConversationOpened: Kind("conversation.updated"),
     ConversationStatusChanged: Kind("conversation.updated"),

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from aiohttp import web
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
@@ -16,6 +16,7 @@ from bridge.messages.access import MessageAccess
 from bridge.messages.changes import MessageChanges
 from bridge.messages.errors import NOT_WRITABLE
 from bridge.messages.hidden.service import Hiding
+from bridge.messages.input import HTML, MessageToPost
 from bridge.messages.model import Message
 from bridge.messages.quick_replies.service import QuickReplies
 from bridge.messages.scheduled import api as scheduled_api
@@ -28,76 +29,14 @@ from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageView, MessageViews
 from bridge.participants.rules import acting, acting_as_somebody
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.web.fields import TEXT, Data, Id, Text, refuse_repeated
+from bridge.web.fields import Data, Id, Text
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
-from bridge.web.times import Timestamp, milliseconds
+from bridge.web.times import milliseconds
 
 PATH = f"{CONVERSATIONS}/{{conversation_id}}/messages"
 ONE = "/api/v1/messages/{message_id}"
 NO_MESSAGES = ("search", "stats", "read")
 """What stands where an id does, and is none."""
-MOST_MENTIONS = 50
-
-
-def _once(ids: tuple[str, ...]) -> tuple[str, ...]:
-    refuse_repeated(ids)
-    return ids
-
-
-_HTML = Field(description="the same text, formatted; what could do harm is taken out of it")
-
-
-class MessageToPost(Data):
-    sender_id: Annotated[
-        Id | None,
-        Field(description="who says it: one of the conversation's participants; a person may leave it out"),
-    ] = None
-    quick_reply_id: Annotated[
-        Id | None, Field(description="say what this quick reply says, instead of a `text`")
-    ] = None
-    text: Annotated[
-        Text | None,
-        TEXT,
-        Field(description="needed, unless there is a `quick_reply_id`", validate_default=True),
-    ] = None
-    html: Annotated[Text | None, _HTML] = None
-    mentions: Annotated[
-        tuple[Id, ...],
-        Field(
-            description="the participants to whom it speaks: their clients tell them",
-            max_length=MOST_MENTIONS,
-            json_schema_extra={"uniqueItems": True},
-        ),
-        AfterValidator(_once),
-    ] = ()
-    reply_to: Annotated[Id | None, Field(description="the message that it answers")] = None
-    thread_id: Annotated[
-        Id | None,
-        Field(description="the message that began the thread; an answer within a thread is in it by itself"),
-    ] = None
-    send_at: Annotated[
-        Timestamp | None,
-        Field(
-            description="say it then, and not now: until then nobody else knows of it, and it can be changed"
-        ),
-    ] = None
-
-    @field_validator("text")
-    @classmethod
-    def _something_to_say(cls, text: str | None, info: ValidationInfo) -> str | None:
-        named = info.data.get("quick_reply_id")
-        if text is None and named is None:
-            raise ValueError("Missing")
-        if text is not None and named is not None:
-            raise ValueError("Give this or a `quick_reply_id`, not both")
-        return text
-
-    @field_validator("html")
-    @classmethod
-    def _of_the_text(cls, html: str | None, info: ValidationInfo) -> str | None:
-        if html is not None and info.data.get("quick_reply_id") is not None:
-            raise ValueError("Give it only with a `text`: quick replies are plain")
-        return html
 
 
 class MessageToEdit(Data):
@@ -105,7 +44,7 @@ class MessageToEdit(Data):
         Id | None, Field(description="who edits it: only who said it can; a person may leave it out")
     ] = None
     text: Text
-    html: Annotated[Text | None, _HTML] = None
+    html: Annotated[Text | None, HTML] = None
 
 
 class OfConversation(Data):
@@ -147,8 +86,8 @@ POST = Operation(
     path=PATH,
     name="postMessage",
     summary="Say something as a participant",
-    description="The message is on disk with the answer and on its way to the room; `status` follows it. With `send_at`"
-    " it is scheduled, and all of this is asked once more at that time.",
+    description="A text, a location or a poll. It is on disk with the answer and on its way to the room; `status`"
+    " follows it. A text with `send_at` is scheduled, and all of this is asked once more at that time.",
     tag="messages",
     params=OfConversation,
     body=MessageToPost,
@@ -170,6 +109,7 @@ POST = Operation(
         "nothing_to_fill_in",
         "text_blank",
         "text_too_long",
+        "poll_invalid",
         "not_in_conversation",
         "message_deleted",
         "thread_in_thread",
@@ -178,6 +118,7 @@ POST = Operation(
     sender="sender_id",
     links={
         "getMessage": {"message_id": "$response.body#/message_id"},
+        "votePoll": {"message_id": "$response.body#/message_id"},
         "listMessages": {"conversation_id": "$response.body#/conversation_id"},
         "getScheduledMessage": {"scheduled_id": "$response.body#/scheduled_id"},
     },
@@ -269,7 +210,8 @@ FORWARD = Operation(
     path=f"{ONE}/forward",
     name="forwardMessage",
     summary="Repeat a message in another conversation",
-    description="What it says, not who said it, nor to whom. In the room it is a message like any other.",
+    description="What it says, not who said it, nor to whom; a poll as text. In the room it is a message like any"
+    " other.",
     tag="messages",
     params=OneMessage,
     body=ToForward,
@@ -280,6 +222,7 @@ FORWARD = Operation(
         "not_yourself",
         *NOT_WRITABLE,
         "message_deleted",
+        "not_text",
     ),
     roles=EVERYBODY,
 )
@@ -325,8 +268,13 @@ class MessagesApi:
     ) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
         sender_id = acting_as_somebody(caller, new.sender_id, field="sender_id")
+        text, held = new.said()
+        if new.quick_reply_id is not None:
+            text = await self._quick_replies.text_for(
+                tx, conversation, new.quick_reply_id, sender_id=sender_id
+            )
         draft = Draft(
-            text=await self._text(tx, conversation, new, sender_id),
+            text=text,
             html=new.html,
             mentions=tuple(ParticipantId(one) for one in new.mentions),
             reply_to=None if new.reply_to is None else MessageId(new.reply_to),
@@ -345,24 +293,13 @@ class MessagesApi:
             sender_id=sender_id,
             text=draft.text,
             html=draft.html,
+            kind=new.message_type,
+            held=held,
             mentions=draft.mentions,
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,
         )
         return await self._made(tx, caller, message_id)
-
-    async def _text(
-        self,
-        reader: Reader,
-        conversation: Conversation,
-        new: MessageToPost,
-        sender_id: ParticipantId,
-    ) -> str:
-        if new.quick_reply_id is None:
-            return new.text or ""
-        return await self._quick_replies.text_for(
-            reader, conversation, new.quick_reply_id, sender_id=sender_id
-        )
 
     async def forward(self, tx: Transaction, caller: Caller, asked: OneMessage, new: ToForward) -> Answer:
         message = await self._message(tx, caller, asked)

@@ -1,5 +1,6 @@
 """Edit and delete what was said: from our side, and as it was done in a client."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation
@@ -10,8 +11,11 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.edit_store import Edit, EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited
+from bridge.messages.held import Held, Media, Poll
 from bridge.messages.html import clean
-from bridge.messages.model import Message
+from bridge.messages.model import Kind, Message
+from bridge.messages.polls.rules import check_unanswered
+from bridge.messages.polls.store import PollStore
 from bridge.messages.store import MessageStore, lock_of
 from bridge.messages.writers import Writers
 from bridge.storage.database import Reader, Transaction
@@ -35,6 +39,7 @@ class MessageChanges:
         self._clock = clock
         self._max_text_length = max_text_length
         self._writers = Writers(ConversationStore(clock))
+        self._polls = PollStore()
 
     # From our side
 
@@ -57,6 +62,7 @@ class MessageChanges:
         rules.check_edit(message, is_sender=is_sender, at=self._clock.now())
         await self._writers.check(tx, message.conversation_id, sender_id)
         rules.check_from_here(message)
+        rules.check_editable(message, to="text")
         # Later than the edit before, in whatever haste they are made.
         edited_at = max(self._clock.now(), (message.edited_at or 0) + 1)
         edit_id = new_id()
@@ -102,6 +108,8 @@ class MessageChanges:
         origin_id: str,
         claimed_at: int,
         received_at: int,
+        kind: Kind = "text",
+        held: Held | None = None,
         html: str | None = None,
         mentions: Sequence[ParticipantId] = (),
     ) -> bool:
@@ -116,11 +124,17 @@ class MessageChanges:
         edited_at = rules.done_at(claimed=claimed_at, received=received_at)
         is_sender = message.from_client and message.origin_sender == by
         rules.check_edit(message, is_sender=is_sender, at=edited_at)
+        rules.check_editable(message, to=kind)
+        if isinstance(held, Poll):
+            check_unanswered(await self._polls.of(tx, message.message_id))
+        if isinstance(held, Media) and isinstance(message.held, Media):
+            held = dataclasses.replace(held, attachment_id=message.held.attachment_id)
         new = await self._edits.insert(
             tx,
             message,
             edit_id=origin_id,
             text=text,
+            held=held,
             html=None if html is None else clean(html),
             mentions=mentions,
             origin_id=origin_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.messages.held import Held, held_in
 from bridge.messages.model import Message
 from bridge.messages.ports import Index, NoIndex
 from bridge.messages.store import content_of, content_place, edited_place
@@ -35,6 +36,7 @@ SET_ORIGIN = "UPDATE message_edits SET origin_id = $2 WHERE edit_id = $1"
 REMOVE = "DELETE FROM message_edits WHERE edit_id = $1"
 SHOW = "UPDATE messages SET edited_content = $2, edited_at = $3 WHERE message_id = $1"
 DELETE = "UPDATE messages SET content = $2, edited_content = NULL, deleted_at = $3 WHERE message_id = $1"
+FORGET_VOTES = "DELETE FROM poll_votes WHERE message_id = $1"
 CLEAR_EDITS = "UPDATE message_edits SET content = NULL WHERE message_id = $1"
 
 
@@ -47,6 +49,7 @@ class Edit:
     text: str | None
     edited_at: int
     html: str | None = None
+    held: Held | None = None
     mentions: tuple[ParticipantId, ...] = ()
 
 
@@ -65,10 +68,11 @@ class EditStore:
         origin_id: str | None,
         edited_at: int,
         html: str | None = None,
+        held: Held | None = None,
         mentions: Sequence[ParticipantId] = (),
     ) -> bool:
         """Return False, changing nothing, where this edit is stored already."""
-        content = content_of(text, html=html, mentions=mentions)
+        content = content_of(text, html=html, mentions=mentions, held=held)
         sealed = await self._seal(tx, message, content, place=_place(edit_id))
         return bool(await tx.execute(INSERT, edit_id, message.message_id, sealed, origin_id, edited_at))
 
@@ -95,16 +99,17 @@ class EditStore:
             await tx.execute(SHOW, message.message_id, None, None)
             await self._says(tx, message, await self._first(tx, message))
             return
-        content = content_of(edit.text, html=edit.html, mentions=edit.mentions)
+        content = content_of(edit.text, html=edit.html, mentions=edit.mentions, held=edit.held)
         sealed = await self._seal(tx, message, content, place=edited_place(message.message_id))
         await tx.execute(SHOW, message.message_id, sealed, edit.edited_at)
         await self._says(tx, message, edit.text)
 
     async def delete(self, tx: Transaction, message: Message, *, at: int) -> None:
-        """Forget all that the message ever said. That it was said stays."""
+        """Forget all that the message ever said, and who voted for what. That it was said stays."""
         nothing = await self._seal(tx, message, content_of(""), place=content_place(message.message_id))
         await tx.execute(DELETE, message.message_id, nothing, at)
         await tx.execute(CLEAR_EDITS, message.message_id)
+        await tx.execute(FORGET_VOTES, message.message_id)
         await self._says(tx, message, "")
 
     async def _says(self, tx: Transaction, message: Message, text: str) -> None:
@@ -142,6 +147,7 @@ class EditStore:
             content["text"],
             row["edited_at"],
             html=content.get("html"),
+            held=held_in(content),
             mentions=tuple(ParticipantId(one) for one in content.get("mentions", ())),
         )
 

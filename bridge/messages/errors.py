@@ -48,6 +48,10 @@ class WrittenInClient(Refusal):
     code: ClassVar[str] = "written_in_client"
 
 
+class NotText(Refusal):
+    code: ClassVar[str] = "not_text"
+
+
 class NotInConversation(Refusal):
     code: ClassVar[str] = "not_in_conversation"
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.held import Held
 
-Kind = Literal["text", "system"]
+Kind = Literal["text", "image", "file", "video", "audio", "voice", "location", "poll", "system"]
+MEDIA: tuple[Kind, ...] = ("image", "file", "video", "audio", "voice")
 SenderType = Literal["user", "vendor", "festimo", "system"]
 Status = Literal["pending", "sent", "failed"]
 RecipientStatus = Literal["pending", "sent", "delivered", "read", "failed"]
@@ -16,7 +18,8 @@ class Message:
     """`position` orders the messages of a conversation; `origin_id` is the outside's id of it, once it has one.
 
     `origin_sender`: who said it there, by the outside's name; `from_client`: written there, not handed to us.
-    `text`, `html`: what it says now, plain and formatted; nothing once it is deleted. `mentions`: to whom it speaks.
+    `text`, `html`: what it says now, plain and formatted; nothing once it is deleted. `held`: the file, place or poll
+    that it is of, likewise. `mentions`: to whom it speaks.
     `reply_to`: the message it answers; `thread_id`: the message that began the thread it is in.
     `forwarded`: it repeats what was said elsewhere.
     """
@@ -38,6 +41,7 @@ class Message:
     edited_at: int | None = None
     deleted_at: int | None = None
     html: str | None = None
+    held: Held | None = None
     mentions: tuple[ParticipantId, ...] = ()
     reply_to: MessageId | None = None
     thread_id: MessageId | None = None

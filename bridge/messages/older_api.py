@@ -8,7 +8,8 @@ from aiohttp import web
 from pydantic import Field, model_validator
 
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.messages.api import POST, MessagesApi, MessageToPost, OfConversation
+from bridge.messages.api import POST, MessagesApi, OfConversation
+from bridge.messages.input import MessageToPost
 from bridge.messages.list_api import LIST, ListOfMessages, MessageListApi, Part
 from bridge.messages.views import MessagePage
 from bridge.storage.database import Transaction

@@ -11,6 +11,7 @@ from bridge.messages.errors import (
     NotAParticipant,
     NotFailed,
     NotInConversation,
+    NotText,
     NotTheSender,
     OtherThread,
     TextBlank,
@@ -18,7 +19,7 @@ from bridge.messages.errors import (
     ThreadInThread,
     WrittenInClient,
 )
-from bridge.messages.model import Message
+from bridge.messages.model import MEDIA, Kind, Message
 
 MAX_TEXT_LENGTH = 10_000
 """Characters, unless the configuration says otherwise."""
@@ -63,6 +64,8 @@ def check_target(message: Message | None, conversation_id: ConversationId, *, fi
 def check_forward(message: Message) -> None:
     if message.is_deleted:
         raise MessageIsDeleted("The message was deleted, so there is nothing to forward.")
+    if message.kind in MEDIA:
+        raise NotText("Files cannot be forwarded yet. Nothing was changed.")
 
 
 def thread_of(*, reply: Message | None, thread: Message | None) -> MessageId | None:
@@ -97,6 +100,14 @@ def check_edit(message: Message, *, is_sender: bool, at: int) -> None:
     if at - message.created_at > _milliseconds(EDIT_WINDOW):
         raise EditWindowClosed(
             "A message can be edited for 15 minutes, and these are over. Write a new message that corrects it."
+        )
+
+
+def check_editable(message: Message, *, to: Kind) -> None:
+    """`to`: what it would be after the edit."""
+    if message.kind != to:
+        raise NotText(
+            f"This is a {message.kind} message, and an edit does not make another kind of it. Write a new one."
         )
 
 

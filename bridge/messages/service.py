@@ -12,8 +12,10 @@ from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.events import MessageDelivered, MessageFailed, MessagePosted, MessageReceived
+from bridge.messages.held import Held, Location, Poll
 from bridge.messages.html import clean
 from bridge.messages.model import Kind, Message, SenderType
+from bridge.messages.polls.rules import check_poll
 from bridge.messages.store import MessageStore, lock_of
 from bridge.messages.writers import Writers
 from bridge.storage.database import Transaction
@@ -45,6 +47,8 @@ class Messages:
         sender_id: ParticipantId,
         text: str,
         html: str | None = None,
+        kind: Kind = "text",
+        held: Held | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
@@ -52,13 +56,14 @@ class Messages:
     ) -> MessageId:
         """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned.
 
-        `message_id`: what it shall be known by; a new id, if it is left out.
+        `kind`, `held`: of what is more than text. `message_id`: what it shall be known by; a new id, if it is left out.
         """
         sender, thread_id = await self.check_post(
             tx,
             conversation,
             sender_id=sender_id,
             text=text,
+            held=held,
             mentions=mentions,
             reply_to=reply_to,
             thread_id=thread_id,
@@ -68,8 +73,9 @@ class Messages:
             conversation,
             sender,
             _sender_type(sender),
-            "text",
+            kind,
             text,
+            held=held,
             html=None if html is None else clean(html),
             mentions=mentions,
             reply_to=reply_to,
@@ -84,12 +90,16 @@ class Messages:
         *,
         sender_id: ParticipantId,
         text: str,
+        held: Held | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
     ) -> tuple[Member, MessageId | None]:
         """Refuse what `post` would; else return who says it, and in which thread it is. Changes nothing."""
-        rules.check_text(text, max_length=self._max_text_length)
+        if isinstance(held, Poll):
+            check_poll(held.question, [one.text for one in held.answers], held.max_selections)
+        else:
+            rules.check_text(text, max_length=self._max_text_length)
         members = await self._conversations.members(tx, conversation.conversation_id)
         sender = _member(members, sender_id)
         check_may_write(conversation, sender)
@@ -101,23 +111,41 @@ class Messages:
     async def forward(
         self, tx: Transaction, message: Message, *, to: Conversation, sender_id: ParticipantId
     ) -> MessageId:
-        """A participant of the conversation `to` repeats there what was said: not by whom, nor to whom."""
+        """A participant of the conversation `to` repeats there what was said: not by whom, nor to whom.
+
+        A poll is repeated as text: who votes there votes in another one.
+        """
         rules.check_forward(message)
         members = await self._conversations.members(tx, to.conversation_id)
         sender = _member(members, sender_id)
         check_may_write(to, sender)
-        sender_type = _sender_type(sender)
+        place = message.held if isinstance(message.held, Location) else None
         return await self._post(
-            tx, to, sender, sender_type, "text", message.text, html=message.html, forwarded=True
+            tx,
+            to,
+            sender,
+            _sender_type(sender),
+            "text" if place is None else "location",
+            message.text,
+            held=place,
+            html=message.html,
+            forwarded=True,
         )
 
     async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
         """The platform says something, in Festimo's voice."""
         return await self._post(tx, conversation, None, "system", "system", text)
 
-    async def say(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
+    async def say(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        text: str,
+        reply_to: MessageId | None = None,
+    ) -> MessageId:
         """Festimo says something of its own."""
-        return await self._post(tx, conversation, None, "festimo", "text", text)
+        return await self._post(tx, conversation, None, "festimo", "text", text, reply_to=reply_to)
 
     async def receive(
         self,
@@ -131,6 +159,8 @@ class Messages:
         origin_sender: str | None = None,
         for_festimo: bool = False,
         automated: bool = False,
+        kind: Kind = "text",
+        held: Held | None = None,
         html: str | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_origin: str | None = None,
@@ -152,8 +182,9 @@ class Messages:
             conversation_id=conversation.conversation_id,
             sender_id=sender.participant.participant_id if sender else None,
             sender_type=_sender_type(sender) if sender else "user",
-            kind="text",
+            kind=kind,
             text=text,
+            held=held,
             status="sent",
             origin_id=origin_id,
             # Who claims to have said it in the future could edit it for longer.
@@ -226,6 +257,7 @@ class Messages:
         kind: Kind,
         text: str,
         *,
+        held: Held | None = None,
         html: str | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
@@ -246,6 +278,7 @@ class Messages:
             status="pending",
             origin_id=None,
             created_at=self._clock.now(),
+            held=held,
             html=html,
             mentions=mentions,
             reply_to=reply_to,

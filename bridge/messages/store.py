@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.conversations.ports import Figures, LastMessage
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.held import Held, held_in, sealed_as
 from bridge.messages.hidden.store import not_hidden
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.messages.ports import Index, NoIndex
@@ -87,6 +88,7 @@ class MessageStore:
         origin_sender: str | None = None,
         from_client: bool = False,
         html: str | None = None,
+        held: Held | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         reply_origin: str | None = None,
@@ -101,7 +103,7 @@ class MessageStore:
             tx,
             tenant_id,
             f"conversation:{conversation_id}",
-            content_of(text, html=html, mentions=mentions),
+            content_of(text, html=html, mentions=mentions, held=held),
             place=content_place(message_id),
         )
         position = await tx.fetch_value(
@@ -253,6 +255,7 @@ class MessageStore:
             edited_at=row["edited_at"],
             deleted_at=row["deleted_at"],
             html=content.get("html"),
+            held=held_in(content),
             mentions=tuple(ParticipantId(one) for one in content.get("mentions", ())),
             reply_to=row["reply_to"],
             thread_id=row["thread_id"],
@@ -260,13 +263,21 @@ class MessageStore:
         )
 
 
-def content_of(text: str, *, html: str | None = None, mentions: Sequence[ParticipantId] = ()) -> bytes:
+def content_of(
+    text: str,
+    *,
+    html: str | None = None,
+    mentions: Sequence[ParticipantId] = (),
+    held: Held | None = None,
+) -> bytes:
     """What a message or an edit says, as it is sealed."""
     content: dict[str, object] = {"text": text}
     if html is not None:
         content["html"] = html
     if mentions:
         content["mentions"] = list(mentions)
+    if held is not None:
+        content |= sealed_as(held)
     return json.dumps(content).encode()
 
 

@@ -6,10 +6,16 @@ from pydantic import BaseModel, Field
 
 from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, ParticipantId
+from bridge.messages.attachment_views import AttachmentView, attachments_of
 from bridge.messages.bookmarks.store import BookmarkStore
+from bridge.messages.held import Location, Poll
 from bridge.messages.listing import replies_of
 from bridge.messages.model import Delivery, Kind, Message, RecipientStatus, SenderType
 from bridge.messages.pins.store import PinStore
+from bridge.messages.polls.model import End, Vote
+from bridge.messages.polls.store import PollStore
+from bridge.messages.polls.views import PollView
+from bridge.messages.polls.views import view_of as poll_view_of
 from bridge.messages.ports import Deliveries
 from bridge.messages.reactions.model import Reaction
 from bridge.messages.reactions.store import ReactionStore
@@ -27,13 +33,23 @@ class RecipientView(BaseModel):
     read_at: Time | None
 
 
+class LocationView(BaseModel):
+    latitude: float
+    longitude: float
+    description: str | None
+    uri: str = Field(description="as RFC 5870 writes it, such as geo:52.52,13.405")
+
+
 class MessageView(BaseModel):
     message_id: str
     conversation_id: str
     sender_id: str | None = Field(description="the participant; null for Festimo and the platform")
     sender_type: SenderType
     message_type: Kind
-    content: str = Field(description="what it says now; empty once it is deleted")
+    content: str = Field(
+        description="what it says now, or in words what it holds: a file's name, a poll with its answers; empty once"
+        " it is deleted"
+    )
     status: RecipientStatus = Field(
         description="as far as it has come for everybody. pending: on its way to the room; sent: the room has it, and"
         " somebody could not be brought in; delivered: all have it; read: all have read it"
@@ -41,6 +57,9 @@ class MessageView(BaseModel):
     html: str | None = Field(
         description="the same, formatted, and safe to show; null where it is not formatted"
     )
+    attachments: list[AttachmentView]
+    location: LocationView | None
+    poll: PollView | None
     mentions: list[str] = Field(description="the participants to whom it speaks")
     reply_to: str | None = Field(description="the message that it answers")
     thread_id: str | None = Field(description="the message that began the thread it is in")
@@ -77,6 +96,7 @@ class MessageViews:
         self._pins = pins
         self._bookmarks = bookmarks
         self._deliveries = deliveries
+        self._polls = PollStore()
 
     async def of(
         self,
@@ -100,6 +120,8 @@ class MessageViews:
             marked = await self._bookmarks.among(reader, caller.tenant_id, me, ids)
         deliveries = await self._deliveries.of(reader, messages)
         replies = await replies_of(reader, ids, seen_by=me)
+        polls = [one.message_id for one in messages if isinstance(one.held, Poll)]
+        votes, ends = await self._polls.of_messages(reader, polls), await self._polls.ends(reader, polls)
         return [
             view_of(
                 message,
@@ -108,6 +130,8 @@ class MessageViews:
                 reactions=reactions.get(message.message_id, ()),
                 pinned=pinned,
                 marked=marked,
+                votes=votes.get(message.message_id, ()),
+                end=ends.get(message.message_id),
                 me=me,
             )
             for message in messages
@@ -128,9 +152,15 @@ def view_of(
     reactions: Sequence[Reaction] = (),
     pinned: Collection[MessageId] = (),
     marked: Collection[MessageId] = (),
+    votes: Sequence[Vote] = (),
+    end: End | None = None,
     me: ParticipantId | None = None,
 ) -> MessageView:
-    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `marked`: by `me`, who looks."""
+    """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `marked`: by `me`, who looks.
+
+    `votes`, `end`: of the poll that it is.
+    """
+    held = message.held
     return MessageView(
         message_id=message.message_id,
         conversation_id=message.conversation_id,
@@ -139,6 +169,9 @@ def view_of(
         message_type=message.kind,
         content=message.text,
         html=message.html,
+        attachments=attachments_of(message),
+        location=_place_of(held) if isinstance(held, Location) else None,
+        poll=poll_view_of(held, votes, end, me=me) if isinstance(held, Poll) else None,
         mentions=list(message.mentions),
         reply_to=message.reply_to,
         thread_id=message.thread_id,
@@ -163,4 +196,13 @@ def view_of(
         is_edited=message.edited_at is not None,
         edited_at=None if message.edited_at is None else rfc3339(message.edited_at),
         is_deleted=message.is_deleted,
+    )
+
+
+def _place_of(location: Location) -> LocationView:
+    return LocationView(
+        latitude=location.latitude,
+        longitude=location.longitude,
+        description=location.description,
+        uri=location.uri,
     )

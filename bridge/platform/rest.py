@@ -27,9 +27,13 @@ from bridge.messages.access import MessageAccess
 from bridge.messages.bookmarks import api as bookmarks_api
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
+from bridge.messages.gallery import api as gallery_api
+from bridge.messages.gallery.store import GalleryStore
 from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins import api as pins_api
 from bridge.messages.pins.service import Pins
+from bridge.messages.polls import api as polls_api
+from bridge.messages.polls.service import Polls
 from bridge.messages.quick_replies import api as quick_replies_api
 from bridge.messages.quick_replies.service import QuickReplies
 from bridge.messages.quick_replies.store import QuickReplyStore
@@ -99,6 +103,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *signals_api.OPERATIONS,
     *reactions_api.OPERATIONS,
     *pins_api.OPERATIONS,
+    *polls_api.OPERATIONS,
+    *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
@@ -145,6 +151,7 @@ def routes(
     reactions: Reactions,
     reaction_store: ReactionStore,
     pins: Pins,
+    polls: Polls,
     searching: Searching,
     participants: ParticipantStore,
     vendors: Vendors,
@@ -228,6 +235,8 @@ def routes(
             cursors,
         ).routes(toolkit),
         *pins_api.PinsApi(pins, message_access, message_views).routes(toolkit),
+        *polls_api.PollsApi(polls, message_access, message_views).routes(toolkit),
+        *gallery_api.GalleryApi(database, GalleryStore(), message_store, access, cursors).routes(toolkit),
         *search.SearchApi(database, searching, access, message_views, cursors).routes(toolkit),
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
             toolkit

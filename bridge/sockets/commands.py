@@ -11,7 +11,8 @@ from pydantic import Field, JsonValue, StringConstraints
 from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId
 from bridge.messages.api import PATH as MESSAGES
-from bridge.messages.api import POST, MessageToPost, OfConversation
+from bridge.messages.api import POST, OfConversation
+from bridge.messages.input import MessageToPost
 from bridge.messages.views import MessageView
 from bridge.participants.rules import acting_as_somebody
 from bridge.signals.api import presence, reading, typing

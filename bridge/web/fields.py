@@ -94,6 +94,11 @@ def _names_a_server(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]
     return check
 
 
+def whole(number: object) -> object:
+    """In JSON 50.0 is a whole number, too."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def refuse_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
     # Not `min_length`, which also complains when the only item is at fault.
     if not items:
@@ -125,11 +130,6 @@ def schema(shortest: int, longest: int, pattern: str, **more: object) -> WithJso
 def visible(not_allowed: str) -> str:
     """The pattern of a text without these characters in which something can be seen."""
     return f"^[^{not_allowed}]*[^{not_allowed}{INVISIBLE}][^{not_allowed}]*$"
-
-
-def whole(number: object) -> object:
-    """JSON has one kind of number: 1.0 is 1."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _flag(text: object) -> object:

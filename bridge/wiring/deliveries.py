@@ -20,6 +20,7 @@ from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import is_to_be_answered
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.pins.events import PinsChanged
+from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
 from bridge.platform.apply import TOPIC as PLATFORM_EVENT
@@ -41,6 +42,8 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("profiles", AppearanceChanged)
     outbox.subscribe("matrix", MessageEdited, MessageDeleted)
     outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
+    outbox.subscribe("matrix", PollVoted, only=lambda voted: voted.vote_id is not None)
+    outbox.subscribe("matrix", PollEnded, only=lambda ended: not ended.in_client)
     outbox.subscribe("pins", MessageDeleted)
     outbox.subscribe("matrix", RecapDue, RecapChanged)
     outbox.subscribe("recap", MessageEdited, MessageDeleted)
@@ -86,6 +89,8 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
             "matrix.ReactionAdded": outbound.reactions_in_room.changed,
             "matrix.ReactionRemoved": outbound.reactions_in_room.changed,
             "matrix.PinsChanged": outbound.pins_in_room.changed,
+            "matrix.PollVoted": outbound.polls_in_room.voted,
+            "matrix.PollEnded": outbound.polls_in_room.ended,
             "pins.MessageDeleted": product.pin_listener.deleted,
             "matrix.RecapDue": outbound.recap_delivery.due,
             "matrix.RecapChanged": outbound.recap_delivery.changed,

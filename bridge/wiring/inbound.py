@@ -7,6 +7,7 @@ from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
 from appservice.inbound.pins import InboundPins
+from appservice.inbound.polls import InboundPolls
 from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.signals import InboundSignals
@@ -83,6 +84,13 @@ class Inbound:
                 store=product.pin_store,
                 conversations=product.conversation_store,
             ),
+            polls=InboundPolls(
+                names=names,
+                inbox=product.inbox,
+                outbox=product.outbox,
+                polls=product.polls,
+                conversations=product.conversation_store,
+            ),
             redactions=InboundRedactions(
                 database=database,
                 homeserver=homeserver,
@@ -90,6 +98,7 @@ class Inbound:
                 inbox=product.inbox,
                 changes=product.message_changes,
                 reactions=product.reactions,
+                polls=product.polls,
                 conversations=product.conversation_store,
                 late=late,
                 undecryptable=encryption.undecryptable,

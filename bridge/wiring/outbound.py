@@ -5,6 +5,7 @@ from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.edits import Edits
 from appservice.outbound.pins import PinsInRoom
+from appservice.outbound.polls import PollsInRoom
 from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.profiles import Profiles
 from appservice.outbound.reactions import ReactionsInRoom
@@ -132,6 +133,17 @@ class Outbound:
             homeserver=homeserver,
             names=names,
             store=product.pin_store,
+            outbox=product.outbox,
+        )
+        self.polls_in_room = PollsInRoom(
+            database=database,
+            homeserver=homeserver,
+            names=names,
+            timeline=self.timeline,
+            polls=product.polls,
+            store=product.poll_store,
+            message_store=product.message_store,
+            conversations=product.conversation_store,
             outbox=product.outbox,
         )
         self.recap_delivery = RecapDelivery(

@@ -35,6 +35,8 @@ from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins.listeners import PinListener
 from bridge.messages.pins.service import Pins
 from bridge.messages.pins.store import PinStore
+from bridge.messages.polls.service import Polls
+from bridge.messages.polls.store import PollStore
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.scheduled.due import DueMessages
@@ -106,6 +108,8 @@ class Product:
         self.reactions = Reactions(self.reaction_store, message_store, conversation_store, outbox, clock)
         self.pins = Pins(self.pin_store, message_store, conversation_store, outbox)
         self.pin_listener = PinListener(database, message_store, self.pins, outbox)
+        self.poll_store = PollStore()
+        self.polls = Polls(self.poll_store, self.messages, message_store, conversation_store, outbox, clock)
         self.bookmark_store = BookmarkStore(clock)
         self.hiding = Hiding(conversation_store, outbox, clock)
         scheduled_store = ScheduledStore(sealer)

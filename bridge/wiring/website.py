@@ -83,6 +83,7 @@ class Website:
             reactions=product.reactions,
             reaction_store=product.reaction_store,
             pins=product.pins,
+            polls=product.polls,
             searching=product.searching,
             participants=product.participants,
             vendors=product.vendors,

@@ -138,6 +138,8 @@ class FakeHomeserver(Homeserver):
         """Servers that answer never, while our homeserver waits for them."""
         self.query_answer: Json | None = None
         """What `/keys/query` says instead of the truth."""
+        self.takes_at: int | None = None
+        """What its clock says when it takes what is sent."""
         self.log: list[tuple[str, str, Any]] = []
         """(call, user, what it was about) of every call that had an effect, in order."""
         self.claimed: list[tuple[str, str, str]] = []
@@ -504,7 +506,7 @@ class FakeHomeserver(Homeserver):
                     "event_id": event_id,
                     "room_id": room_id,
                     "sender": user,
-                    "origin_server_ts": len(self.log),
+                    "origin_server_ts": self.takes_at or len(self.log),
                     "content": json.loads(json.dumps(content)),
                 }
             )
@@ -584,6 +586,13 @@ class FakeHomeserver(Homeserver):
         self, user: str, room_id: str, *, before: str | None, after: str | None = None
     ) -> Json:
         return self._page(room_id, before, after)
+
+    @_call
+    async def said_at(self, user: str, room_id: str, event_id: str) -> int:
+        for event in self._room(room_id).timeline:
+            if event["event_id"] == event_id:
+                return int(event["origin_server_ts"])
+        raise refused(404, "M_NOT_FOUND")
 
     # Devices and keys
 

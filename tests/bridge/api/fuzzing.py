@@ -29,6 +29,8 @@ NAME_A_READER = (
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
 NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages")
+SAID = {"text", "emoji", "poll", "location", "answers"}
+"""Fields of what somebody says, and a program has to say who."""
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
 given: set[tuple[str, str]] = set()
 
@@ -126,7 +128,7 @@ def _list(case: AnyCase) -> str:
 
 def _name_sender(body: Any) -> None:
     """A program says who speaks."""
-    if isinstance(body, dict) and ("text" in body or "emoji" in body) and body.get("sender_id") is None:
+    if isinstance(body, dict) and SAID & body.keys() and body.get("sender_id") is None:
         body["sender_id"] = "somebody"
 
 

@@ -59,6 +59,16 @@ async def scheduled(
     return await api.post(messages_of(conversation_id), body)
 
 
+def poll(*answers: str, **more: Any) -> dict[str, Any]:
+    """What Anna asks."""
+    asked = {"question": "Which menu?", "answers": list(answers or ("Vegan", "Meat"))} | more
+    return {"sender_id": host()["id"], "message_type": "poll", "poll": asked}
+
+
+async def asked(api: Api, conversation_id: str) -> Answer:
+    return await api.post(messages_of(conversation_id), poll())
+
+
 async def event_sent(api: Api, secret: str, event: dict[str, Any] | None = None) -> Answer:
     body = encode(vendor_selected() if event is None else event)
     headers = {name.replace("-", "_"): value for name, value in sign(body, secret=secret).items()}

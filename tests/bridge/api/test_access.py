@@ -15,6 +15,7 @@ from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import (
     CONVERSATIONS,
+    asked,
     event_sent,
     group,
     group_opened,
@@ -56,6 +57,8 @@ BODIES: dict[str, Any] = {
     "setTyping": {"participant_id": "v-1", "conversation_id": "{conversation_id}"},
     "setPresence": {"participant_id": "v-1", "presence": "online"},
     "addReaction": {"sender_id": "u-anna", "emoji": "👍"},
+    "votePoll": {"sender_id": "u-anna", "answers": ["1"]},
+    "closePoll": {"sender_id": "u-anna"},
     "forwardMessage": {"sender_id": "u-anna", "conversation_id": "{conversation_id}"},
     "openInquiry": {"host": host(), "vendor": vendor()},
     "openGroup": group(),
@@ -89,6 +92,7 @@ QUERIES = {
 }
 
 
+POLLS = ("votePoll", "closePoll")
 UNKNOWN_LETTER = "inbox.dW5rbm93bg"
 
 
@@ -120,9 +124,9 @@ async def ask(
 
 
 async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
-    """One of our objects of each kind; what people are added to is a group."""
+    """One of our objects of each kind; what people are added to is a group, and what they vote in a poll."""
     conversation_id = await opened(sides.ours)
-    message = await said(sides.ours, conversation_id)
+    message = await (asked if name in POLLS else said)(sides.ours, conversation_id)
     event = await event_sent(sides.ours, SECRETS[OURS])
     return {
         "conversation_id": await group_opened(sides.ours) if name == "addParticipants" else conversation_id,

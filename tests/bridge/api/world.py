@@ -49,6 +49,9 @@ from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.pins.service import Pins
 from bridge.messages.pins.store import PinStore
+from bridge.messages.polls.events import PollEnded, PollVoted
+from bridge.messages.polls.service import Polls
+from bridge.messages.polls.store import PollStore
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
@@ -114,6 +117,8 @@ TABLES = (
     "reactions",
     "reaction_origins",
     "pins",
+    "poll_votes",
+    "poll_ends",
     "bookmarks",
     "scheduled_messages",
     "quick_replies",
@@ -185,6 +190,8 @@ class World:
         self.outbox.subscribe("matrix", MessageEdited, MessageDeleted, ParticipantCame, AccountUnlinked)
         self.outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
         self.outbox.subscribe("matrix", ParticipantLeft)
+        self.outbox.subscribe("matrix", PollVoted, only=lambda voted: voted.vote_id is not None)
+        self.outbox.subscribe("matrix", PollEnded, only=lambda ended: not ended.in_client)
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
@@ -246,6 +253,9 @@ class World:
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.pins = Pins(PinStore(), self.message_store, self.conversation_store, self.outbox)
+        self.polls = Polls(
+            PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
+        )
         self.callers: dict[str, Caller] = {}
         self.platform = PlatformEvents(
             database,
@@ -324,6 +334,7 @@ class World:
                 hiding=self.hiding,
                 schedule=self.schedule,
                 pins=self.pins,
+                polls=self.polls,
                 searching=self.searching,
                 participants=self.participants,
                 vendors=self.vendors,

@@ -35,6 +35,9 @@ from bridge.messages.model import Message
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.pins.service import Pins
 from bridge.messages.pins.store import PinStore
+from bridge.messages.polls.events import PollEnded, PollVoted
+from bridge.messages.polls.service import Polls
+from bridge.messages.polls.store import PollStore
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.reactions.service import Reactions
 from bridge.messages.reactions.store import ReactionStore
@@ -61,6 +64,8 @@ TABLES = (
     "reactions",
     "reaction_origins",
     "pins",
+    "poll_votes",
+    "poll_ends",
     "bookmarks",
     "bookings",
     "outbox",
@@ -108,13 +113,22 @@ class Features:
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.pins = Pins(PinStore(), self.message_store, self.conversation_store, self.outbox)
+        self.poll_store = PollStore()
+        self.polls = Polls(
+            self.poll_store,
+            self.messages,
+            self.message_store,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+        )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
         )
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)
-        self.outbox.subscribe("listener", ReactionAdded, ReactionRemoved, PinsChanged)
+        self.outbox.subscribe("listener", ReactionAdded, ReactionRemoved, PinsChanged, PollVoted, PollEnded)
 
     def listen_to_changes(self) -> None:
         """Hear what becomes of conversations, too."""

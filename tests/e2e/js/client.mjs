@@ -14,6 +14,9 @@ Promise.withResolvers ??= function () { // Node 20 lacks it; without it the SDK 
 };
 
 const sdk = await import("matrix-js-sdk");
+const { PollStartEvent } = await import("matrix-js-sdk/lib/extensible_events_v1/PollStartEvent.js");
+const { PollResponseEvent } = await import("matrix-js-sdk/lib/extensible_events_v1/PollResponseEvent.js");
+const { PollEndEvent } = await import("matrix-js-sdk/lib/extensible_events_v1/PollEndEvent.js");
 const cryptoApi = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
 const quiet = { trace() {}, debug() {}, info() {}, warn: console.error, error: console.error, getChild: () => quiet };
@@ -132,6 +135,51 @@ const commands = {
   async send({ room_id, type = "m.room.message", content }) {
     const { event_id } = await client.sendEvent(room_id, type, content);
     return { event_id };
+  },
+
+  // Polls as Element makes them, and counts them: by the SDK's own models.
+
+  async start_poll({ room_id, question, answers, kind, max_selections = 1 }) {
+    const made = PollStartEvent.from(question, answers, `org.matrix.msc3381.poll.${kind}`, max_selections).serialize();
+    return client.sendEvent(room_id, made.type, made.content);
+  },
+
+  async vote({ room_id, event_id, texts }) {
+    const polls = () => client.getRoom(room_id)?.polls;
+    await until(() => polls()?.has(event_id), 20, () => `no poll ${event_id} but ${[...polls()?.keys() ?? []]}`);
+    const { answers } = polls().get(event_id).pollEvent;
+    const ids = texts.map((text) => answers.find((answer) => answer.text === text).id);
+    const made = PollResponseEvent.from(ids, event_id).serialize();
+    made.content[made.type] ??= {};
+    made.content[made.type].answers = ids; // the SDK leaves none out instead of writing none
+    return client.sendEvent(room_id, made.type, made.content);
+  },
+
+  async end_poll({ room_id, event_id }) {
+    const made = PollEndEvent.from(event_id, "The poll is over").serialize();
+    return client.sendEvent(room_id, made.type, made.content);
+  },
+
+  async poll({ room_id, event_id }) {
+    const poll = client.getRoom(room_id)?.polls.get(event_id);
+    if (!poll) return null;
+    const latest = new Map(); // of each person, as in Element's MPollBody
+    for (const event of (await poll.getResponses()).getRelations()) {
+      const known = latest.get(event.getSender());
+      if (!known || known.getTs() < event.getTs()) latest.set(event.getSender(), event);
+    }
+    const counts = Object.fromEntries(poll.pollEvent.answers.map((answer) => [answer.text, 0]));
+    for (const event of latest.values()) {
+      const response = event.unstableExtensibleEvent;
+      response.validateAgainst(poll.pollEvent);
+      if (response.spoiled) continue;
+      for (const id of response.answerIds) counts[poll.pollEvent.answers.find((answer) => answer.id === id).text] += 1;
+    }
+    const { question, kind, maxSelections } = poll.pollEvent;
+    return {
+      question: question.text, kind: kind.name, max_selections: maxSelections, counts,
+      ended: poll.isEnded, undecryptable: poll.undecryptableRelationsCount,
+    };
   },
 
   async redact({ room_id, event_id }) {
