@@ -18,6 +18,12 @@ SELECT m.message_id, (
         AND r.conversation_id = m.conversation_id AND r.deleted_at IS NULL{visible}
 ) AS replies FROM messages m WHERE m.message_id IN ({places})
 """
+# However long the conversation is, only the thread is looked through.
+_OF_THREAD = """m.position IN (
+    SELECT r.position FROM messages r WHERE r.thread_id = {ours}
+    UNION ALL
+    SELECT r.position FROM messages r WHERE r.thread_origin = {theirs} AND r.thread_id IS NULL
+)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +77,7 @@ class Listing:
             conditions.append(f"m.position {compared} {place(position)}")
         if wanted.thread is not None:
             ours, theirs = place(wanted.thread.message_id), place(wanted.thread.origin_id)
-            conditions.append(
-                f"(m.thread_id = {ours} OR (m.thread_id IS NULL AND m.thread_origin = {theirs}))"
-            )
+            conditions.append(_OF_THREAD.format(ours=ours, theirs=theirs))
         if wanted.seen_by is not None:
             conditions.append(not_hidden(person=place(wanted.seen_by), position="m.position"))
         sql = (

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.conversations.model import Conversation
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
@@ -74,37 +76,47 @@ class Reading:
     """A conversation as Anna reads it, or the answers of one thread in it. Of what is written every other message is in
     the thread, and every third one Anna deletes for herself."""
 
-    def __init__(self, people: People, conversation_id: str, *, root: str | None) -> None:
-        self._people = people
-        self._path = messages_of(conversation_id)
+    def __init__(self, people: People, conversation: Conversation, *, root: MessageId | None) -> None:
+        self._world, self._anna = people.world, people.anna
+        self._conversation = conversation
         self._root = root
         self._written = 0
 
     @classmethod
     async def begun(cls, people: People, *, in_thread: bool) -> "Reading":
-        api = people.sides.ours
+        api, world = people.sides.ours, people.world
         conversation_id = await opened(api, f"p-{next(numbers)}")
-        root = (await said(api, conversation_id)).json["message_id"] if in_thread else None
-        return cls(people, conversation_id, root=root)
+        root = MessageId((await said(api, conversation_id)).json["message_id"]) if in_thread else None
+        conversation = await world.conversation_store.get(world.database, ConversationId(conversation_id))
+        assert conversation is not None
+        return cls(people, conversation, root=root)
 
     async def write(self, how_many: int) -> list[str]:
         """Return those that she is to see."""
-        seen = []
+        seen: list[str] = []
+        world = self._world
         for _ in range(how_many):
             self._written += 1
-            threaded = self._root is not None and self._written % 2 == 0
-            body = {"sender_id": "v-1", "text": "Hello"} | ({"thread_id": self._root} if threaded else {})
-            message_id = (await self._people.sides.ours.post(self._path, body)).json["message_id"]
-            if self._written % 3 == 0:
-                query = {"for": "me"}
-                await self._people.anna.request("DELETE", f"/api/v1/messages/{message_id}", params=query)
-            elif threaded or self._root is None:
-                seen.append(message_id)
+            thread_id = self._root if self._written % 2 == 0 else None
+            async with world.database.transaction() as tx:
+                message_id = await world.messages.post(
+                    tx,
+                    self._conversation,
+                    sender_id=ParticipantId("v-1"),
+                    text="Hello",
+                    thread_id=thread_id,
+                )
+                if self._written % 3 == 0:
+                    message = await world.message_store.get(tx, message_id)
+                    assert message is not None
+                    await world.hiding.hide(tx, message, ParticipantId("u-anna"))
+                elif thread_id == self._root:
+                    seen.append(message_id)
         return seen
 
     async def page(self, **query: str | int) -> Answer:
         thread: dict[str, str | int] = {} if self._root is None else {"thread_id": self._root}
-        return await self._people.anna.get(self._path, **query, **thread)
+        return await self._anna.get(messages_of(self._conversation.conversation_id), **query, **thread)
 
 
 @paging
