@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from appservice.outbound.rooms import ENCRYPTION, HISTORY, OWNER, POWER_LEVELS, ROOM_VERSION, TOPIC
+from appservice.outbound.rooms import ENCRYPTION, HISTORY, OWNER, POWER_LEVELS, ROOM_VERSION, STAFF, TOPIC
+from appservice.outbound.spaces import CHILD, PARENT
+from appservice.outbound.spaces import TOPIC as SPACE_TOPIC
 from benchmarks.ground import Ground, Room
 from bridge.core.ids import new_id
 
@@ -112,10 +114,14 @@ async def _create(ground: Ground) -> float:
 
 
 async def _open(ground: Ground, payload: Payload) -> float:
-    """All that opening a conversation asks of a homeserver: room, invite, ghost, its join, a first message."""
+    """All that opening a conversation asks of a homeserver: room, invite, ghost, its join, a first message; beside that
+    the party's space, in which the room is listed, and its host's invite."""
 
     async def one() -> None:
         room_id = await _room(ground)
+        await asyncio.gather(_space(ground, room_id), people(room_id))
+
+    async def people(room_id: str) -> None:
         await ground.as_bot("POST", f"v3/rooms/{room_id}/invite", {"user_id": ground.owner})
         localpart = f"{ground.names.ghost_prefix}{new_id()}"
         ghost = f"@{localpart}:{ground.names.server_name}"
@@ -131,6 +137,29 @@ async def _open(ground: Ground, payload: Payload) -> float:
     begun = time.monotonic()
     await asyncio.gather(*(one() for _ in range(ground.sizes.opened)))
     return ground.sizes.opened / (time.monotonic() - begun)
+
+
+async def _space(ground: Ground, room_id: str) -> None:
+    """As `appservice.outbound.spaces` does."""
+    body = {
+        "room_version": ROOM_VERSION,
+        "visibility": "private",
+        "preset": "private_chat",
+        "creation_content": {"type": "m.space"},
+        "room_alias_name": f"{ground.names.ghost_prefix}{new_id()}",
+        "name": "Party of the benchmark",
+        "topic": SPACE_TOPIC,
+        "power_level_content_override": POWER_LEVELS | {"events_default": STAFF, "users": {}},
+        "initial_state": [
+            {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
+            {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+        ],
+    }
+    space = str((await ground.as_bot("POST", "v3/createRoom", body))["room_id"])
+    via = {"via": [ground.names.server_name]}
+    await ground.as_bot("PUT", f"v3/rooms/{room_id}/state/{PARENT}/{space}", via | {"canonical": True})
+    await ground.as_bot("PUT", f"v3/rooms/{space}/state/{CHILD}/{room_id}", via)
+    await ground.as_bot("POST", f"v3/rooms/{space}/invite", {"user_id": ground.owner})
 
 
 async def _send(ground: Ground, payload: Payload, room_id: str) -> str:
