@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from appservice.homeserver import HomeserverUnavailable
 from appservice.inbound.late import POLL_EDIT
@@ -301,7 +302,9 @@ async def test_a_poll_is_edited_until_somebody_votes(talk: Polling, anna: Party)
 async def test_plaintext_polls_are_not_believed(talk: Polling, anna: Party) -> None:
     event = talk.sent(anna, "$p", START, start_of(POLL, text=TEXT, prefix=""))
     plain = event | {"type": START, "content": start_of(POLL, text=TEXT, prefix="")}
-    await talk.deliver(plain)
+    with capture_logs() as logs:
+        await talk.deliver(plain)
+    assert [one["event"] for one in logs] == ["plaintext_in_encrypted_room"]
     assert await talk.features.history(talk.conversation) == []
 
 

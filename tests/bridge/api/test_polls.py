@@ -232,7 +232,9 @@ async def test_the_files_of_a_conversation_are_listed_newest_first(sides: Sides,
     assert [one["file_name"] for one in page["media"]] == ["voice", "audio"]
     await sent_file(world, conversation, "image", "meanwhile")
     await api.request("DELETE", f"/api/v1/messages/{whole['media'][2]['message_id']}")
-    rest = (await api.get(path, limit=5, cursor=page["next_cursor"])).json
-    assert [one["file_name"] for one in rest["media"]] == ["file", "image"]
+    rest = (await api.get(path, limit=1, cursor=page["next_cursor"])).json
+    assert [one["file_name"] for one in rest["media"]] == ["file"]
+    last = (await api.get(path, limit=1, cursor=rest["next_cursor"])).json
+    assert ([one["file_name"] for one in last["media"]], last["next_cursor"]) == (["image"], None)
     refused = await api.get(f"{CONVERSATIONS}/{other}/media", cursor=page["next_cursor"])
     assert (refused.status, refused.problem) == (422, "invalid_cursor")
