@@ -94,7 +94,6 @@ async def test_who_was_away_learns_what_was_read_meanwhile(world: LiveWorld, api
     assert (await client.next("message.read"))["reader"]["last_read_message_id"] == message_id
 
 
-one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SCOPED: list[tuple[dict[str, Any], str]] = [
     ({"type": "message.read"}, "reading:write"),
     ({"type": "typing.start"}, "signals:write"),
@@ -108,7 +107,6 @@ def frame_of(frame: dict[str, Any], conversation_id: str, who: str | None) -> di
     return {name: value for name, value in made.items() if value is not None}
 
 
-@one_database
 @pytest.mark.parametrize(("frame", "scope"), SCOPED, ids=lambda value: str(value))
 async def test_a_key_needs_the_scope_of_what_it_does(
     world: LiveWorld, api: Api, crowd: Crowd, frame: dict[str, Any], scope: str
@@ -138,7 +136,6 @@ NOT_YOURS: list[tuple[str, CallerRole, str | None, str]] = [
 ]
 
 
-@one_database
 @pytest.mark.parametrize(("who", "role", "named", "code"), NOT_YOURS)
 @pytest.mark.parametrize("frame", [frame for frame, _ in SCOPED], ids=lambda frame: str(frame["type"]))
 async def test_everybody_acts_as_themselves_and_programs_for_whom_they_name(
@@ -164,7 +161,6 @@ async def test_everybody_acts_as_themselves_and_programs_for_whom_they_name(
     assert await everything(world, conversation_id) == before
 
 
-@one_database
 @pytest.mark.parametrize("frame", [frame for frame, _ in SCOPED[:3]], ids=lambda frame: str(frame["type"]))
 async def test_nobody_acts_in_a_conversation_that_is_not_theirs(
     world: LiveWorld, api: Api, crowd: Crowd, frame: dict[str, Any]
@@ -183,7 +179,6 @@ async def test_nobody_acts_in_a_conversation_that_is_not_theirs(
     assert await everything(world, others) == before
 
 
-@one_database
 async def test_by_a_token_that_was_taken_back_nothing_is_done(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:

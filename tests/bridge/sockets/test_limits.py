@@ -11,8 +11,6 @@ from tests.bridge.sockets.client import Crowd, LiveWorld, until
 from tests.bridge.sockets.test_entry import bearer, refused
 from tests.bridge.sockets.test_sockets import PARTY, USER
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 FRAMES_PER_SECOND = 5
 
 
