@@ -89,6 +89,8 @@ class Federating:
             "federation_custom_ca_list": [str(self.authority.path)],
             # Each server's keys are asked from itself: `trusted_key_servers` is empty on embedded Synapses.
             "ip_range_whitelist": [LOOPBACK],
+            # Between the attempts at one transaction it is 4, 16, 60 s, and nothing wakes it before.
+            "federation": {"max_long_retry_delay": "1s"},
         }
 
 
