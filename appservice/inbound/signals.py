@@ -109,6 +109,8 @@ class InboundSignals:
                 case "m.typing":
                     typing = typing_in(event)
                     if typing is not None:
+                        for user in typing.users:
+                            self._heard(user)
                         _note(self._typing, typing.room_id, (typing, now), "typing")
                 case "m.receipt":
                     for receipt in receipts_in(event):

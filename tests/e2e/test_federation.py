@@ -302,6 +302,8 @@ async def test_while_the_other_homeserver_is_down_nobody_waits_and_afterwards_no
         await scene.said("Five")
 
     await two.far.start()
+    # Whatever somebody does there tells our homeserver, which would else try again in ten minutes.
+    await scene.at_far("PUT", f"typing/{quote(chef.user_id)}", phone, {"typing": True, "timeout": 20_000})
 
     def read() -> list[str]:
         return [entry.body for entry in phone.timeline(scene.room) if entry.body in said]

@@ -10,6 +10,7 @@ from appservice.homeserver import HomeserverUnavailable
 from tests.appservice.encryption.conftest import MakeParty
 from tests.appservice.encryption.engine import BOT, GHOST, ROOM, Engine
 from tests.appservice.encryption.party import Party
+from tests.appservice.encryption.reader import TALK, Reader
 from tests.e2e.test_first_path import eventually
 from tests.fakes.homeserver import FakeHomeserver, Json
 from tests.simulation.loop import SimulatedLoop
@@ -238,3 +239,33 @@ async def test_a_device_without_keys_of_a_server_that_answers_is_not_asked_all_t
     claims = len(homeserver.calls("claim_keys"))
     await engine.owed_keys.step()
     assert len(homeserver.calls("claim_keys")) == claims
+
+
+CHEF = f"@chef:{FAR}"
+SIGNS: list[tuple[Json, bool]] = [
+    ({"type": "m.typing", "room_id": ROOM, "content": {"user_ids": [CHEF]}}, True),
+    ({"type": "m.receipt", "room_id": ROOM, "content": {"$1": {"m.read": {CHEF: {"ts": 1}}}}}, True),
+    ({"type": "m.presence", "sender": CHEF, "content": {"presence": "online"}}, True),
+    # Our homeserver says so of those whom it has not heard of for long.
+    ({"type": "m.presence", "sender": CHEF, "content": {"presence": "offline"}}, False),
+]
+
+
+@pytest.mark.parametrize(("sign", "tells"), SIGNS)
+async def test_whoever_shows_that_they_are_there_shows_that_their_server_is(
+    engine: Engine, sign: Json, tells: bool
+) -> None:
+    parts = Reader(engine).parts
+    servers = parts.encryption.servers
+    await servers.ask(FAR, servers.permit(FAR), FAILS)
+    parts._inbound.signals.offer([sign])
+    assert (servers.permit(FAR) is not None) == tells
+
+
+async def test_what_somebody_says_shows_that_their_server_is_there(engine: Engine) -> None:
+    reader = await Reader(engine).opened()
+    servers = reader.parts.encryption.servers
+    await servers.ask(FAR, servers.permit(FAR), FAILS)
+    topic = {"type": "m.room.topic", "state_key": "", "content": {}, "sender": CHEF}
+    await reader.deliver(topic | {"event_id": "$topic", "room_id": TALK})
+    assert servers.permit(FAR) is not None
