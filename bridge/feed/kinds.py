@@ -26,6 +26,7 @@ from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.scheduled.events import ScheduledMessageFailed
 from bridge.signals.events import ConversationRead
+from bridge.vendors.events import VendorRated, VendorStatusChanged, VendorUpdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,5 +59,8 @@ KINDS: Mapping[type[Event], Kind] = {
     ParticipantAdded: Kind("conversation.updated", ("participant_id",)),
     ParticipantCame: Kind("conversation.updated", ("participant_id",)),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",)),
+    VendorUpdated: Kind("vendor.updated", ("vendor_id",)),
+    VendorStatusChanged: Kind("availability", ("vendor_id",)),
+    VendorRated: Kind("vendor.rated", ("vendor_id",)),
 }
 PRIVATE = frozenset(kind.name for kind in KINDS.values() if kind.private)

@@ -10,7 +10,7 @@ from bridge.conversations.rules import is_kept_out
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationView, ConversationViews
 from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId, VendorId
 from bridge.feed.model import Entry, Place
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
@@ -19,15 +19,19 @@ from bridge.signals.reads import UnreadCounts
 from bridge.signals.store import ReadStore
 from bridge.sockets.look import Look
 from bridge.sockets.views import (
+    Happened,
     MessageNotice,
     OfConversation,
     OfMessage,
     OfReader,
+    OfVendor,
     ReactionNotice,
     ReaderView,
     Told,
 )
 from bridge.storage.sealing import CannotOpen
+from bridge.vendors.store import VendorStore
+from bridge.vendors.views import VendorViews
 from bridge.web.fields import rfc3339
 from bridge.web.paging import Cursors
 
@@ -43,6 +47,8 @@ class Frames:
         views: ConversationViews,
         reads: ReadStore,
         unread: UnreadCounts,
+        vendors: VendorStore,
+        vendor_views: VendorViews,
         cursors: Cursors,
     ) -> None:
         self._messages = messages
@@ -51,6 +57,8 @@ class Frames:
         self._views = views
         self._reads = reads
         self._unread = unread
+        self._vendors = vendors
+        self._vendor_views = vendor_views
         self._cursors = cursors
 
     async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
@@ -104,6 +112,16 @@ class Frames:
             unread_count=unread[here].get(reader, 0),
         )
         return OfReader(**self._head(entry), reader=shown)
+
+    async def vendor(self, look: Look, entry: Entry, _: ParticipantId) -> Happened | None:
+        """Nobody's own view: how to reach them is in no frame."""
+        vendor = await self._vendors.get(look.reader, entry.tenant_id, VendorId(entry.about["vendor_id"]))
+        if vendor is None:
+            return None
+        shown = await self._vendor_views.one(look.reader, vendor, "profile")
+        head = self._head(entry)
+        del head["conversation_id"]
+        return OfVendor(**head, vendor_id=vendor.vendor_id, vendor=shown)
 
     # Of a person's notifications
 
@@ -206,7 +224,7 @@ class Frames:
         return await look.once(("kept out", entry.conversation_id, person), find)
 
 
-Show = Callable[[Frames, Look, Entry, ParticipantId], Awaitable[Told | None]]
+Show = Callable[[Frames, Look, Entry, ParticipantId], Awaitable[Happened | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +232,7 @@ class Shape:
     """How an entry is told. `name`: the frame's type; `model`: what it has; `when`: for people who read of it."""
 
     name: str
-    model: type[Told]
+    model: type[Happened]
     show: Show
     when: str
 
@@ -250,6 +268,9 @@ FRAMES: Mapping[str, Shape] = {
             Frames.conversation,
             "it was opened, closed, renamed ..., somebody came or went, other messages are pinned",
         ),
+        Shape("availability", OfVendor, Frames.vendor, "it was said whether a vendor is there"),
+        Shape("vendor.updated", OfVendor, Frames.vendor, "a vendor's profile is another one"),
+        Shape("vendor.rated", OfVendor, Frames.vendor, "on the vendor's own socket: a host rated them"),
     )
 }
 """By kind of entry, which is the frame's type."""
@@ -280,6 +301,9 @@ NOTICES: Mapping[str, Shape] = {
         "somebody reacted to what this person said, or took that back",
     ),
     "conversation.updated": _LOOKS_DIFFERENT,
+    "availability": Shape(
+        "availability", OfVendor, Frames.vendor, "it was said whether a vendor is there with whom they talk"
+    ),
 }
 """The same for a person's notifications."""
 

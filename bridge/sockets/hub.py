@@ -20,8 +20,9 @@ from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
-from bridge.sockets.scope import scopes_of
+from bridge.sockets.scope import Scope, scopes_of
 from bridge.sockets.store import SocketStore
+from bridge.sockets.vendors import TOLD, concerned_of, entries_of
 from bridge.storage.database import Database, DatabaseError
 
 PAGE = 200
@@ -102,21 +103,13 @@ class Hub:
         """What the socket may see of what came between. Raise `Forgotten`."""
         tenant_id, scope, reached = socket.caller.tenant_id, socket.scope, after
         while True:
-            page = await self._store.entries(
-                self._database,
-                tenant_id,
-                scope.kind,
-                scope.id,
-                after=reached.seq,
-                up_to=up_to.seq,
-                limit=PAGE,
-            )
+            page = await self._entries(tenant_id, scope, after=reached, up_to=up_to)
             # Asked afterwards: what is forgotten, is forgotten from the beginning on.
             if not await self._feed.is_kept(self._database, reached):
                 raise Forgotten
             look = Look(self._database)
             for entry in page:
-                if await self._concerns(look, entry.conversation_id, socket):
+                if await self._concerns(look, entry, socket):
                     frame = await self._frames.of(look, entry, person=_person(socket))
                     if frame is not None:
                         yield entry.place, frame
@@ -156,6 +149,13 @@ class Hub:
 
     # What happened
 
+    async def _entries(self, tenant_id: TenantId, scope: Scope, *, after: Place, up_to: Place) -> list[Entry]:
+        """A page of what happened in the conversations of a scope, and to their vendors."""
+        database, kind, span = self._database, scope.kind, {"after": after.seq, "up_to": up_to.seq}
+        found = await self._store.entries(database, tenant_id, kind, scope.id, **span, limit=PAGE)
+        found += await entries_of(database, tenant_id, kind, scope.id, **span, limit=PAGE)
+        return sorted(found, key=lambda entry: entry.seq)[:PAGE]
+
     async def _read_all(self) -> None:
         try:
             while await self._read_on():
@@ -189,7 +189,7 @@ class Hub:
         concerned: Sequence[Socket] | None = None
         while True:
             try:
-                concerned = await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=mark)
+                concerned = await self._concerned(look, entry, up_to=mark)
                 for socket, frame in [
                     (one, await self._frames.of(look, entry, person=_person(one))) for one in concerned
                 ]:
@@ -210,6 +210,12 @@ class Hub:
 
     # Whom it concerns: by the rule that the REST API has, too
 
+    async def _concerned(self, look: Look, entry: Entry, *, up_to: int) -> list[Socket]:
+        if entry.kind in TOLD:
+            here = self.present.of_tenant(entry.tenant_id, up_to=up_to)
+            return await concerned_of(look.reader, entry, here)
+        return await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=up_to)
+
     async def _audience(
         self, look: Look, tenant_id: TenantId, conversation_id: ConversationId, *, up_to: int
     ) -> list[Socket]:
@@ -228,7 +234,10 @@ class Hub:
             if socket.wants(conversation_id) and await self._may_see(look, socket.caller, conversation_id)
         ]
 
-    async def _concerns(self, look: Look, conversation_id: ConversationId, socket: Socket) -> bool:
+    async def _concerns(self, look: Look, entry: Entry, socket: Socket) -> bool:
+        if entry.kind in TOLD:
+            return bool(await concerned_of(look.reader, entry, [socket]))
+        conversation_id = entry.conversation_id
         stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
         if stored is None or not socket.wants(conversation_id):
             return False

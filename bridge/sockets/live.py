@@ -27,6 +27,8 @@ from bridge.sockets.session import Around, Pulse
 from bridge.sockets.signals import SignalsOnSockets
 from bridge.sockets.store import SocketStore
 from bridge.storage.database import Database
+from bridge.vendors.store import VendorStore
+from bridge.vendors.views import VendorViews
 from bridge.web.operations import Keys, Toolkit
 from bridge.web.paging import Cursors
 
@@ -43,6 +45,8 @@ class Live:
         messages: MessageStore,
         message_views: MessageViews,
         conversation_views: ConversationViews,
+        vendors: VendorStore,
+        vendor_views: VendorViews,
         signals: Signals,
         clock: Clock,
         seats: Seats,
@@ -62,6 +66,8 @@ class Live:
             conversation_views,
             signals.read_store,
             signals.unread,
+            vendors,
+            vendor_views,
             Cursors(master_key),
         )
         store = SocketStore()

@@ -9,6 +9,7 @@ from bridge.messages.model import SenderType
 from bridge.messages.reactions.views import ReactionView
 from bridge.messages.views import MessageView
 from bridge.signals.model import PresenceState
+from bridge.vendors.views import VendorView
 from bridge.web.fields import Time
 
 
@@ -26,15 +27,25 @@ class CursorFrame(BaseModel):
     cursor: str
 
 
-class Told(BaseModel):
+class Happened(BaseModel):
     """Something that happened. It shows how things are now."""
 
     type: str
     cursor: str = Field(description="where you are when you have this")
     event_id: str = Field(description="names what happened, for ever")
-    conversation_id: str
-    number: int = Field(description="counts what happened in the conversation: 1, 2, 3 ...")
+    number: int = Field(description="counts what happened in the conversation, or to the vendor: 1, 2, 3 ...")
     occurred_at: Time
+
+
+class Told(Happened):
+    """In a conversation."""
+
+    conversation_id: str
+
+
+class OfVendor(Happened):
+    vendor_id: str
+    vendor: VendorView = Field(description="as who has no right to their contact sees them")
 
 
 class OfMessage(Told):

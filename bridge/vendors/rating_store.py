@@ -33,9 +33,10 @@ SELECT vendor_id, CAST(SUM(stars) AS BIGINT) AS total, COUNT(*) AS ratings FROM 
 WHERE tenant_id = $1 AND vendor_id IN ({places}) GROUP BY vendor_id
 """
 PARTIES = """
-SELECT DISTINCT c.party_id FROM conversation_members me
+SELECT DISTINCT p.party_id FROM conversation_members me
 JOIN conversation_members v ON v.conversation_id = me.conversation_id AND v.role = 'vendor'
 JOIN conversations c ON c.conversation_id = me.conversation_id AND c.deleted_at IS NULL
+LEFT JOIN conversation_parties p ON p.conversation_id = c.conversation_id
 WHERE me.tenant_id = $1 AND me.participant_id = $2 AND me.role = 'host' AND me.away IS NULL AND v.participant_id = $3
 """
 WITHOUT_PARTY = "*"

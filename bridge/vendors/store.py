@@ -49,7 +49,8 @@ SELECT v.participant_id, MAX(CASE WHEN c.status = 'active' AND v.away IS NULL AN
 """
 _KNOWN_TO = f"SELECT v.participant_id {_SHARED}"
 _OF_PARTY = """
-SELECT c.vendor_id FROM conversations c WHERE c.tenant_id = $1 AND c.party_id = {party} AND c.deleted_at IS NULL
+SELECT c.vendor_id FROM conversations c JOIN conversation_parties l ON l.conversation_id = c.conversation_id
+WHERE l.tenant_id = $1 AND l.party_id = {party} AND c.deleted_at IS NULL
 """
 
 

@@ -50,6 +50,8 @@ class Website:
             messages=product.message_store,
             message_views=product.message_views,
             conversation_views=product.conversation_views,
+            vendors=product.vendor_store,
+            vendor_views=product.vendor_views,
             signals=product.signals,
             clock=clock,
             seats=Seats(per_person=limits.connections_per_person, per_program=limits.connections_per_program),

@@ -288,6 +288,8 @@ class World:
             messages=self.message_store,
             message_views=self.message_views,
             conversation_views=self.conversation_views,
+            vendors=self.vendor_store,
+            vendor_views=self.vendor_views,
             signals=self.signals,
             clock=self.clock,
             seats=self.seats,

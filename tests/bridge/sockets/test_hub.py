@@ -58,6 +58,8 @@ class Slow(Frames):
             world.conversation_views,
             signals.read_store,
             signals.unread,
+            world.vendor_store,
+            world.vendor_views,
             Cursors(MASTER_KEY),
         )
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()

@@ -1,0 +1,116 @@
+"""What the sockets tell of vendors: to whom it matters, now and after a drop, and never how to reach them."""
+
+from typing import Any
+
+from tests.bridge.api.client import Api
+from tests.bridge.api.requests import CONVERSATIONS, opened, said
+from tests.bridge.sockets.client import Client, Crowd, LiveWorld
+from tests.databases import both_databases
+
+CHEF = "/api/v1/vendors/v-1"
+PARTY, VENDOR, USER = "/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna"
+TOLD = ("availability", "vendor.updated", "vendor.rated")
+
+
+async def happened(api: Api) -> None:
+    """One of each kind."""
+    await api.send("PUT", f"{CHEF}/status", {"status": "away"})
+    await api.send("PUT", CHEF, {"email": "carla@sweet.example", "specialties": ["cakes"]})
+    await api.post(f"{CHEF}/rate", {"host_id": "u-anna", "rating": 4})
+
+
+async def told(client: Client, world: LiveWorld, api: Api, conversation_id: str) -> list[dict[str, Any]]:
+    """All of vendors, up to something that everybody is told."""
+    await said(api, conversation_id, "the end")
+    await client.next("message.sent", *(("conversation.updated",) if client.path == USER else ()))
+    return [frame for frame in client.events if frame["type"] in TOLD]
+
+
+async def test_what_happens_to_a_vendor_is_told_to_who_has_to_do_with_them(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    conversation_id = await world.settled(await opened(api))
+    await world.settled(await opened(api, "p-2", "v-2"))
+    tokens = {name: world.person(name) for name in ("u-anna", "u-ben")}
+    vendor_token = world.person("v-1", "vendor")
+    sockets = {
+        PARTY: [None, tokens["u-anna"]],
+        VENDOR: [None, vendor_token],
+        USER: [None, tokens["u-anna"]],
+    }
+    clients = [await crowd.connected(path, token) for path, some in sockets.items() for token in some]
+    elsewhere = [await crowd.connected(path) for path in ("/ws/communication/p-2", "/ws/vendor/v-2")]
+    await happened(api)
+    expected = {
+        PARTY: ["availability", "vendor.updated"],
+        VENDOR: ["availability", "vendor.updated", "vendor.rated"],
+        USER: ["availability"],
+    }
+    for client in clients:
+        frames = await told(client, world, api, conversation_id)
+        assert [frame["type"] for frame in frames] == expected[client.path], client.path
+        assert {frame["vendor_id"] for frame in frames} == {"v-1"}
+        for frame in frames:
+            view = frame["vendor"]
+            assert (view["contact_visible"], view["email"], view["metadata"]) == (False, None, None)
+        assert frames[0]["vendor"]["availability_status"] == "away"
+        assert "conversation_id" not in frames[0]
+    await said(api, await opened(api, "p-2", "v-2"), "the end")
+    for client in elsewhere:
+        await client.next("message.sent")
+        assert [frame["type"] for frame in client.events if frame["type"] in TOLD] == []
+
+
+@both_databases
+async def test_who_drops_is_told_of_vendors_later_in_the_same_order(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    conversation_id = await world.settled(await opened(api))
+    live = await crowd.connected(VENDOR)
+    dropped = [await crowd.connected(path) for path in (PARTY, VENDOR, USER)]
+    for client in dropped:
+        await client.socket.close()
+    await said(api, conversation_id, "before")
+    await happened(api)
+    await said(api, conversation_id, "after")
+    while live.texts("message.sent")[-1:] != ["after"]:
+        await live.read()
+    in_order = [(frame["type"], frame["event_id"]) for frame in live.events]
+    assert [kind for kind, _ in in_order] == ["message.sent", *TOLD, "message.sent"]
+    for client in dropped:
+        client.frames.clear()
+        await client.connect()
+        last = "conversation.updated" if client.path == USER else "message.sent"
+        while [frame["type"] for frame in client.events].count(last) < 2:
+            await client.read()
+        kept = [frame["event_id"] for frame in client.events]
+        assert kept == [event_id for _, event_id in in_order if event_id in kept]
+        vendors = [frame["type"] for frame in client.events if frame["type"] in TOLD]
+        assert vendors == {PARTY: list(TOLD[:2]), VENDOR: list(TOLD), USER: [TOLD[0]]}[client.path]
+
+
+async def test_a_party_tells_a_host_of_those_vendors_they_talk_with_themselves(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    """Another host of the same party has another vendor."""
+    mine = await world.settled(await opened(api))
+    body = {
+        "party": {"id": "p-1", "title": "Anna & Ben", "hosts": [{"id": "u-ben", "name": "Ben"}]},
+        "vendor": {"id": "v-2", "name": "Florist"},
+    }
+    await world.settled((await api.post(CONVERSATIONS, body)).json["conversation_id"])
+    anna = await crowd.connected(PARTY, world.person("u-anna"))
+    program = await crowd.connected(PARTY)
+    await api.send("PUT", "/api/v1/vendors/v-2/status", {"status": "busy"})
+    await said(api, mine, "the end")
+    for client, expected in ((program, ["availability"]), (anna, [])):
+        await client.next("message.sent")
+        assert [frame["type"] for frame in client.events if frame["type"] in TOLD] == expected
+
+
+async def test_a_status_that_is_said_again_is_no_news(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    conversation_id = await world.settled(await opened(api))
+    client = await crowd.connected(VENDOR)
+    for _ in range(2):
+        await happened(api)
+    assert [frame["type"] for frame in await told(client, world, api, conversation_id)] == list(TOLD)
