@@ -100,7 +100,7 @@ class Stories(RuleBasedStateMachine):
     @rule(who=WHO, which=WHO, wait=A_WHILE)
     def somebody_removes_a_device(self, who: int, which: int, wait: float) -> None:
         person = self.here.people[who]
-        if len(person.phones) > 1 and self.here.nobody_speaks:
+        if len(person.phones) > 1 and self.here.all_is_read:
             self.here.do(person.drop_phone(which % len(person.phones)))
         self.here.pass_time(wait)
 

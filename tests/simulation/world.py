@@ -4,9 +4,10 @@ import asyncio
 import json
 import random
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -14,6 +15,7 @@ from unittest import mock
 import structlog
 import yaml
 
+from appservice.inbound.waiting import inbox_id
 from appservice.repair import EVERY
 from bridge.config import Config, load
 from bridge.core.ids import ConversationId, MessageId
@@ -34,6 +36,7 @@ BOT = f"@festimo_bot:{SERVER}"
 ANNA, BEN, BITES = (f"@{name}:people.test" for name in ("anna", "ben", "bites"))
 VENDORS = ("balloons", "bites")
 """The first has no Matrix: a ghost speaks for it."""
+APPLIED = "SELECT id FROM inbox WHERE state IN ('done', 'dead')"
 LONGEST_END = 3_600
 """Seconds in which everything must have been worked off once nothing goes wrong any more."""
 REPAIRED_AFTER = EVERY + 10
@@ -106,8 +109,14 @@ class World:
         self._run(asyncio.sleep(seconds))
 
     @property
-    def nobody_speaks(self) -> bool:
-        return not self._speaking
+    def all_is_read(self) -> bool:
+        """Nobody speaks, and the bridge knows the devices of what was said: of one that is gone before it could ask,
+        nobody can tell whose it was."""
+        if self._speaking:
+            return False
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+            applied = {row[0] for row in connection.execute(APPLIED)}
+        return all(inbox_id(one.event_id) in applied for one in self.said)
 
     def rooms_of(self, person: Person, *memberships: str) -> list[str]:
         """Conversations' and private ones: what is in a space, nobody says anything in."""
