@@ -14,6 +14,7 @@ from bridge.sockets.frames import FRAMES, NOTICES
 from bridge.sockets.protocol import Error
 from bridge.sockets.scope import Kind
 from bridge.sockets.signals import PRESENCE_SCOPE, TYPING_SCOPE
+from bridge.sockets.vendors import TOLD
 from bridge.sockets.views import CursorFrame, PresenceFrame, TypingIndicator, Welcome
 from bridge.web.openapi import REF, SECURITY, VERSION, Untitled, set_limits
 
@@ -44,7 +45,7 @@ _ALWAYS = (
     Message("welcome", "welcome", Welcome, "the first frame"),
     Message("cursor", "cursor", CursorFrame, "nothing concerned you for long: your cursor, fresh"),
 )
-_HAPPENED = [Message(one.name, one.name, one.model, one.when) for one in FRAMES.values()]
+_HAPPENED = {kind: Message(kind, one.name, one.model, one.when) for kind, one in FRAMES.items()}
 _NOTICED = [
     Message(f"{one.name}.notice", one.name, one.model, one.when)
     for one in {one.name: one for one in NOTICES.values()}.values()
@@ -83,17 +84,29 @@ _ACKS = [
 _ERROR = Message(
     "error", "error", Error, "your frame of the same `id` was not taken, and nothing was changed"
 )
+
+
+def _happened(of: Kind) -> list[Message]:
+    return [message for kind, message in _HAPPENED.items() if kind not in TOLD or of in TOLD[kind]]
+
+
 _CHANNELS: Mapping[Kind, Channel] = {
     "party": Channel(
-        "communication", "party_id", "what happens in a party's conversations", [*_HAPPENED, *_SIGNALS]
+        "communication",
+        "party_id",
+        "what happens in a party's conversations, and to their vendors",
+        [*_happened("party"), *_SIGNALS],
     ),
     "vendor": Channel(
-        "vendor", "vendor_id", "what happens in a vendor's conversations", [*_HAPPENED, *_SIGNALS]
+        "vendor",
+        "vendor_id",
+        "what happens in a vendor's conversations, and to the vendor",
+        [*_happened("vendor"), *_SIGNALS],
     ),
     "user": Channel(
         "notifications",
         "user_id",
-        "which of a person's conversations look different now, without what was said",
+        "which of a person's conversations look different now, without what was said, and which vendors are there",
         _NOTICED,
     ),
 }

@@ -18,6 +18,7 @@ from bridge.messages.views import MessageView, MessageViews
 from bridge.signals.reads import UnreadCounts
 from bridge.signals.store import ReadStore
 from bridge.sockets.look import Look
+from bridge.sockets.vendors import VendorsOnSockets
 from bridge.sockets.views import (
     Happened,
     MessageNotice,
@@ -30,8 +31,6 @@ from bridge.sockets.views import (
     Told,
 )
 from bridge.storage.sealing import CannotOpen
-from bridge.vendors.store import VendorStore
-from bridge.vendors.views import VendorViews
 from bridge.web.fields import rfc3339
 from bridge.web.paging import Cursors
 
@@ -47,8 +46,7 @@ class Frames:
         views: ConversationViews,
         reads: ReadStore,
         unread: UnreadCounts,
-        vendors: VendorStore,
-        vendor_views: VendorViews,
+        vendors: VendorsOnSockets,
         cursors: Cursors,
     ) -> None:
         self._messages = messages
@@ -58,7 +56,6 @@ class Frames:
         self._reads = reads
         self._unread = unread
         self._vendors = vendors
-        self._vendor_views = vendor_views
         self._cursors = cursors
 
     async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
@@ -114,14 +111,9 @@ class Frames:
         return OfReader(**self._head(entry), reader=shown)
 
     async def vendor(self, look: Look, entry: Entry, _: ParticipantId) -> Happened | None:
-        """Nobody's own view: how to reach them is in no frame."""
-        vendor = await self._vendors.get(look.reader, entry.tenant_id, VendorId(entry.about["vendor_id"]))
-        if vendor is None:
-            return None
-        shown = await self._vendor_views.one(look.reader, vendor, "profile")
-        head = self._head(entry)
-        del head["conversation_id"]
-        return OfVendor(**head, vendor_id=vendor.vendor_id, vendor=shown)
+        vendor_id = VendorId(entry.about["vendor_id"])
+        shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
+        return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
 
     # Of a person's notifications
 
@@ -170,11 +162,13 @@ class Frames:
     # What is looked up
 
     def _head(self, entry: Entry, *, kind: str | None = None) -> dict[str, Any]:
+        return {**self._event(entry, kind=kind), "conversation_id": entry.conversation_id}
+
+    def _event(self, entry: Entry, *, kind: str | None = None) -> dict[str, Any]:
         return {
             "type": kind or entry.kind,
             "cursor": self.cursor(entry.tenant_id, entry.place),
             "event_id": entry.event_id,
-            "conversation_id": entry.conversation_id,
             "number": entry.number,
             "occurred_at": rfc3339(entry.created_at),
         }
@@ -237,6 +231,12 @@ class Shape:
     when: str
 
 
+_AVAILABILITY = Shape(
+    "availability",
+    OfVendor,
+    Frames.vendor,
+    "it was said whether a vendor is there; that this ends (`availability_until`) is in no frame",
+)
 FRAMES: Mapping[str, Shape] = {
     shape.name: shape
     for shape in (
@@ -268,9 +268,9 @@ FRAMES: Mapping[str, Shape] = {
             Frames.conversation,
             "it was opened, closed, renamed ..., somebody came or went, other messages are pinned",
         ),
-        Shape("availability", OfVendor, Frames.vendor, "it was said whether a vendor is there"),
+        _AVAILABILITY,
         Shape("vendor.updated", OfVendor, Frames.vendor, "a vendor's profile is another one"),
-        Shape("vendor.rated", OfVendor, Frames.vendor, "on the vendor's own socket: a host rated them"),
+        Shape("vendor.rated", OfVendor, Frames.vendor, "a host rated them, or otherwise than before"),
     )
 }
 """By kind of entry, which is the frame's type."""
@@ -301,9 +301,7 @@ NOTICES: Mapping[str, Shape] = {
         "somebody reacted to what this person said, or took that back",
     ),
     "conversation.updated": _LOOKS_DIFFERENT,
-    "availability": Shape(
-        "availability", OfVendor, Frames.vendor, "it was said whether a vendor is there with whom they talk"
-    ),
+    _AVAILABILITY.name: _AVAILABILITY,
 }
 """The same for a person's notifications."""
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 import structlog
 
-from bridge.conversations.access import Access
+from bridge.conversations.access import Access, member_of
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
@@ -20,9 +20,9 @@ from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
-from bridge.sockets.scope import Scope, scopes_of
+from bridge.sockets.scope import scopes_of
 from bridge.sockets.store import SocketStore
-from bridge.sockets.vendors import TOLD, concerned_of, entries_of
+from bridge.sockets.vendors import TOLD, VendorsOnSockets
 from bridge.storage.database import Database, DatabaseError
 
 PAGE = 200
@@ -44,6 +44,7 @@ class Hub:
         store: SocketStore,
         conversations: ConversationStore,
         access: Access,
+        vendors: VendorsOnSockets,
         frames: Frames,
     ) -> None:
         self._database = database
@@ -51,6 +52,7 @@ class Hub:
         self._store = store
         self._conversations = conversations
         self._access = access
+        self._vendors = vendors
         self._frames = frames
         self.present = Present()
         self._place: Place | None = None
@@ -103,7 +105,16 @@ class Hub:
         """What the socket may see of what came between. Raise `Forgotten`."""
         tenant_id, scope, reached = socket.caller.tenant_id, socket.scope, after
         while True:
-            page = await self._entries(tenant_id, scope, after=reached, up_to=up_to)
+            page = await self._store.entries(
+                self._database,
+                tenant_id,
+                scope.kind,
+                scope.id,
+                person=member_of(socket.caller),
+                after=reached.seq,
+                up_to=up_to.seq,
+                limit=PAGE,
+            )
             # Asked afterwards: what is forgotten, is forgotten from the beginning on.
             if not await self._feed.is_kept(self._database, reached):
                 raise Forgotten
@@ -149,13 +160,6 @@ class Hub:
 
     # What happened
 
-    async def _entries(self, tenant_id: TenantId, scope: Scope, *, after: Place, up_to: Place) -> list[Entry]:
-        """A page of what happened in the conversations of a scope, and to their vendors."""
-        database, kind, span = self._database, scope.kind, {"after": after.seq, "up_to": up_to.seq}
-        found = await self._store.entries(database, tenant_id, kind, scope.id, **span, limit=PAGE)
-        found += await entries_of(database, tenant_id, kind, scope.id, **span, limit=PAGE)
-        return sorted(found, key=lambda entry: entry.seq)[:PAGE]
-
     async def _read_all(self) -> None:
         try:
             while await self._read_on():
@@ -189,7 +193,7 @@ class Hub:
         concerned: Sequence[Socket] | None = None
         while True:
             try:
-                concerned = await self._concerned(look, entry, up_to=mark)
+                concerned = await self._told_of(look, entry, up_to=mark)
                 for socket, frame in [
                     (one, await self._frames.of(look, entry, person=_person(one))) for one in concerned
                 ]:
@@ -210,10 +214,9 @@ class Hub:
 
     # Whom it concerns: by the rule that the REST API has, too
 
-    async def _concerned(self, look: Look, entry: Entry, *, up_to: int) -> list[Socket]:
+    async def _told_of(self, look: Look, entry: Entry, *, up_to: int) -> list[Socket]:
         if entry.kind in TOLD:
-            here = self.present.of_tenant(entry.tenant_id, up_to=up_to)
-            return await concerned_of(look.reader, entry, here)
+            return await self._vendors.audience(look, entry, self.present, up_to=up_to)
         return await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=up_to)
 
     async def _audience(
@@ -235,8 +238,9 @@ class Hub:
         ]
 
     async def _concerns(self, look: Look, entry: Entry, socket: Socket) -> bool:
+        """Of an entry that was found for the socket."""
         if entry.kind in TOLD:
-            return bool(await concerned_of(look.reader, entry, [socket]))
+            return socket.scope.kind in TOLD[entry.kind]
         conversation_id = entry.conversation_id
         stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
         if stored is None or not socket.wants(conversation_id):

@@ -26,6 +26,7 @@ from bridge.sockets.seats import Seats
 from bridge.sockets.session import Around, Pulse
 from bridge.sockets.signals import SignalsOnSockets
 from bridge.sockets.store import SocketStore
+from bridge.sockets.vendors import VendorsOnSockets
 from bridge.storage.database import Database
 from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
@@ -45,9 +46,9 @@ class Live:
         messages: MessageStore,
         message_views: MessageViews,
         conversation_views: ConversationViews,
+        signals: Signals,
         vendors: VendorStore,
         vendor_views: VendorViews,
-        signals: Signals,
         clock: Clock,
         seats: Seats,
         frames_per_second: int,
@@ -59,6 +60,8 @@ class Live:
         self._clock = clock
         self._seats = seats
         self._frames_per_second = frames_per_second
+        store = SocketStore()
+        vendors_told = VendorsOnSockets(store, vendors, vendor_views)
         self._frames = Frames(
             messages,
             conversations,
@@ -66,13 +69,12 @@ class Live:
             conversation_views,
             signals.read_store,
             signals.unread,
-            vendors,
-            vendor_views,
+            vendors_told,
             Cursors(master_key),
         )
-        store = SocketStore()
         self._gate = Gate(participants, store)
-        self.hub = Hub(database, feed_store, store, conversations, Access(conversations), self._frames)
+        access = Access(conversations)
+        self.hub = Hub(database, feed_store, store, conversations, access, vendors_told, self._frames)
         self.signals = SignalsOnSockets(self.hub, signals)
         feed.on_order(self.hub.wake)
 

@@ -8,6 +8,7 @@ from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, Ve
 from bridge.feed.model import Entry
 from bridge.feed.store import entry_of
 from bridge.storage.database import Reader
+from bridge.vendors.events import place_of
 
 _ENTRIES = """
 SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.about, f.created_at FROM feed f
@@ -43,6 +44,31 @@ ORDER BY c.updated_at DESC, c.conversation_id LIMIT $3
 """
 _OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
 
+# Conversations with a vendor, and who else is in them.
+_MEETINGS = """
+FROM conversation_members v JOIN conversations c ON c.conversation_id = v.conversation_id AND c.deleted_at IS NULL
+JOIN conversation_members m ON m.conversation_id = v.conversation_id
+LEFT JOIN conversation_parties p ON p.conversation_id = v.conversation_id
+WHERE v.role = 'vendor'
+"""
+MEETINGS = f"""
+SELECT DISTINCT p.party_id, m.participant_id, m.away {_MEETINGS} AND v.tenant_id = $1 AND v.participant_id = $2
+"""
+_PLACES = f"SELECT 'vendor/' || v.tenant_id || '/' || v.participant_id {_MEETINGS}"
+_PAGE = "AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5"
+TO_VENDOR = f"{_ENTRIES} WHERE f.conversation_id = $1 AND f.seq > $2 AND f.seq <= $3 ORDER BY f.seq LIMIT $4"
+TO_VENDORS_OF_PARTY = f"""
+{_ENTRIES} WHERE f.conversation_id IN ({_PLACES} AND p.tenant_id = $1 AND p.party_id = $2) {_PAGE}
+"""
+TO_VENDORS_OF_USER = f"""
+{_ENTRIES} WHERE f.conversation_id IN
+    ({_PLACES} AND m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL) {_PAGE}
+"""
+TO_VENDORS_MET_IN_PARTY = f"""
+{_ENTRIES} WHERE f.conversation_id IN
+    ({_PLACES} AND p.tenant_id = $1 AND p.party_id = $2 AND m.participant_id = $6 AND m.away IS NULL) {_PAGE}
+"""
+
 MOST_CONVERSATIONS = 1_000
 
 
@@ -55,6 +81,15 @@ class Shared:
     vendor_id: VendorId | None
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Somebody has a conversation with a vendor. `party_id` None: for no party. `is_there`: they take part in it."""
+
+    party_id: PartyId | None
+    participant_id: ParticipantId
+    is_there: bool
+
+
 class SocketStore:
     async def entries(
         self,
@@ -63,12 +98,32 @@ class SocketStore:
         kind: Literal["party", "vendor", "user"],
         of: str,
         *,
+        person: ParticipantId | None,
         after: int,
         up_to: int,
         limit: int,
     ) -> list[Entry]:
-        rows = await reader.fetch(_OF[kind], tenant_id, of, after, up_to, limit)
-        return [entry_of(row) for row in rows]
+        """Of conversations and, in the same order, of vendors: the one it is of, or those of the conversations.
+
+        `person`: only of those vendors of a party whom they meet there; None: of all.
+        """
+        page = (after, up_to, limit)
+        rows = await reader.fetch(_OF[kind], tenant_id, of, *page)
+        if kind == "vendor":
+            told = await reader.fetch(TO_VENDOR, place_of(tenant_id, VendorId(of)), *page)
+        elif kind == "user":
+            told = await reader.fetch(TO_VENDORS_OF_USER, tenant_id, of, *page)
+        elif person is None:
+            told = await reader.fetch(TO_VENDORS_OF_PARTY, tenant_id, of, *page)
+        else:
+            told = await reader.fetch(TO_VENDORS_MET_IN_PARTY, tenant_id, of, *page, person)
+        return sorted(map(entry_of, [*rows, *told]), key=lambda entry: entry.seq)[:limit]
+
+    async def meetings(self, reader: Reader, tenant_id: TenantId, vendor_id: VendorId) -> set[Meeting]:
+        return {
+            Meeting(row["party_id"], row["participant_id"], is_there=row["away"] is None)
+            for row in await reader.fetch(MEETINGS, tenant_id, vendor_id)
+        }
 
     async def takes_part_in_party(
         self, reader: Reader, tenant_id: TenantId, party_id: PartyId, participant_id: ParticipantId

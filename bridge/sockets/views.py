@@ -33,7 +33,9 @@ class Happened(BaseModel):
     type: str
     cursor: str = Field(description="where you are when you have this")
     event_id: str = Field(description="names what happened, for ever")
-    number: int = Field(description="counts what happened in the conversation, or to the vendor: 1, 2, 3 ...")
+    number: int = Field(
+        description="counts what happened in the conversation or to the vendor, told here or not: 1, 2, 3 ..."
+    )
     occurred_at: Time
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ParticipantId, PartyId, TenantId
+from bridge.sockets import store as sockets
 from bridge.statistics import answers
 from bridge.storage.database import Reader, Row, Value
 from bridge.storage.sealing import Sealer
@@ -64,3 +65,22 @@ async def test_a_page_of_vendors_is_read_in_order(
     assert not any(step.startswith("SCAN") for step in steps), steps
     if known_to is None and party_id is None:
         assert not any("TEMP B-TREE FOR ORDER BY" in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        sockets.MEETINGS,
+        sockets.TO_VENDOR,
+        sockets.TO_VENDORS_OF_PARTY,
+        sockets.TO_VENDORS_OF_USER,
+        sockets.TO_VENDORS_MET_IN_PARTY,
+    ],
+)
+def test_what_sockets_tell_of_vendors_is_found_by_whom_it_concerns(
+    connection: sqlite3.Connection, sql: str
+) -> None:
+    """Never by looking through all of a tenant, or all that happened."""
+    steps = plan(connection, sql)
+    assert not any(step.startswith("SCAN") or "(tenant_id=?)" in step for step in steps), steps
+    assert not any(re.match(r"SEARCH f .*(tenant|order)", step) for step in steps), steps

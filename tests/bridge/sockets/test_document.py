@@ -39,9 +39,13 @@ def test_what_is_taken_is_closed_and_what_is_told_is_said_to_be() -> None:
         assert messages[f"client.{command.name}"]["summary"]
         assert messages[f"{command.name}.ack"]["name"] == "ack"
     told = {
-        one["$ref"].rpartition("/")[2] for one in DOCUMENT["operations"]["communication.tell"]["messages"]
+        channel: {
+            one["$ref"].rpartition("/")[2] for one in DOCUMENT["operations"][f"{channel}.tell"]["messages"]
+        }
+        for channel in ("vendor", "communication")
     }
-    assert told == {"welcome", "cursor", *FRAMES, "typing.indicator", "presence.changed"}
+    assert told["vendor"] == {"welcome", "cursor", *FRAMES, "typing.indicator", "presence.changed"}
+    assert told["vendor"] - told["communication"] == {"vendor.rated"}
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
         Draft7Validator.check_schema(schema)

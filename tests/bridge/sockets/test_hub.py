@@ -15,6 +15,7 @@ from bridge.sockets.look import Look
 from bridge.sockets.outgoing import Signal
 from bridge.sockets.scope import Scope
 from bridge.sockets.store import SocketStore
+from bridge.sockets.vendors import VendorsOnSockets
 from bridge.storage.database import Database
 from bridge.web.paging import Cursors
 from tests.bridge.api.world import MASTER_KEY, OURS, World
@@ -45,6 +46,10 @@ class Listener:
         self.ending = ending
 
 
+def vendors_of(world: World) -> VendorsOnSockets:
+    return VendorsOnSockets(SocketStore(), world.vendor_store, world.vendor_views)
+
+
 class Slow(Frames):
     """Takes its time, or fails."""
 
@@ -58,8 +63,7 @@ class Slow(Frames):
             world.conversation_views,
             signals.read_store,
             signals.unread,
-            world.vendor_store,
-            world.vendor_views,
+            vendors_of(world),
             Cursors(MASTER_KEY),
         )
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
@@ -82,6 +86,7 @@ async def with_hub(database: Database) -> tuple[World, Slow, Hub]:
         SocketStore(),
         world.conversation_store,
         Access(world.conversation_store),
+        vendors_of(world),
         frames,
     )
     return world, frames, hub

@@ -3,12 +3,14 @@
 from typing import Any
 
 from tests.bridge.api.client import Api
-from tests.bridge.api.requests import CONVERSATIONS, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, said
+from tests.bridge.platform.sender import vendor
 from tests.bridge.sockets.client import Client, Crowd, LiveWorld
 from tests.databases import both_databases
 
 CHEF = "/api/v1/vendors/v-1"
 PARTY, VENDOR, USER = "/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna"
+BEN = {"id": "u-ben", "name": "Ben", "role": "host"}
 TOLD = ("availability", "vendor.updated", "vendor.rated")
 
 
@@ -31,13 +33,8 @@ async def test_what_happens_to_a_vendor_is_told_to_who_has_to_do_with_them(
 ) -> None:
     conversation_id = await world.settled(await opened(api))
     await world.settled(await opened(api, "p-2", "v-2"))
-    tokens = {name: world.person(name) for name in ("u-anna", "u-ben")}
-    vendor_token = world.person("v-1", "vendor")
-    sockets = {
-        PARTY: [None, tokens["u-anna"]],
-        VENDOR: [None, vendor_token],
-        USER: [None, tokens["u-anna"]],
-    }
+    anna = world.person("u-anna")
+    sockets = {PARTY: [None, anna], VENDOR: [None, world.person("v-1", "vendor")], USER: [None, anna]}
     clients = [await crowd.connected(path, token) for path, some in sockets.items() for token in some]
     elsewhere = [await crowd.connected(path) for path in ("/ws/communication/p-2", "/ws/vendor/v-2")]
     await happened(api)
@@ -92,20 +89,40 @@ async def test_who_drops_is_told_of_vendors_later_in_the_same_order(
 async def test_a_party_tells_a_host_of_those_vendors_they_talk_with_themselves(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
-    """Another host of the same party has another vendor."""
-    mine = await world.settled(await opened(api))
+    """Another host of the same party has another vendor, whom they know from another party."""
+    mine = await opened(api)
+    await opened(api, "p-2", "v-2")
     body = {
         "party": {"id": "p-1", "title": "Anna & Ben", "hosts": [{"id": "u-ben", "name": "Ben"}]},
         "vendor": {"id": "v-2", "name": "Florist"},
     }
     await world.settled((await api.post(CONVERSATIONS, body)).json["conversation_id"])
-    anna = await crowd.connected(PARTY, world.person("u-anna"))
-    program = await crowd.connected(PARTY)
+    token = world.person("u-anna")
+    anna, program, back = [await crowd.connected(PARTY, one) for one in (token, None, token)]
+    elsewhere = await crowd.connected("/ws/communication/p-2", token)
+    back.drop()
     await api.send("PUT", "/api/v1/vendors/v-2/status", {"status": "busy"})
     await said(api, mine, "the end")
-    for client, expected in ((program, ["availability"]), (anna, [])):
+    await elsewhere.next("availability")
+    await world.settled(mine)
+    await back.connect()
+    for client, expected in ((program, ["availability"]), (anna, []), (back, [])):
         await client.next("message.sent")
         assert [frame["type"] for frame in client.events if frame["type"] in TOLD] == expected
+
+
+async def test_a_group_tells_its_people_of_its_vendors(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    await world.settled(await group_opened(api, vendor("v-1") | {"role": "vendor"}, BEN))
+    tokens = [world.person("u-anna"), world.person("u-ben")]
+    anna, ben = [
+        await crowd.connected(f"/ws/notifications/{one}", token)
+        for one, token in zip(("u-anna", "u-ben"), tokens, strict=True)
+    ]
+    ben.drop()
+    await api.send("PUT", f"{CHEF}/status", {"status": "busy"})
+    assert (await anna.next("availability"))["vendor_id"] == "v-1"
+    await ben.connect()
+    assert (await ben.next("availability"))["event_id"] == anna.events[-1]["event_id"]
 
 
 async def test_a_status_that_is_said_again_is_no_news(world: LiveWorld, api: Api, crowd: Crowd) -> None:
