@@ -84,7 +84,7 @@ class Stories(RuleBasedStateMachine):
         person = self.here.people[who]
         rooms = self.here.rooms_of(person, "join", "invite")
         if rooms:
-            self.here.do(self.here.homeserver.leave(person.user, rooms[room % len(rooms)]))
+            self.here.leave(person, rooms[room % len(rooms)])
         self.here.pass_time(wait)
 
     @rule(vendor=st.sampled_from(VENDORS), wait=A_WHILE)

@@ -65,6 +65,7 @@ class World:
         self.posted: dict[str, list[str]] = {vendor: [] for vendor in VENDORS}
         self.said: list[Said] = []
         self.commands = 0
+        self.has_left = False
         self._tasks: list[asyncio.Task[None]] = []
         self._speaking: set[asyncio.Task[None]] = set()
         self._texts = 0
@@ -98,6 +99,10 @@ class World:
         text = ("!festimo help " if command else "") + self._text()
         self.commands += command
         self._run(self._speak(speak()))
+
+    def leave(self, person: Person, room_id: str) -> None:
+        self.has_left = True
+        self.do(self.homeserver.leave(person.user, room_id))
 
     def bring_back(self, vendor: str) -> None:
         self.platform.send("vendor.selected", {"party": _party(), "vendor": _vendor(vendor)})
