@@ -155,6 +155,7 @@ PUT = Operation(
         "message_deleted",
         "written_in_client",
         "not_a_participant",
+        "not_text",
         *NOT_WRITABLE,
         "text_blank",
         "text_too_long",

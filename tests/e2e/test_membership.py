@@ -15,13 +15,10 @@ from tests.clients.people import People
 from tests.e2e.test_first_path import eventually, party, person
 from tests.faults.admin import Admin
 
-IMPATIENT = {"federation": {"max_short_retries": 1, "max_short_retry_delay": "100ms"}}
-"""With servers that do not exist."""
-
 
 @pytest.fixture
 async def ground(tmp_path: Path) -> AsyncIterator[Stand]:
-    async with stand(tmp_path / "stand", synapse_settings=IMPATIENT) as ready:
+    async with stand(tmp_path / "stand") as ready:
         yield ready
 
 
