@@ -19,7 +19,6 @@ CURSORS = {"cursor", "before", "after"}
 CURSOR = re.compile(r"[A-Za-z0-9_-]{1,400}")
 PLACES = ("before", "before_message_id", "after")
 CONVERSATIONS = ("conversation_id", "conversationId", "channelId")
-ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 NAME_A_READER = (
     "/api/v1/conversations/unread",
@@ -93,21 +92,9 @@ def before_call(_: schemathesis.HookContext, case: AnyCase, __: dict[str, Any]) 
     key = case.headers.get("Idempotency-Key") if case.headers else None
     if isinstance(key, str) and re.fullmatch(PATTERN, key):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
-    if case.method == "POST" and case.path.endswith("/messages") and isinstance(case.body, dict):
-        _say_something(case.body)
     if not case.path.startswith(NAME_NO_SENDER):
-        _name_sender(case.body)
+        _name_sender(case.body, forwarded=case.path.endswith("/forward"))
     _mend(case.body)
-
-
-def _say_something(body: dict[str, Any]) -> None:
-    """By a text or by a quick reply, not by both."""
-    named = body.get("quick_reply_id")
-    if "text" not in body and named is None:
-        body["text"] = "Hello"
-    elif isinstance(named, str) and ID.fullmatch(named) and not {"text", "html"}.isdisjoint(body):
-        del body["quick_reply_id"]
-        body.setdefault("text", "Hello")
 
 
 @schemathesis.hook
@@ -126,9 +113,9 @@ def _list(case: AnyCase) -> str:
     return f"{case.formatted_path}?{sorted(filters.items())}"
 
 
-def _name_sender(body: Any) -> None:
+def _name_sender(body: Any, *, forwarded: bool) -> None:
     """A program says who speaks."""
-    if isinstance(body, dict) and SAID & body.keys() and body.get("sender_id") is None:
+    if isinstance(body, dict) and (forwarded or SAID & body.keys()) and body.get("sender_id") is None:
         body["sender_id"] = "somebody"
 
 
