@@ -45,8 +45,6 @@ LONG = (
     "bridge/commands/test_rotate_master_key.py",
 )
 """Beside the servers' tests, these come first: a long one begun last would be waited for alone."""
-PATIENT = "faults/test_kills.py"
-"""It starts servers, and can wait for them while others run: it goes to whoever is done with the rest."""
 
 
 class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
@@ -54,8 +52,7 @@ class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folder, _, inside = file.removeprefix("tests/").partition("/")
-        return "servers" if folder in TALK_TO_SERVERS and f"{folder}/{inside}" != PATIENT else file
+        return "servers" if Path(file).parts[1] in TALK_TO_SERVERS else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -72,8 +69,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     file = item.path.relative_to(TESTS).as_posix()
-    if file == PATIENT:
-        return len(LONG) + 2
     if _folder(item) in TALK_TO_SERVERS:
         return 0
     return 1 + LONG.index(file) if file in LONG else len(LONG) + 1
