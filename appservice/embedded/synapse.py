@@ -27,6 +27,8 @@ from appservice.embedded.settings import (
 START_LIMIT = 60.0  # seconds; 2 to 4 are usual, a first start on a loaded machine takes longer
 STOP_LIMIT = 10.0
 POLL = 0.05
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to the near ends of connections: none is taken while a server of ours is off."""
 LOG_TAIL = 30  # lines shown when it does not start
 
 _TIED = Path(__file__).with_name("tied.py")
@@ -220,9 +222,15 @@ class Synapse:
 
 def free_port() -> int:
     """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for _ in range(len(PORTS)):
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        return port
+    raise SynapseError(f"No port of {LOOPBACK} from {PORTS.start} to {PORTS.stop - 1} is free")
 
 
 def _require_free(port: int) -> None:

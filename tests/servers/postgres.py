@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
+
+from appservice.embedded.synapse import free_port
 
 USER = "festimo"
 UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
@@ -60,7 +61,7 @@ class PostgresServer:
             atexit.register(self.stop)
             self._programs = self._reachable_programs()
             self._create_cluster()
-            self._port = _free_port()
+            self._port = free_port()
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         settings = ["listen_addresses=127.0.0.1", f"port={self._port}", "unix_socket_directories="]
         settings += ["max_connections=200", "shared_buffers=32MB", "autovacuum=off"]
@@ -220,10 +221,3 @@ def _children(pid: int) -> list[int]:
             if parent == pid:
                 found.append(int(folder.name))
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
