@@ -68,5 +68,6 @@ class Continuity:
     async def doubted(self, within: float) -> bool:
         """Wait for a doubt, so many seconds at most. Return whether there is one."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._doubted.wait(), within)
+            async with asyncio.timeout(within):
+                await self._doubted.wait()
         return self._doubted.is_set()

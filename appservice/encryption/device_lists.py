@@ -153,7 +153,8 @@ class DeviceLists:
                         self._keep_asking(bot, ensure_device, stale[server]), name=f"devices of {server}"
                     )
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), ASK_AGAIN_AFTER)
+                    async with asyncio.timeout(ASK_AGAIN_AFTER):
+                        await self._wanted.wait()
 
     async def _keep_asking(
         self, bot: str, ensure_device: Callable[[str], Awaitable[str]], user_ids: list[str]

@@ -53,7 +53,8 @@ class OwedKeys:
                 await asyncio.sleep(PAUSE_AFTER_FAILURE)
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), ASK_AGAIN_AFTER)
+                async with asyncio.timeout(ASK_AGAIN_AFTER):
+                    await self._wanted.wait()
 
     async def step(self, *, try_all: bool = False) -> None:
         """Try once for every server that is back, or may be."""

@@ -122,7 +122,8 @@ class BotSync:
         while True:
             if await self._attempt(QUIET_WAIT if self._is_quiet else 0):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), self._pause)
+                    async with asyncio.timeout(self._pause):
+                        await self._wanted.wait()
                 self._wanted.clear()
 
     def look(self) -> None:

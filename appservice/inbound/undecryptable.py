@@ -195,7 +195,8 @@ class Undecryptable:
                 continue
             pause = LOOK_AT_LEAST_EVERY if due is None else max(0, due - self._clock.now()) / 1000
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), min(pause, LOOK_AT_LEAST_EVERY))
+                async with asyncio.timeout(min(pause, LOOK_AT_LEAST_EVERY)):
+                    await self._wanted.wait()
             self._wanted.clear()
 
     async def step(self) -> None:

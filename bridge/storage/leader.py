@@ -83,7 +83,8 @@ class Leader:
         """Raise `Overtaken` once another process leads. A database that is away is waited for."""
         while await self._leads_still():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._overtaken.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._overtaken.wait()
         log.error("overtaken", fence=self._fence)
         raise Overtaken("another process works on this database now")
 
