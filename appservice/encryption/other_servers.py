@@ -41,6 +41,9 @@ async def all_of(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(question) for question in questions]
     except BaseExceptionGroup as errors:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # of which a group with errors tells nothing
+            raise asyncio.CancelledError from errors
         raise errors.exceptions[0] from errors
     return [task.result() for task in asked]
 
