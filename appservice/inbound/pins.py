@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appservice.homeserver import pinned_ids
-from appservice.inbound.reaction import may_be_ours
-from appservice.inbound.waiting import is_event_id
+from appservice.inbound.waiting import is_event_id, may_be_ours
 from appservice.names import Names
 from appservice.room_map import Room
 from bridge.conversations.store import ConversationStore

@@ -6,8 +6,7 @@ from typing import Any
 import structlog
 
 from appservice.inbound.message import sent_at
-from appservice.inbound.reaction import may_be_ours
-from appservice.inbound.waiting import wait_for
+from appservice.inbound.waiting import may_be_ours, wait_for
 from appservice.names import Names
 from appservice.polls import poll_event, selections_in
 from appservice.room_map import Room

@@ -1,35 +1,23 @@
 """`m.reaction`: somebody reacted to a message in their client. Reactions are not encrypted, in any client."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from appservice.inbound.message import sent_at
-from appservice.inbound.waiting import is_event_id, wait_for
+from appservice.inbound.waiting import is_event_id, may_be_ours, wait_for
 from appservice.names import Names
 from appservice.room_map import Room
 from bridge.conversations.store import ConversationStore
 from bridge.core.errors import Refusal
-from bridge.delivery.dispatcher import Retry
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.messages.reactions.service import Reactions
 from bridge.storage.database import Transaction
 
-MOST_LOOKS = 8
-"""Attempts at finding what one of us is about to have said: about 20 s."""
-LOOK_AGAIN = timedelta(milliseconds=250) // timedelta(milliseconds=1)
-
 log = structlog.get_logger(__name__)
-
-
-async def may_be_ours(outbox: Outbox, tx: Transaction, room: Room, item: Item) -> None:
-    """Raise `Retry` while what an event is about may be a message of ours that is just being sent."""
-    if item.attempts < MOST_LOOKS and await outbox.is_sending(tx, "matrix", room.conversation_id):
-        raise Retry("what it is about may be on its way", delay=LOOK_AGAIN)
 
 
 class InboundReactions:

@@ -38,14 +38,14 @@ class TinyDisk:
 @pytest.fixture
 def tiny_disk() -> Iterator[TinyDisk]:
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a tiny disk")
+        pytest.skip("2026-11-21: only root can mount a tiny disk")
     with tempfile.TemporaryDirectory(prefix="festimo-tiny-disk-") as folder:
         Path(folder).chmod(0o755)
         disk = TinyDisk(Path(folder))
         try:
             disk.mount("2m")
         except (subprocess.CalledProcessError, FileNotFoundError):
-            pytest.skip("this machine does not let us mount a tiny disk")
+            pytest.skip("2026-11-21: this machine does not let us mount a tiny disk")
         yield disk
         disk.unmount()
 
