@@ -36,15 +36,23 @@ def by_server(user_ids: Iterable[str]) -> dict[str, list[str]]:
 
 
 async def all_of(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Their results. They are asked at the same time; the first error ends all of them and is raised as it is."""
+    """Their results. They are asked at the same time; the first error ends all of them and is raised as it is.
+
+    Not `asyncio.TaskGroup`: its group of errors hides that the asker was cancelled, and before Python 3.13 it leaves
+    `Task.cancelling()` counting after any error. Not `asyncio.gather`: an error of a question that is being ended
+    takes the place of the cancellation.
+    """
+    asked = [asyncio.create_task(question) for question in questions]
     try:
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(question) for question in questions]
-    except BaseExceptionGroup as errors:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # of which a group with errors tells nothing
-            raise asyncio.CancelledError from errors
-        raise errors.exceptions[0] from errors
+        if asked:
+            await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
+        for task in asked:
+            if task.done():
+                task.result()
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
     return [task.result() for task in asked]
 
 

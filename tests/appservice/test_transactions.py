@@ -2,40 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from pytest_aiohttp.plugin import AiohttpClient
 
-from bridge.storage.database import Database, DatabaseUnavailable, Row, Transaction, Value
+from bridge.storage.database import Database, DatabaseUnavailable
 from tests.appservice.delivering import NAMES, ROOM, TENANT, Delivering, delivering, event, member
+from tests.fakes.database import WrappedDatabase
 
 
-class Between(Database):
-    """Another database's transactions, with something of the test's own just before their commit."""
-
-    def __init__(self, real: Database) -> None:
-        super().__init__()
-        self.real = real
-
-    async def before_commit(self) -> None: ...
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self.real.transaction() as tx:
-            yield tx
-            await self.before_commit()
-
-    async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        return await self.real.fetch(sql, *args)
-
-    async def _begin(self) -> Transaction:
-        raise NotImplementedError
-
-    async def close(self) -> None: ...
-
-
-class Held(Between):
+class Held(WrappedDatabase):
     """Commits when it is told to."""
 
     def __init__(self, real: Database) -> None:
@@ -47,7 +22,7 @@ class Held(Between):
         await self.release.wait()
 
 
-class Full(Between):
+class Full(WrappedDatabase):
     """Fails at the commit, as often as `times` says."""
 
     times = 1

@@ -3,13 +3,13 @@
 import asyncio
 import copy
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from appservice.homeserver import HomeserverUnavailable
-from bridge.storage.database import Database, DatabaseUnavailable, Row, Transaction, Value
+from bridge.storage.database import Database, DatabaseUnavailable
+from tests.fakes.database import WrappedDatabase
 
 Place = Literal["commit", "call"]
 Moment = Literal["before", "after"]
@@ -76,32 +76,23 @@ class Life:
             raise failure()
 
 
-class MortalDatabase(Database):
+class MortalDatabase(WrappedDatabase):
     """The real database, as the process gets at it."""
 
     def __init__(self, real: Database, life: Life) -> None:
-        super().__init__()
-        self._real, self._life = real, life
+        super().__init__(real)
+        self._life = life
 
-    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+    async def before_use(self) -> None:
         self._check()
-        return await self._real.fetch(sql, *args)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def before_commit(self) -> None:
         self._check()
-        async with self._real.transaction() as tx:
-            yield tx
-            self._check()
-            self._life.moment("commit", "before", _no_database)
+        self._life.moment("commit", "before", _no_database)
+
+    async def after_commit(self) -> None:
         # As PostgreSQL may: stored, but nobody hears of it.
         self._life.moment("commit", "after", _no_database)
-
-    async def _begin(self) -> Transaction:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        await self._real.close()
 
     def _check(self) -> None:
         self._life.check()

@@ -1,8 +1,7 @@
 """The engine under test, put together as `bridge.wiring` does it, with letters in place of the outbox."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from appservice.encryption.device_lists import DeviceLists, OnFresh, OnUnreachable
@@ -29,9 +28,10 @@ from appservice.room_map import Room, remember_room
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, TenantId
 from bridge.delivery.inbox import Inbox
-from bridge.storage.database import Database, Row, Transaction, Value
+from bridge.storage.database import Database, Transaction
 from bridge.storage.sealing import Sealer
 from tests.appservice.encryption.party import text_message
+from tests.fakes.database import WrappedDatabase
 from tests.fakes.homeserver import FakeHomeserver, Json
 
 NAMES = Names("bridge.test", "festimo", "festimo_")
@@ -224,29 +224,18 @@ class Engine:
         return sorted((dict(row) for row in found), key=repr)
 
 
-class WatchedDatabase(Database):
-    """Another database, with a word to say before and after each of its commits."""
+class WatchedDatabase(WrappedDatabase):
+    """With a word to say before and after each commit."""
 
     def __init__(self, real: Database) -> None:
-        super().__init__()
-        self._real = real
+        super().__init__(real)
         self.on_moment: Callable[[str, str], None] = lambda call, moment: None
 
-    async def fetch(self, sql: str, *args: Value) -> list[Row]:
-        return await self._real.fetch(sql, *args)
+    async def before_commit(self) -> None:
+        self.on_moment("commit", "before")
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._real.transaction() as tx:
-            yield tx
-            self.on_moment("commit", "before")
+    async def after_commit(self) -> None:
         self.on_moment("commit", "after")
-
-    async def _begin(self) -> Transaction:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        await self._real.close()
 
 
 def session_of(event: Json) -> str:

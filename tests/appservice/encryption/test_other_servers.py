@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from appservice.encryption.other_servers import ASK_AGAIN_AFTER, PATIENCE, OtherServers
+from appservice.encryption.other_servers import ASK_AGAIN_AFTER, PATIENCE, OtherServers, all_of
 from appservice.homeserver import HomeserverUnavailable
 from tests.appservice.encryption.conftest import MakeParty
 from tests.appservice.encryption.engine import BOT, GHOST, ROOM, Engine
@@ -32,6 +32,50 @@ def answers(answer: Json) -> Callable[[], Awaitable[Json]]:
 
 FAILS = answers({"failures": {FAR: {}}})
 KNOWS = answers({"failures": {}})
+
+
+class Refused(Exception): ...
+
+
+async def _refuse() -> int:
+    raise Refused
+
+
+async def _never(ended: list[str] | None = None) -> int:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        if ended is not None:
+            ended.append("ended")
+    return 0
+
+
+async def _fails_when_ended() -> int:
+    try:
+        return await _never()
+    except asyncio.CancelledError:
+        raise Refused from None
+
+
+async def test_the_first_error_ends_what_is_asked_with_it_and_leaves_the_asker_as_they_were() -> None:
+    ended: list[str] = []
+    with pytest.raises(Refused):
+        await all_of([_never(ended), _refuse(), _fails_when_ended()])
+    assert ended == ["ended"]
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+
+
+async def test_who_is_told_to_end_while_they_ask_ends_whatever_fails_meanwhile() -> None:
+    ended: list[str] = []
+    asker = asyncio.create_task(all_of([_fails_when_ended(), _never(ended)]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asker
+    assert ended == ["ended"]
 
 
 def test_one_asks_now_and_then_whether_a_server_is_back() -> None:
