@@ -27,6 +27,7 @@ def set_up(level: Level = "info") -> None:
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
     )
     # Libraries at debug level write requests and answers, content included.
     libraries = logging.StreamHandler(sys.stderr)

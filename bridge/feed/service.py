@@ -22,7 +22,9 @@ AT_ONCE = 500
 SWEEP_EVERY = 5.0
 """Seconds. What another process recorded, or a commit of which nobody heard, wakes nobody: so look now and then."""
 PAUSE = 0.05
-"""Seconds between two turns: what is lively is put in order together, what comes after a rest at once."""
+"""Seconds between two turns: what is lively is put in order together, what comes after a rest soon."""
+LINGER = 0.01
+"""Seconds from what came to its turn: first whoever said it goes on, so that the next message is on its way."""
 FORGET_EVERY = 10 * 60 * 1000
 """Milliseconds."""
 _LOCK = "feed"
@@ -72,6 +74,7 @@ class Feed:
             try:
                 async with asyncio.timeout(SWEEP_EVERY):
                     await self._came.wait()
+                await asyncio.sleep(LINGER)
             except TimeoutError:
                 pass
 
