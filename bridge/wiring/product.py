@@ -112,7 +112,7 @@ class Product:
         self.polls = Polls(self.poll_store, self.messages, message_store, conversation_store, outbox, clock)
         self.bookmark_store = BookmarkStore(clock)
         self.hiding = Hiding(conversation_store, outbox, clock)
-        scheduled_store = ScheduledStore(sealer)
+        self.scheduled_store = scheduled_store = ScheduledStore(sealer)
         self.schedule = Schedule(
             scheduled_store,
             self.messages,

@@ -268,7 +268,7 @@ class World:
 
         self.bookmark_store = BookmarkStore(self.clock)
         self.hiding = Hiding(self.conversation_store, self.outbox, self.clock)
-        scheduled_store = ScheduledStore(self.sealer)
+        self.scheduled_store = scheduled_store = ScheduledStore(self.sealer)
         self.schedule = Schedule(
             scheduled_store, self.messages, self.conversation_store, self.outbox, self.clock
         )
@@ -288,6 +288,7 @@ class World:
             messages=self.message_store,
             message_views=self.message_views,
             conversation_views=self.conversation_views,
+            scheduled=self.scheduled_store,
             vendors=self.vendor_store,
             vendor_views=self.vendor_views,
             signals=self.signals,
