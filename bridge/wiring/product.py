@@ -158,7 +158,7 @@ class Product:
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
         self.message_views = MessageViews(
-            self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
+            message_store, self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
         )
         self.conversation_views = ConversationViews(
             conversation_store, change_store, message_store, RoomIds(), self.signals.unread

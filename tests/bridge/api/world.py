@@ -123,6 +123,7 @@ TABLES = (
     "scheduled_messages",
     "quick_replies",
     "hidden_messages",
+    "message_labels",
     "vendors",
     "vendor_ratings",
     "vendor_answers",
@@ -274,7 +275,11 @@ class World:
         )
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, self.clock)
         self.message_views = MessageViews(
-            self.reaction_store, PinStore(), self.bookmark_store, self.signals.deliveries
+            self.message_store,
+            self.reaction_store,
+            PinStore(),
+            self.bookmark_store,
+            self.signals.deliveries,
         )
         self.conversation_views = ConversationViews(
             self.conversation_store, self.change_store, self.message_store, self.rooms, self.signals.unread
