@@ -99,7 +99,12 @@ class Product:
         )
         self.edit_store = EditStore(sealer, index)
         self.message_changes = MessageChanges(
-            message_store, self.edit_store, outbox, clock, max_text_length=LONGEST_TEXT
+            message_store,
+            self.edit_store,
+            outbox,
+            clock,
+            max_text_length=LONGEST_TEXT,
+            longest_in_client=config.messages.max_text_length,
         )
         self.searching = Searching(message_store, index, words, search_store)
         self.backfill = Backfill(database, message_store, index, words, search_store)
