@@ -21,7 +21,7 @@ from bridge.delivery.dispatcher import Fail
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.changes import MessageChanges
-from bridge.messages.errors import EditWindowClosed
+from bridge.messages.errors import EditWindowClosed, TextBlank, TextTooLong
 from bridge.messages.polls.errors import PollHasVotes
 from bridge.storage.database import Transaction
 
@@ -95,6 +95,10 @@ class InboundEdits:
         except EditWindowClosed:
             log.info("edit_too_late", room=room.room_id, event_id=event["event_id"], of=original)
             await self._late.edit(tx, conversation)
+            return True
+        except (TextBlank, TextTooLong) as refusal:
+            log.info("edit_no_text", room=room.room_id, event_id=event["event_id"], reason=refusal.code)
+            await self._late.no_text(tx, conversation, reason=refusal.detail)
             return True
         except PollHasVotes:
             log.info("poll_edited_too_late", room=room.room_id, event_id=event["event_id"], of=original)

@@ -104,6 +104,8 @@ class InboundEvents:
             ):
                 return
             if room is None:
+                if _is_tombstone(event):
+                    await self._upgrades.space_replaced(tx, event)
                 await self._undecryptable.given_up(tx, item, "the room is nobody's any more")
             await self._inbox.finish(tx, item)
             await self._inbox.unpark(tx, waits_for_event(event["event_id"]))
@@ -138,7 +140,7 @@ class InboundEvents:
             await self._membership.changed(tx, room, event)
         elif event_type in ENDS_SESSIONS and "state_key" in event:
             await retire_sessions(tx, room.room_id)
-        elif event_type == "m.room.tombstone" and event.get("state_key") == "":
+        elif _is_tombstone(event):
             await self._upgrades.replaced(tx, room, event)
         elif event_type == "m.room.pinned_events" and event.get("state_key") == "":
             await self._pins.changed(tx, room, event, item)
@@ -224,3 +226,7 @@ class InboundEvents:
 
 def _is_redaction(event: Mapping[str, Any]) -> bool:
     return event["type"] == "m.room.redaction" and "state_key" not in event
+
+
+def _is_tombstone(event: Mapping[str, Any]) -> bool:
+    return event["type"] == "m.room.tombstone" and event.get("state_key") == ""

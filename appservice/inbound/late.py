@@ -1,4 +1,4 @@
-"""What Festimo says in the room where a client edits or deletes what may not be changed any more."""
+"""What Festimo says in the room where a client edits or deletes what may not be changed, or not so."""
 
 from bridge.conversations.model import Conversation
 from bridge.messages.service import Messages
@@ -12,6 +12,7 @@ POLL_EDIT = (
     "That poll had votes already, so it cannot be edited any more: Festipin keeps what was asked, and the votes. Please"
     " close it and ask anew."
 )
+NO_TEXT = "That edit was not taken, Festipin keeps the earlier text. {reason}"
 DELETION = (
     "That deletion came too late: a message can be deleted for an hour. It is gone from this room, but Festipin keeps"
     " what it said. The staff of the platform can delete it there."
@@ -26,6 +27,10 @@ class LateNotices:
 
     async def edit(self, tx: Transaction, conversation: Conversation) -> None:
         await self._messages.say(tx, conversation, text=EDIT)
+
+    async def no_text(self, tx: Transaction, conversation: Conversation, *, reason: str) -> None:
+        """`reason`: why what it was edited to can be no text."""
+        await self._messages.say(tx, conversation, text=NO_TEXT.format(reason=reason))
 
     async def poll_edit(self, tx: Transaction, conversation: Conversation) -> None:
         await self._messages.say(tx, conversation, text=POLL_EDIT)

@@ -7,6 +7,7 @@ import structlog
 
 from appservice.ghosts import has_ghost
 from appservice.inbound.message import sent_at
+from appservice.inbound.people import with_account
 from appservice.names import Names
 from appservice.readers import Readers
 from appservice.room_map import Room
@@ -40,17 +41,10 @@ class InboundMembership:
                 " vendor makes a new room.",
             )
             return
-        member = next(
-            (
-                member.participant
-                for member in await self._conversations.members(tx, room.conversation_id)
-                if member.participant.mxid == user
-            ),
-            None,
-        )
+        member = with_account(await self._conversations.members(tx, room.conversation_id), str(user))
         if member is None:
             return
-        person, at = member.participant_id, sent_at(event)
+        person, at = member.participant.participant_id, sent_at(event)
         if membership == "invite":
             await self._readers.invited(tx, room, person, at=at)
         elif membership == "join":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from appservice.inbound.people import with_account
 from appservice.inbound.relations import (
     html_of,
     mentioned,
@@ -62,7 +63,7 @@ class InboundMessages:
         await self._messages.receive(
             tx,
             conversation,
-            sender=next((person for person in people if person.participant.mxid == event["sender"]), None),
+            sender=with_account(people, event["sender"]),
             text=text,
             kind=said.kind,
             held=said.held,

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from appservice.inbound.message import sent_at
+from appservice.inbound.people import with_account
 from appservice.inbound.waiting import may_be_ours, wait_for
 from appservice.names import Names
 from appservice.polls import poll_event, selections_in
@@ -56,14 +57,14 @@ class InboundPolls:
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)
-        person = next((one.participant for one in people if one.participant.mxid == sender), None)
+        member = with_account(people, sender)
         try:
             known = await self._polls.receive_vote(
                 tx,
                 conversation,
                 of=of,
                 by=sender,
-                participant_id=None if person is None else person.participant_id,
+                participant_id=None if member is None else member.participant.participant_id,
                 selections=selections_in(content),
                 origin_id=event["event_id"],
                 claimed_at=sent_at(event),

@@ -1,7 +1,7 @@
 """A room was replaced (`m.room.tombstone`). Only the bot has that power, and whoever runs the homeserver in its name.
 
 The conversation goes on in a room of ours: in the one that its alias leads to by then, if the bot made it and it is
-whole, else in a new one. Whatever is said there is encrypted with new keys.
+whole, else in a new one. Whatever is said there is encrypted with new keys. So it is with the space of a party.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,8 @@ import structlog
 
 from appservice.encryption.outbound_sessions import retire_sessions
 from appservice.room_map import Room
+from appservice.space_map import list_shown_in
+from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.storage.database import Transaction
@@ -19,9 +21,10 @@ log = structlog.get_logger(__name__)
 
 
 class InboundUpgrades:
-    def __init__(self, service: Conversations, conversations: ConversationStore) -> None:
+    def __init__(self, service: Conversations, conversations: ConversationStore, lists: PartyLists) -> None:
         self._service = service
         self._conversations = conversations
+        self._lists = lists
 
     async def replaced(self, tx: Transaction, room: Room, event: Mapping[str, Any]) -> None:
         conversation = await self._conversations.get(tx, room.conversation_id)
@@ -30,3 +33,10 @@ class InboundUpgrades:
         await retire_sessions(tx, room.room_id)
         if conversation.deleted_at is None:
             await self._service.moves(tx, conversation)
+
+    async def space_replaced(self, tx: Transaction, event: Mapping[str, Any]) -> None:
+        """Of a room that is no conversation's. Of one that is no party's space either, nothing comes."""
+        list_id = await list_shown_in(tx, event["room_id"])
+        if list_id is not None:
+            log.warning("space_replaced", room=event["room_id"], by=event["sender"], list=list_id)
+            await self._lists.moves(tx, list_id)

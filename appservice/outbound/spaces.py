@@ -1,7 +1,8 @@
 """A space per party: its hosts find the rooms of its open conversations in it.
 
 Vendors are not invited: each could see who else was asked. Nobody but the bot can write in a space, so that nothing is
-said where nothing is encrypted. Made like rooms are: found again by its alias, adopted only if it is whole.
+said where nothing is encrypted. Made like rooms are: found again by its alias, adopted only if it is whole. One that
+was replaced (`m.room.tombstone`) is followed like a room: to where its alias leads by then.
 """
 
 import json
@@ -14,8 +15,9 @@ from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.members import IN_ROOM
 from appservice.names import Names
 from appservice.outbound.decisions import decided
-from appservice.outbound.rooms import HISTORY, POWER_LEVELS, ROOM_VERSION, STAFF, Rooms, State
+from appservice.outbound.rooms import HISTORY, POWER_LEVELS, ROOM_VERSION, STAFF, TOMBSTONE, Rooms, State
 from appservice.room_map import rooms_of
+from appservice.space_map import remember_space, space_of
 from bridge.conversations.model import Conversation
 from bridge.conversations.party_lists import PartyList, hosts_of, list_of
 from bridge.conversations.rules import GONE, is_kept_out
@@ -28,12 +30,6 @@ from bridge.delivery.queue import Item
 from bridge.storage.database import Database
 
 TOPIC = "The conversations of this party"
-SELECT = "SELECT room_id FROM spaces WHERE list_id = $1"
-# One that was made anew replaces the old one.
-PUT = """
-INSERT INTO spaces (list_id, room_id, created_at) VALUES ($1, $2, $3)
-ON CONFLICT (list_id) DO UPDATE SET room_id = excluded.room_id
-"""
 CHILD, PARENT = "m.space.child", "m.space.parent"
 
 log = structlog.get_logger(__name__)
@@ -71,28 +67,33 @@ class Spaces:
             for one in conversations
             if one.is_listed and one.conversation_id in rooms
         }
-        known = await self._database.fetch_value(SELECT, party.list_id)
+        space = known = await space_of(self._database, party.list_id)
         if listed or known is not None:
             named = await hosts_of(self._database, item.tenant_id, party_id)
             hosts = await self._hosts(named, conversations)
             async with decided():
-                space = known or await self._make(party)
-                state = {
-                    (event["type"], event["state_key"]): event
-                    for event in await self._homeserver.state(self._names.bot, space)
-                }
-                await self._list(space, state, listed)
+                space, state = await self._space(party, known)
+                await self._list(space, state, listed, known=known)
                 await self._see_to_guests(item, space, state, hosts)
         async with self._database.transaction() as tx:
+            if space is not None and space != known:
+                # Not before all have been told of it: who takes this up again must tell them.
+                await remember_space(tx, party.list_id, space, self._clock)
+                log.info("space_made", list=party.list_id, room=space)
             await self._outbox.finish(tx, item)
 
-    async def _make(self, party: PartyList) -> str:
-        place = ConversationId(party.list_id)
-        space = await self._rooms.make(place, self.creation(party))
-        async with self._database.transaction() as tx:
-            await tx.execute(PUT, party.list_id, space, self._clock.now())
-        log.info("space_made", list=party.list_id, room=space)
-        return space
+    async def _space(self, party: PartyList, known: str | None) -> tuple[str, State]:
+        """The party's space, and its state."""
+        if known is not None:
+            state = await self._state(known)
+            if TOMBSTONE not in state:
+                return known, state
+        space = await self._rooms.make(ConversationId(party.list_id), self.creation(party))
+        return space, await self._state(space)
+
+    async def _state(self, space: str) -> State:
+        events = await self._homeserver.state(self._names.bot, space)
+        return {(event["type"], event["state_key"]): event for event in events}
 
     def creation(self, party: PartyList) -> dict[str, Any]:
         """The body of `POST /createRoom`. Spec: client-server API, "Spaces"."""
@@ -131,13 +132,19 @@ class Spaces:
             and not is_kept_out(one, member.role)
         }
 
-    async def _list(self, space: str, state: State, listed: Collection[str]) -> None:
-        """The room is told first: whoever is a child has been told of its parent."""
+    async def _list(self, space: str, state: State, listed: Collection[str], *, known: str | None) -> None:
+        """The room is told first: whoever is a child of a space that we know has been told of its parent.
+
+        `known`: the space that we know. Another may have its children from that one: of it, nobody has been told.
+        """
         via = {"via": [self._names.server_name]}
         children = {
             key for (kind, key), event in state.items() if kind == CHILD and event["content"].get("via")
         }
-        for room_id in sorted(set(listed) - children):
+        told = children if space == known else set[str]()
+        for room_id in sorted(set(listed) - told):
+            if known is not None and known != space:
+                await self._tell(room_id, known, {})
             if await self._tell(room_id, space, via | {"canonical": True}):
                 await self._homeserver.set_state(self._names.bot, space, CHILD, via, state_key=room_id)
         for room_id in sorted(children - set(listed)):

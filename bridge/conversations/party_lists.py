@@ -17,6 +17,7 @@ INSERT INTO party_lists (tenant_id, party_id, list_id, title) VALUES ($1, $2, $3
 ON CONFLICT (tenant_id, party_id) DO NOTHING
 """
 SELECT = "SELECT list_id, title FROM party_lists WHERE tenant_id = $1 AND party_id = $2"
+SELECT_WHOSE = "SELECT tenant_id, party_id FROM party_lists WHERE list_id = $1"
 LINK = """
 INSERT INTO conversation_parties (tenant_id, conversation_id, party_id) VALUES ($1, $2, $3)
 ON CONFLICT (conversation_id, party_id) DO NOTHING
@@ -90,9 +91,16 @@ class PartyLists:
         """Whether the conversation is among its parties' open ones, or who may see that."""
         for party_id in conversation.party_ids:
             known = await self.ensure(tx, conversation.tenant_id, party_id, title=conversation.title)
-            changed = PartyListChanged(
-                tenant_id=conversation.tenant_id,
-                conversation_id=ConversationId(known.list_id),
-                party_id=party_id,
-            )
-            await self._outbox.record(tx, changed)
+            await self._tell(tx, conversation.tenant_id, party_id, known.list_id)
+
+    async def moves(self, tx: Transaction, list_id: str) -> None:
+        """What it was shown in is at its end: it is shown elsewhere."""
+        row = await tx.fetch_one(SELECT_WHOSE, list_id)
+        assert row is not None, "lists are not removed"
+        await self._tell(tx, TenantId(row["tenant_id"]), PartyId(row["party_id"]), list_id)
+
+    async def _tell(self, tx: Transaction, tenant_id: TenantId, party_id: PartyId, list_id: str) -> None:
+        changed = PartyListChanged(
+            tenant_id=tenant_id, conversation_id=ConversationId(list_id), party_id=party_id
+        )
+        await self._outbox.record(tx, changed)

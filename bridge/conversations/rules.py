@@ -93,7 +93,10 @@ def is_kept_out(conversation: Conversation, role: Role) -> bool:
 def check_may_write(conversation: Conversation, member: Member) -> None:
     """Or edit, delete, react, pin; by whatever way but Matrix, where the homeserver refuses."""
     if is_kept_out(conversation, member.role):
-        raise ConversationBlocked("The conversation is blocked: nothing can be written in it from this side.")
+        raise ConversationBlocked(
+            "The conversation is blocked: nothing can be written in it from this side. The other side or the platform"
+            " can reopen it."
+        )
     if conversation.is_read_only:
         raise ConversationClosed(
             "The conversation is closed: nobody can write in it, or change what is there. Reopen it first."

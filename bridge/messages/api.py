@@ -280,6 +280,7 @@ class MessagesApi:
             mentions=tuple(ParticipantId(one) for one in new.mentions),
             reply_to=None if new.reply_to is None else MessageId(new.reply_to),
             thread_id=None if new.thread_id is None else MessageId(new.thread_id),
+            labels=new.labels(),
         )
         if new.send_at is not None:
             send_at = milliseconds(new.send_at)
@@ -299,6 +300,7 @@ class MessagesApi:
             mentions=draft.mentions,
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,
+            labels=draft.labels,
         )
         return await self._made(tx, message_id)
 

@@ -32,12 +32,15 @@ class MessageChanges:
         clock: Clock,
         *,
         max_text_length: int = rules.MAX_TEXT_LENGTH,
+        longest_in_client: int = rules.MAX_TEXT_LENGTH,
     ) -> None:
+        """Characters of an edit, from our side and in a client."""
         self._store = store
         self._edits = edits
         self._outbox = outbox
         self._clock = clock
         self._max_text_length = max_text_length
+        self._longest_in_client = longest_in_client
         self._writers = Writers(ConversationStore(clock))
         self._polls = PollStore()
 
@@ -125,6 +128,8 @@ class MessageChanges:
         is_sender = message.from_client and message.origin_sender == by
         rules.check_edit(message, is_sender=is_sender, at=edited_at)
         rules.check_editable(message, to=kind)
+        if kind == "text":
+            rules.check_text(text, max_length=self._longest_in_client)
         if isinstance(held, Poll):
             check_unanswered(await self._polls.of(tx, message.message_id))
         if isinstance(held, Media) and isinstance(message.held, Media):

@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.held import Held, held_in
+from bridge.messages.labels.store import forget_labels
 from bridge.messages.model import Message
 from bridge.messages.ports import Index, NoIndex
 from bridge.messages.store import content_of, content_place, edited_place
@@ -110,6 +111,7 @@ class EditStore:
         await tx.execute(DELETE, message.message_id, nothing, at)
         await tx.execute(CLEAR_EDITS, message.message_id)
         await tx.execute(FORGET_VOTES, message.message_id)
+        await forget_labels(tx, message.message_id)
         await self._says(tx, message, "")
 
     async def _says(self, tx: Transaction, message: Message, text: str) -> None:

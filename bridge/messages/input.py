@@ -14,14 +14,24 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bridge.conversations.change_input import (
+    METADATA_KEY,
+    MOST_METADATA,
+    MOST_TAGS,
+    MetadataKey,
+    MetadataText,
+)
+from bridge.conversations.model import Priority
+from bridge.core.ids import BookingId
 from bridge.messages.held import Held
+from bridge.messages.labels.model import Labels
 from bridge.messages.model import MEDIA
 from bridge.messages.places import LONGEST_DESCRIPTION, place_at
 from bridge.messages.places import text_of as text_of_place
 from bridge.messages.polls.input import PollToAsk
 from bridge.messages.polls.rules import poll_of
 from bridge.messages.polls.rules import text_of as text_of_poll
-from bridge.web.fields import NOT_IN_A_LINE, Data, Id, Text, line, refuse_repeated, schema, visible
+from bridge.web.fields import NOT_IN_A_LINE, Data, Id, Name, Text, line, refuse_repeated, schema, visible
 from bridge.web.times import Timestamp
 
 MOST_MENTIONS = 50
@@ -141,6 +151,20 @@ class MessageToPost(Data):
         Id | None,
         Field(description="the message that began the thread; an answer within a thread is in it by itself"),
     ] = None
+    priority: Annotated[Priority, Field(description="as its sender sees it")] = "normal"
+    tags: Annotated[
+        tuple[Name, ...],
+        Field(max_length=MOST_TAGS, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_once),
+    ] = ()
+    booking_id: Annotated[
+        Id | None, Field(description="the booking that it is about: one that the conversation is linked with")
+    ] = None
+    metadata: dict[MetadataKey, MetadataText | int | float | bool | None] = Field(
+        default_factory=dict,
+        max_length=MOST_METADATA,
+        json_schema_extra={"propertyNames": {"pattern": METADATA_KEY}},
+    )
     send_at: Annotated[
         Timestamp | None,
         Field(
@@ -178,6 +202,14 @@ class MessageToPost(Data):
         if value is not None and info.data.get("message_type", "text") != "text":
             raise ValueError("Only a text is said so. Leave it out")
         return value
+
+    def labels(self) -> Labels:
+        return Labels(
+            priority=self.priority,
+            tags=self.tags,
+            booking_id=None if self.booking_id is None else BookingId(self.booking_id),
+            metadata=self.metadata,
+        )
 
     def said(self) -> tuple[str, Held | None]:
         """Its text, and what it holds beside it; of a quick reply no text yet."""

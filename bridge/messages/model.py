@@ -9,6 +9,7 @@ from bridge.messages.held import Held
 Kind = Literal["text", "image", "file", "video", "audio", "voice", "location", "poll", "system"]
 MEDIA: tuple[Kind, ...] = ("image", "file", "video", "audio", "voice")
 SenderType = Literal["user", "vendor", "festimo", "system"]
+Direction = Literal["inbound", "outbound"]
 Status = Literal["pending", "sent", "failed"]
 RecipientStatus = Literal["pending", "sent", "delivered", "read", "failed"]
 

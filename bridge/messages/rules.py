@@ -63,7 +63,7 @@ def check_target(message: Message | None, conversation_id: ConversationId, *, fi
 
 def check_forward(message: Message) -> None:
     if message.is_deleted:
-        raise MessageIsDeleted("The message was deleted, so there is nothing to forward.")
+        raise MessageIsDeleted("The message was deleted, so there is nothing to forward. Choose another one.")
     if message.kind in MEDIA:
         raise NotText("Files cannot be forwarded yet. Nothing was changed.")
 

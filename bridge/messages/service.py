@@ -10,10 +10,11 @@ from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
-from bridge.messages.errors import NotAParticipant
+from bridge.messages.errors import NotAParticipant, NotInConversation
 from bridge.messages.events import MessageDelivered, MessageFailed, MessagePosted, MessageReceived
 from bridge.messages.held import Held, Location, Poll
 from bridge.messages.html import clean
+from bridge.messages.labels.model import NONE, Labels
 from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.polls.rules import check_poll
 from bridge.messages.store import MessageStore, lock_of
@@ -53,6 +54,7 @@ class Messages:
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
         message_id: MessageId | None = None,
+        labels: Labels = NONE,
     ) -> MessageId:
         """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned.
 
@@ -67,6 +69,7 @@ class Messages:
             mentions=mentions,
             reply_to=reply_to,
             thread_id=thread_id,
+            labels=labels,
         )
         return await self._post(
             tx,
@@ -81,6 +84,7 @@ class Messages:
             reply_to=reply_to,
             thread_id=thread_id,
             message_id=message_id,
+            labels=labels,
         )
 
     async def check_post(
@@ -94,6 +98,7 @@ class Messages:
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         thread_id: MessageId | None = None,
+        labels: Labels = NONE,
     ) -> tuple[Member, MessageId | None]:
         """Refuse what `post` would; else return who says it, and in which thread it is. Changes nothing."""
         if isinstance(held, Poll):
@@ -106,6 +111,7 @@ class Messages:
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
         reply = await self._target(tx, conversation, reply_to, field="reply_to")
         thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        await self._check_booking(tx, conversation, labels)
         return sender, rules.thread_of(reply=reply, thread=thread)
 
     async def forward(
@@ -264,6 +270,7 @@ class Messages:
         thread_id: MessageId | None = None,
         forwarded: bool = False,
         message_id: MessageId | None = None,
+        labels: Labels = NONE,
     ) -> MessageId:
         message_id = message_id or MessageId(new_id())
         await self._store.insert(
@@ -284,6 +291,7 @@ class Messages:
             reply_to=reply_to,
             thread_id=thread_id,
             forwarded=forwarded,
+            labels=labels,
         )
         await self._counted(tx, conversation, sender, at=self._clock.now())
         posted = MessagePosted(
@@ -300,6 +308,14 @@ class Messages:
         """Festimo and the platform neither ask nor answer."""
         if sender is not None:
             await self._response_times.said(tx, conversation.conversation_id, sender.role, at=at)
+
+    async def _check_booking(self, tx: Transaction, conversation: Conversation, labels: Labels) -> None:
+        booking_id, here = labels.booking_id, conversation.conversation_id
+        if booking_id is not None and not await self._store.labels.has_booking(tx, here, booking_id):
+            raise NotInConversation(
+                "This booking is not linked with this conversation. Link it first, or leave it out.",
+                field="booking_id",
+            )
 
     async def _target(
         self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str

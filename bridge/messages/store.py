@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.conversations.model import Role
 from bridge.conversations.ports import Figures, LastMessage
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.held import Held, held_in, sealed_as
 from bridge.messages.hidden.store import not_hidden
+from bridge.messages.labels.model import NONE, Labels
+from bridge.messages.labels.store import LabelStore
 from bridge.messages.model import Kind, Message, SenderType, Status
 from bridge.messages.ports import Index, NoIndex
 from bridge.storage.database import Reader, Row, Transaction, Value
@@ -48,6 +51,10 @@ SELECT origin_id FROM messages WHERE conversation_id = $1 AND position >= $2 AND
     AND deleted_at IS NULL AND (message_id = $3 OR thread_id = $3 OR thread_origin = $4)
 ORDER BY position DESC LIMIT 1
 """
+_SENDER_ROLES = """
+SELECT m.message_id, c.role FROM messages m JOIN conversation_members c
+ON c.conversation_id = m.conversation_id AND c.participant_id = m.sender_id WHERE m.message_id IN ({places})
+"""
 SET_SENT = """
 UPDATE messages SET status = 'sent', origin_id = $2, origin_sender = $3, failure_reason = NULL WHERE message_id = $1
 RETURNING tenant_id, conversation_id
@@ -70,6 +77,7 @@ class MessageStore:
     def __init__(self, sealer: Sealer, index: Index | None = None) -> None:
         self._sealer = sealer
         self._index = index or NoIndex()
+        self.labels = LabelStore(sealer)
 
     async def insert(
         self,
@@ -95,6 +103,7 @@ class MessageStore:
         thread_id: MessageId | None = None,
         thread_origin: str | None = None,
         forwarded: bool = False,
+        labels: Labels = NONE,
     ) -> bool:
         """Return False, changing nothing, where this id or origin id is stored already."""
         # Positions are given out in commit order within a conversation: nobody else inserts until we have committed.
@@ -128,6 +137,9 @@ class MessageStore:
         )
         if position is None:
             return False
+        await self.labels.put(
+            tx, labels, tenant_id=tenant_id, conversation_id=conversation_id, message_id=message_id
+        )
         await self._index.put(
             tx,
             tenant_id=tenant_id,
@@ -179,6 +191,12 @@ class MessageStore:
         places = ", ".join(f"${number}" for number in range(1, len(positions) + 1))
         rows = await reader.fetch(_SELECT_AT.format(places=places), *positions)
         return [await self._message(reader, row) for row in rows]
+
+    async def sender_roles(self, reader: Reader, message_ids: Sequence[MessageId]) -> dict[MessageId, Role]:
+        """Of those that somebody of the conversation said."""
+        places = ", ".join(f"${number}" for number in range(1, len(message_ids) + 1))
+        rows = await reader.fetch(_SENDER_ROLES.format(places=places), *message_ids)
+        return {MessageId(row["message_id"]): row["role"] for row in rows}
 
     async def figures(
         self,

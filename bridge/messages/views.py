@@ -4,13 +4,15 @@ from collections.abc import Collection, Sequence
 
 from pydantic import BaseModel, Field
 
+from bridge.conversations.model import MetadataValue, Priority, Role
 from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, ParticipantId
 from bridge.messages.attachment_views import AttachmentView, attachments_of
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.held import Location, Poll
+from bridge.messages.labels.model import NONE, Labels
 from bridge.messages.listing import replies_of
-from bridge.messages.model import Delivery, Kind, Message, RecipientStatus, SenderType
+from bridge.messages.model import Delivery, Direction, Kind, Message, RecipientStatus, SenderType
 from bridge.messages.pins.store import PinStore
 from bridge.messages.polls.model import End, Vote
 from bridge.messages.polls.store import PollStore
@@ -20,6 +22,7 @@ from bridge.messages.ports import Deliveries
 from bridge.messages.reactions.model import Reaction
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.reactions.views import ReactionView, views_of
+from bridge.messages.store import MessageStore
 from bridge.storage.database import Reader, Transaction
 from bridge.web.fields import Time, rfc3339
 
@@ -43,8 +46,13 @@ class LocationView(BaseModel):
 class MessageView(BaseModel):
     message_id: str
     conversation_id: str
+    channel_id: str = Field(description="the same, as older clients call it")
     sender_id: str | None = Field(description="the participant; null for Festimo and the platform")
     sender_type: SenderType
+    sender_role: Role | None = Field(description="as what they take part; null for Festimo and the platform")
+    direction: Direction = Field(
+        description="inbound: said in a Matrix client; outbound: said here, and brought into the room"
+    )
     message_type: Kind
     content: str = Field(
         description="what it says now, or in words what it holds: a file's name, a poll with its answers; empty once"
@@ -68,6 +76,10 @@ class MessageView(BaseModel):
     is_pinned: bool
     is_bookmarked: bool = Field(description="by the one who asks, or for whom a program asks")
     is_forwarded: bool = Field(description="it repeats what was said elsewhere")
+    priority: Priority = Field(description="as its sender sees it")
+    tags: list[str]
+    booking_id: str | None = Field(description="of the booking that it is about")
+    metadata: dict[str, MetadataValue]
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
     sent_at: Time
@@ -76,6 +88,8 @@ class MessageView(BaseModel):
     is_edited: bool
     edited_at: Time | None = Field(description="the last time")
     is_deleted: bool = Field(description="for everyone; what it said is gone")
+    created_at: Time
+    updated_at: Time = Field(description="when it was said, edited or deleted, whichever was last")
 
 
 class MessagePage(BaseModel):
@@ -90,8 +104,14 @@ class MessageViews:
     """With all that others add to a message."""
 
     def __init__(
-        self, reactions: ReactionStore, pins: PinStore, bookmarks: BookmarkStore, deliveries: Deliveries
+        self,
+        store: MessageStore,
+        reactions: ReactionStore,
+        pins: PinStore,
+        bookmarks: BookmarkStore,
+        deliveries: Deliveries,
     ) -> None:
+        self._store = store
         self._reactions = reactions
         self._pins = pins
         self._bookmarks = bookmarks
@@ -120,12 +140,16 @@ class MessageViews:
             marked = await self._bookmarks.among(reader, caller.tenant_id, me, ids)
         deliveries = await self._deliveries.of(reader, messages)
         replies = await replies_of(reader, ids, seen_by=me)
+        roles = await self._store.sender_roles(reader, ids)
+        labels = await self._store.labels.of_messages(reader, ids)
         polls = [one.message_id for one in messages if isinstance(one.held, Poll)]
         votes, ends = await self._polls.of_messages(reader, polls), await self._polls.ends(reader, polls)
         return [
             view_of(
                 message,
                 deliveries[message.message_id],
+                role=roles.get(message.message_id),
+                labels=labels.get(message.message_id, NONE),
                 reply_count=replies[message.message_id],
                 reactions=reactions.get(message.message_id, ()),
                 pinned=pinned,
@@ -145,14 +169,24 @@ class MessageViews:
 
     async def made(self, tx: Transaction, message: Message) -> MessageView:
         """Of one that this transaction has made: nobody has answered, marked, pinned it or reacted to it."""
+        message_id = message.message_id
         deliveries = await self._deliveries.of(tx, [message])
-        return view_of(message, deliveries[message.message_id])
+        roles = await self._store.sender_roles(tx, [message_id])
+        labels = await self._store.labels.of_messages(tx, [message_id])
+        return view_of(
+            message,
+            deliveries[message_id],
+            role=roles.get(message_id),
+            labels=labels.get(message_id, NONE),
+        )
 
 
 def view_of(
     message: Message,
     delivery: Delivery,
     *,
+    role: Role | None = None,
+    labels: Labels = NONE,
     reply_count: int = 0,
     reactions: Sequence[Reaction] = (),
     pinned: Collection[MessageId] = (),
@@ -163,14 +197,17 @@ def view_of(
 ) -> MessageView:
     """`reactions`: to it, oldest first; `pinned`: what is, in its conversation; `marked`: by `me`, who looks.
 
-    `votes`, `end`: of the poll that it is.
+    `role`: its sender's; `votes`, `end`: of the poll that it is.
     """
     held = message.held
     return MessageView(
         message_id=message.message_id,
         conversation_id=message.conversation_id,
+        channel_id=message.conversation_id,
         sender_id=message.sender_id,
         sender_type=message.sender_type,
+        sender_role=role,
+        direction="inbound" if message.from_client else "outbound",
         message_type=message.kind,
         content=message.text,
         html=message.html,
@@ -186,6 +223,10 @@ def view_of(
         is_bookmarked=message.message_id in marked and not message.is_deleted,
         is_forwarded=message.forwarded,
         status=delivery.status,
+        priority=labels.priority,
+        tags=list(labels.tags),
+        booking_id=labels.booking_id,
+        metadata=dict(labels.metadata),
         failure_reason=message.failure_reason,
         event_id=message.origin_id,
         sent_at=rfc3339(message.created_at),
@@ -201,6 +242,8 @@ def view_of(
         is_edited=message.edited_at is not None,
         edited_at=None if message.edited_at is None else rfc3339(message.edited_at),
         is_deleted=message.is_deleted,
+        created_at=rfc3339(message.created_at),
+        updated_at=rfc3339(max(message.created_at, message.edited_at or 0, message.deleted_at or 0)),
     )
 
 

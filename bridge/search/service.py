@@ -32,12 +32,12 @@ class Searching:
         numbers = await self._index.numbers(reader, search.tenant_id, groups)
         if not numbers:
             return Found([], more=False)
-        rarest, *others = await self._rarest_first(reader, search, numbers)
+        source, others = await self._narrowest(reader, search, numbers)
         found: list[Message] = []
         place = _BEHIND_ALL if before is None else before
         step, *_ = STEPS
         while True:
-            candidates, are_all = await self._candidates(reader, search, rarest, before=place, limit=step)
+            candidates, are_all = await self._candidates(reader, search, source, before=place, limit=step)
             if candidates:
                 place = candidates[-1]
                 fitting = await self._store.fitting(reader, search, candidates, others[:NARROWED_BY])
@@ -58,24 +58,38 @@ class Searching:
         state = await self._store.state(reader)
         return state is not None and state[0] == self._words.made_of and state[1] <= 0
 
-    async def _rarest_first(
+    async def _narrowest(
         self, reader: Reader, search: Search, numbers: Sequence[list[int]]
-    ) -> list[list[int]]:
-        if len(numbers) < 2:
-            return list(numbers)
-        counted = [
-            (await self._store.how_many(reader, group, search.conversation_id, most=COUNTED), place)
-            for place, group in enumerate(numbers)
-        ]
-        return [numbers[place] for _, place in sorted(counted)]
+    ) -> tuple[list[int] | None, list[list[int]]]:
+        """Where candidates come from: a word, or None: the sender; and what they must hold beside, the rarest first."""
+        if len(numbers) == 1 and search.sender_id is None:
+            return numbers[0], []
+        widths = sorted(
+            [
+                (await self._store.width(reader, search, group, most=COUNTED), place)
+                for place, group in enumerate(numbers)
+            ]
+        )
+        rarest, *others = [numbers[place] for _, place in widths]
+        if search.sender_id is not None:
+            said = await self._store.width_of_sender(reader, search, most=COUNTED)
+            # Of one conversation or person, it must be little wherever it was said: most of it may be elsewhere.
+            is_little = said.many < COUNTED
+            is_everywhere = search.conversation_id is None and search.participant_id is None
+            if said < widths[0][0] and (is_little or is_everywhere):
+                return None, [rarest, *others]
+        return rarest, others
 
     async def _candidates(
-        self, reader: Reader, search: Search, group: Sequence[int], *, before: int, limit: int
+        self, reader: Reader, search: Search, source: Sequence[int] | None, *, before: int, limit: int
     ) -> tuple[list[int], bool]:
-        """Positions of messages that hold one of the words, newest first; and whether there are no others."""
+        """Positions of messages that may fit, newest first; and whether there are no others."""
+        if source is None:
+            said = await self._store.said(reader, search, before=before, limit=limit)
+            return said, len(said) < limit
         together: set[int] = set()
         are_all = True
-        for word in group:
+        for word in source:
             positions = await self._store.positions(reader, search, word, before=before, limit=limit)
             are_all = are_all and len(positions) < limit
             together.update(positions)

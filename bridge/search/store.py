@@ -1,6 +1,7 @@
 """Which message holds which word, in the database: words as keyed numbers only."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.hidden.store import not_hidden
@@ -11,9 +12,27 @@ INSERT = """
 INSERT INTO message_words (word, conversation_id, position) VALUES ($1, $2, $3) ON CONFLICT (word, position) DO NOTHING
 """
 DELETE = "DELETE FROM message_words WHERE position = $1"
-COUNT = "SELECT COUNT(*) FROM (SELECT 1 FROM message_words WHERE word = $1 LIMIT $2) AS few"
-COUNT_IN = """
-SELECT COUNT(*) FROM (SELECT 1 FROM message_words WHERE conversation_id = $3 AND word = $1 LIMIT $2) AS few
+_WIDTH = "SELECT COUNT(*) AS many, COALESCE(MIN(position), 0) AS back_to FROM"
+WIDTH = f"""
+{_WIDTH} (SELECT position FROM message_words WHERE word = $1 ORDER BY position DESC LIMIT $2) AS few
+"""
+WIDTH_IN = f"""
+{_WIDTH} (
+    SELECT position FROM message_words WHERE conversation_id = $3 AND word = $1 ORDER BY position DESC LIMIT $2
+) AS few
+"""
+# In no order: whoever takes part in many conversations would wait for it.
+COUNT_OF_MEMBER = """
+SELECT COUNT(*) AS many, 0 AS back_to FROM (
+    SELECT 1 FROM conversation_members m
+    JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1
+    WHERE m.tenant_id = $3 AND m.participant_id = $4 AND m.away IS NULL LIMIT $2
+) AS few
+"""
+WIDTH_SAID = f"""
+{_WIDTH} (
+    SELECT position FROM messages WHERE tenant_id = $1 AND sender_id = $2 ORDER BY position DESC LIMIT $3
+) AS few
 """
 # With each of these, the positions of one word, newest first.
 SELECT_ALL = (
@@ -28,9 +47,16 @@ SELECT w.position FROM conversation_members m
 JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1 AND w.position < $2
 WHERE m.tenant_id = $4 AND m.participant_id = $5 AND m.away IS NULL ORDER BY w.position DESC LIMIT $3
 """
+SELECT_SAID = """
+SELECT position FROM messages WHERE tenant_id = $1 AND sender_id = $2 AND position < $3
+ORDER BY position DESC LIMIT $4
+"""
 _FITTING = """
 SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1 AND NOT EXISTS (
     SELECT 1 FROM conversations c WHERE c.conversation_id = messages.conversation_id AND c.deleted_at IS NOT NULL)"""
+_TAKES_PART = """EXISTS (
+    SELECT 1 FROM conversation_members m WHERE m.conversation_id = messages.conversation_id
+        AND m.participant_id = {places} AND m.away IS NULL)"""
 _HOLDS = "EXISTS (SELECT 1 FROM message_words WHERE word IN ({places}) AND position = messages.position)"
 
 STATE = "SELECT made_of, done_from FROM search_index WHERE one = 1"
@@ -45,6 +71,15 @@ SELECT position, message_id, conversation_id FROM messages WHERE position < $1 O
 """
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Width:
+    """How many messages there are, as far as they were counted, and back to which position these go: of two with as
+    many, those that go further back are rarer."""
+
+    many: int
+    back_to: int
+
+
 class SearchStore:
     async def put(
         self, tx: Transaction, conversation_id: ConversationId, position: int, words: Iterable[int]
@@ -56,17 +91,24 @@ class SearchStore:
     async def remove(self, tx: Transaction, position: int) -> None:
         await tx.execute(DELETE, position)
 
-    async def how_many(
-        self, reader: Reader, words: Iterable[int], conversation_id: ConversationId | None, *, most: int
-    ) -> int:
-        """Messages that hold one of the words; of each word no more than `most` are counted."""
-        count = 0
+    async def width(self, reader: Reader, search: Search, words: Iterable[int], *, most: int) -> Width:
+        """Of the messages that hold one of the words, where the search looks; `most` at most."""
+        found = []
         for word in words:
-            if conversation_id is None:
-                count += await reader.fetch_value(COUNT, word, most)
+            if search.conversation_id is not None:
+                found += await reader.fetch(WIDTH_IN, word, most, search.conversation_id)
+            elif search.participant_id is not None:
+                page = (word, most, search.tenant_id, search.participant_id)
+                found += await reader.fetch(COUNT_OF_MEMBER, *page)
             else:
-                count += await reader.fetch_value(COUNT_IN, word, most, conversation_id)
-        return count
+                found += await reader.fetch(WIDTH, word, most)
+        many = min(sum(row["many"] for row in found), most)
+        return Width(many, max(row["back_to"] for row in found))
+
+    async def width_of_sender(self, reader: Reader, search: Search, *, most: int) -> Width:
+        """Of what the sender said, wherever; `most` at most."""
+        (row,) = await reader.fetch(WIDTH_SAID, search.tenant_id, search.sender_id, most)
+        return Width(row["many"], row["back_to"])
 
     async def positions(
         self, reader: Reader, search: Search, word: int, *, before: int, limit: int
@@ -81,6 +123,11 @@ class SearchStore:
             rows = await reader.fetch(SELECT_ALL, *page)
         return [row["position"] for row in rows]
 
+    async def said(self, reader: Reader, search: Search, *, before: int, limit: int) -> list[int]:
+        """Positions of what the sender said, wherever, newest first."""
+        rows = await reader.fetch(SELECT_SAID, search.tenant_id, search.sender_id, before, limit)
+        return [row["position"] for row in rows]
+
     async def fitting(
         self, reader: Reader, search: Search, positions: Sequence[int], groups: Sequence[Iterable[int]]
     ) -> list[int]:
@@ -93,7 +140,11 @@ class SearchStore:
             return ", ".join(f"${number}" for number in range(first, len(args) + 1))
 
         sql = _FITTING.format(places=places(positions))
-        for column, value in (("sender_id =", search.sender_id), ("kind =", search.kind)):
+        for column, value in (
+            ("conversation_id =", search.conversation_id),
+            ("sender_id =", search.sender_id),
+            ("kind =", search.kind),
+        ):
             if value is not None:
                 sql += f" AND {column} {places([value])}"
         for column, moment in (("created_at >=", search.start), ("created_at <", search.end)):
@@ -102,6 +153,8 @@ class SearchStore:
         if search.participant_id is not None:
             seen = not_hidden(person=places([search.participant_id]), position="messages.position")
             sql += f" AND {seen}"
+            if search.conversation_id is None:
+                sql += f" AND {_TAKES_PART.format(places=places([search.participant_id]))}"
         for group in groups:
             sql += f" AND {_HOLDS.format(places=places(group))}"
         rows = await reader.fetch(f"{sql} ORDER BY position DESC", *args)

@@ -1,37 +1,35 @@
-"""What a client is told of an entry of the feed: which frame, and what it shows, as it is now."""
+"""What a client is told of an entry of the feed: which frame, when, and from which place on."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from bridge.conversations.rules import is_kept_out
 from bridge.conversations.store import ConversationStore
-from bridge.conversations.views import ConversationView, ConversationViews
-from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId, VendorId
+from bridge.conversations.views import ConversationViews
+from bridge.core.ids import ParticipantId, TenantId
 from bridge.feed.model import Entry, Place
-from bridge.messages.model import Message
+from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.store import MessageStore
-from bridge.messages.views import MessageView, MessageViews
+from bridge.messages.views import MessageViews
 from bridge.signals.reads import UnreadCounts
 from bridge.signals.store import ReadStore
 from bridge.sockets.look import Look
+from bridge.sockets.shows import Shows
 from bridge.sockets.vendors import VendorsOnSockets
 from bridge.sockets.views import (
     Happened,
+    HiddenNotice,
     MessageNotice,
     OfConversation,
+    OfHidden,
     OfMessage,
     OfReader,
+    OfScheduled,
     OfVendor,
     ReactionNotice,
-    ReaderView,
-    Told,
 )
 from bridge.storage.sealing import CannotOpen
-from bridge.web.fields import rfc3339
 from bridge.web.paging import Cursors
 
 log = structlog.get_logger(__name__)
@@ -44,19 +42,16 @@ class Frames:
         conversations: ConversationStore,
         message_views: MessageViews,
         views: ConversationViews,
+        scheduled: ScheduledStore,
         reads: ReadStore,
         unread: UnreadCounts,
         vendors: VendorsOnSockets,
         cursors: Cursors,
     ) -> None:
-        self._messages = messages
-        self._conversations = conversations
-        self._message_views = message_views
-        self._views = views
-        self._reads = reads
-        self._unread = unread
-        self._vendors = vendors
         self._cursors = cursors
+        self._shows = Shows(
+            messages, conversations, message_views, views, scheduled, reads, unread, vendors, self.cursor
+        )
 
     async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
         """The frame; None where there is none of this kind, or what it would show is gone.
@@ -70,7 +65,7 @@ class Frames:
         if shape is None:
             return None
         try:
-            told = await shape.show(self, look, entry, person or ParticipantId(""))
+            told = await shape.show(self._shows, look, entry, person or ParticipantId(""))
         except CannotOpen as reason:
             log.error("unreadable_entry", event_id=entry.event_id, reason=str(reason))
             return None
@@ -84,141 +79,8 @@ class Frames:
         seq, event_id = self._cursors.place(cursor, of=_this_list(tenant_id), field="cursor")
         return Place(int(seq), str(event_id))
 
-    # Of those who follow a party or a vendor
 
-    async def message(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        shown = await self._message_view(look, entry)
-        return None if shown is None else OfMessage(**self._head(entry), message=shown)
-
-    async def conversation(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        shown = await self._conversation_view(look, entry.tenant_id, entry.conversation_id)
-        return None if shown is None else OfConversation(**self._head(entry), conversation=shown)
-
-    async def reading(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        here, reader = entry.conversation_id, ParticipantId(entry.about["reader_id"])
-        position = await look.once(
-            ("position", here, reader), lambda: self._reads.position(look.reader, here, reader)
-        )
-        if position is None:
-            return None
-        unread = await look.once(("unread", here), lambda: self._unread.unread(look.reader, [here]))
-        shown = ReaderView(
-            participant_id=reader,
-            last_read_message_id=position.message_id,
-            read_at=rfc3339(position.read_at),
-            unread_count=unread[here].get(reader, 0),
-        )
-        return OfReader(**self._head(entry), reader=shown)
-
-    async def vendor(self, look: Look, entry: Entry, _: ParticipantId) -> Happened | None:
-        vendor_id = VendorId(entry.about["vendor_id"])
-        shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
-        return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
-
-    # Of a person's notifications
-
-    async def looks_different(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        shown = await self._conversation_of(look, entry, person)
-        head = self._head(entry, kind="conversation.updated")
-        return None if shown is None else OfConversation(**head, conversation=shown)
-
-    async def they_have_read(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        """What others have read changes nothing in their list."""
-        return await self.looks_different(look, entry, person) if entry.about["reader_id"] == person else None
-
-    async def said_to_them(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        """Once everybody has it: only then it counts as unread."""
-        message = await self._message(look, entry)
-        if message is not None and message.sender_id == person:
-            # They said it in their client; what they said elsewhere, they were told of.
-            return await self.looks_different(look, entry, person) if message.from_client else None
-        shown = await self._conversation_of(look, entry, person)
-        if (
-            message is None
-            or message.is_deleted
-            or shown is None
-            or await self._is_kept_out(look, entry, person)
-        ):
-            return None
-        return MessageNotice(
-            **self._head(entry, kind="message.received"),
-            message_id=message.message_id,
-            sender_id=message.sender_id,
-            sender_type=message.sender_type,
-            mentions_you=person in message.mentions,
-            conversation=shown,
-        )
-
-    async def reaction_to_them(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        message = await self._message(look, entry)
-        if message is None or message.sender_id != person or await self._is_kept_out(look, entry, person):
-            return None
-        shown = await self._message_view(look, entry)
-        if shown is None:
-            return None
-        reactions = [one.model_copy(update={"mine": person in one.participants}) for one in shown.reactions]
-        return ReactionNotice(**self._head(entry), message_id=shown.message_id, reactions=reactions)
-
-    # What is looked up
-
-    def _head(self, entry: Entry, *, kind: str | None = None) -> dict[str, Any]:
-        return {**self._event(entry, kind=kind), "conversation_id": entry.conversation_id}
-
-    def _event(self, entry: Entry, *, kind: str | None = None) -> dict[str, Any]:
-        return {
-            "type": kind or entry.kind,
-            "cursor": self.cursor(entry.tenant_id, entry.place),
-            "event_id": entry.event_id,
-            "number": entry.number,
-            "occurred_at": rfc3339(entry.created_at),
-        }
-
-    async def _message(self, look: Look, entry: Entry) -> Message | None:
-        message_id = MessageId(entry.about["message_id"])
-        return await look.once(
-            ("message", message_id), lambda: self._messages.find(look.reader, entry.tenant_id, message_id)
-        )
-
-    async def _message_view(self, look: Look, entry: Entry) -> MessageView | None:
-        message = await self._message(look, entry)
-        if message is None:
-            return None
-        # One frame for all who hear of it: as a program sees it, nobody's own marks in it.
-        program = Caller(tenant_id=entry.tenant_id, role="service")
-        return await look.once(
-            ("message view", message.message_id),
-            lambda: self._message_views.one(look.reader, program, message),
-        )
-
-    async def _conversation_of(
-        self, look: Look, entry: Entry, person: ParticipantId
-    ) -> ConversationView | None:
-        shown = await self._conversation_view(look, entry.tenant_id, entry.conversation_id, person)
-        # Notifications go further than what is read: nothing of what was said is in them.
-        return None if shown is None else shown.model_copy(update={"last_message": None})
-
-    async def _conversation_view(
-        self, look: Look, tenant_id: TenantId, here: ConversationId, person: ParticipantId | None = None
-    ) -> ConversationView | None:
-        async def find() -> ConversationView | None:
-            stored = await self._conversations.find(look.reader, tenant_id, here)
-            if stored is None:
-                return None
-            (view,) = await self._views.of(look.reader, [stored], person=person)
-            return view
-
-        return await look.once(("conversation view", here, person), find)
-
-    async def _is_kept_out(self, look: Look, entry: Entry, person: ParticipantId) -> bool:
-        async def find() -> bool:
-            stored = await self._conversations.find(look.reader, entry.tenant_id, entry.conversation_id)
-            member = await self._conversations.member(look.reader, entry.conversation_id, person)
-            return stored is None or member is None or is_kept_out(stored.conversation, member.role)
-
-        return await look.once(("kept out", entry.conversation_id, person), find)
-
-
-Show = Callable[[Frames, Look, Entry, ParticipantId], Awaitable[Happened | None]]
+Show = Callable[[Shows, Look, Entry, ParticipantId], Awaitable[Happened | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +96,14 @@ class Shape:
 _AVAILABILITY = Shape(
     "availability",
     OfVendor,
-    Frames.vendor,
+    Shows.vendor,
     "it was said whether a vendor is there; that this ends (`availability_until`) is in no frame",
+)
+_SCHEDULED_FAILED = Shape(
+    "scheduled.failed",
+    OfScheduled,
+    Shows.scheduled,
+    "what was to be said later was refused when its time had come; only its sender is told",
 )
 FRAMES: Mapping[str, Shape] = {
     shape.name: shape
@@ -243,47 +111,54 @@ FRAMES: Mapping[str, Shape] = {
         Shape(
             "message.sent",
             OfMessage,
-            Frames.message,
+            Shows.message,
             "something was said on our side (API, platform, Festimo), and is on its way to the room",
         ),
-        Shape("message.received", OfMessage, Frames.message, "something was said in a Matrix client"),
-        Shape("message.delivered", OfMessage, Frames.message, "the room has it"),
+        Shape("message.received", OfMessage, Shows.message, "something was said in a Matrix client"),
+        Shape("message.delivered", OfMessage, Shows.message, "the room has it"),
         Shape(
             "message.updated",
             OfMessage,
-            Frames.message,
+            Shows.message,
             "it was edited, or could not be delivered (`status`)",
         ),
-        Shape("message.deleted", OfMessage, Frames.message, "it was deleted for everyone"),
-        Shape("reaction.changed", OfMessage, Frames.message, "somebody reacted to it, or took that back"),
+        Shape("message.deleted", OfMessage, Shows.message, "it was deleted for everyone"),
+        Shape("reaction.changed", OfMessage, Shows.message, "somebody reacted to it, or took that back"),
         Shape(
             "message.read",
             OfReader,
-            Frames.reading,
+            Shows.reading,
             "somebody has read as far as a message, wherever they read",
         ),
         Shape(
             "conversation.updated",
             OfConversation,
-            Frames.conversation,
+            Shows.conversation,
             "it was opened, closed, renamed ..., somebody came or went, other messages are pinned",
         ),
         _AVAILABILITY,
-        Shape("vendor.updated", OfVendor, Frames.vendor, "a vendor's profile is another one"),
-        Shape("vendor.rated", OfVendor, Frames.vendor, "a host rated them, or otherwise than before"),
+        Shape("vendor.updated", OfVendor, Shows.vendor, "a vendor's profile is another one"),
+        Shape("vendor.rated", OfVendor, Shows.vendor, "a host rated them, or otherwise than before"),
+        Shape(
+            "message.hidden",
+            OfHidden,
+            Shows.hidden,
+            "whoever is connected has deleted it for themselves, perhaps elsewhere; nobody else is told",
+        ),
+        _SCHEDULED_FAILED,
     )
 }
 """By kind of entry, which is the frame's type."""
 _LOOKS_DIFFERENT = Shape(
     "conversation.updated",
     OfConversation,
-    Frames.looks_different,
+    Shows.looks_different,
     "the list of conversations looks different: something was said or deleted, they have read, somebody came ...",
 )
 _SAID = Shape(
     "message.received",
     MessageNotice,
-    Frames.said_to_them,
+    Shows.said_to_them,
     "somebody else said something, and everybody has it; `mentions_you` where it speaks to this person",
 )
 NOTICES: Mapping[str, Shape] = {
@@ -292,15 +167,22 @@ NOTICES: Mapping[str, Shape] = {
     "message.delivered": _SAID,
     "message.deleted": _LOOKS_DIFFERENT,
     "message.read": Shape(
-        "conversation.updated", OfConversation, Frames.they_have_read, _LOOKS_DIFFERENT.when
+        "conversation.updated", OfConversation, Shows.they_have_read, _LOOKS_DIFFERENT.when
     ),
     "reaction.changed": Shape(
         "reaction.changed",
         ReactionNotice,
-        Frames.reaction_to_them,
+        Shows.reaction_to_them,
         "somebody reacted to what this person said, or took that back",
     ),
     "conversation.updated": _LOOKS_DIFFERENT,
+    "message.hidden": Shape(
+        "message.hidden",
+        HiddenNotice,
+        Shows.hidden_from_them,
+        "this person has deleted it for themselves, perhaps elsewhere",
+    ),
+    _SCHEDULED_FAILED.name: _SCHEDULED_FAILED,
     _AVAILABILITY.name: _AVAILABILITY,
 }
 """The same for a person's notifications."""

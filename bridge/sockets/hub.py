@@ -14,13 +14,14 @@ from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.feed.kinds import PRIVATE
 from bridge.feed.model import BEGINNING, Entry, Place
 from bridge.feed.store import FeedStore
 from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
-from bridge.sockets.scope import scopes_of
+from bridge.sockets.scope import Scope, scopes_of
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import TOLD, VendorsOnSockets
 from bridge.storage.database import Database, DatabaseError
@@ -217,7 +218,8 @@ class Hub:
     async def _told_of(self, look: Look, entry: Entry, *, up_to: int) -> list[Socket]:
         if entry.kind in TOLD:
             return await self._vendors.audience(look, entry, self.present, up_to=up_to)
-        return await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=up_to)
+        found = await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=up_to)
+        return [socket for socket in found if _may_know(socket, entry)]
 
     async def _audience(
         self, look: Look, tenant_id: TenantId, conversation_id: ConversationId, *, up_to: int
@@ -243,7 +245,7 @@ class Hub:
             return socket.scope.kind in TOLD[entry.kind]
         conversation_id = entry.conversation_id
         stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
-        if stored is None or not socket.wants(conversation_id):
+        if stored is None or not socket.wants(conversation_id) or not _may_know(socket, entry):
             return False
         members = await self._members(look, conversation_id)
         return socket.scope.covers(stored.conversation, members) and await self._may_see(
@@ -281,3 +283,11 @@ class Hub:
 def _person(socket: Socket) -> ParticipantId | None:
     """Whose notifications they are."""
     return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else None
+
+
+def _may_know(socket: Socket, entry: Entry) -> bool:
+    """What concerns one person alone goes to their own connections, and to whoever has their notifications."""
+    if entry.kind not in PRIVATE:
+        return True
+    whose = ParticipantId(entry.about["participant_id"])
+    return member_of(socket.caller) == whose or socket.scope == Scope("user", whose)

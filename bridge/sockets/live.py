@@ -13,6 +13,7 @@ from bridge.core.clock import Clock
 from bridge.feed.model import Place
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
@@ -46,6 +47,7 @@ class Live:
         messages: MessageStore,
         message_views: MessageViews,
         conversation_views: ConversationViews,
+        scheduled: ScheduledStore,
         signals: Signals,
         vendors: VendorStore,
         vendor_views: VendorViews,
@@ -67,6 +69,7 @@ class Live:
             conversations,
             message_views,
             conversation_views,
+            scheduled,
             signals.read_store,
             signals.unread,
             vendors_told,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bridge.conversations.views import ConversationView
 from bridge.messages.model import SenderType
 from bridge.messages.reactions.views import ReactionView
+from bridge.messages.scheduled.model import Status
 from bridge.messages.views import MessageView
 from bridge.signals.model import PresenceState
 from bridge.vendors.views import VendorView
@@ -34,7 +35,8 @@ class Happened(BaseModel):
     cursor: str = Field(description="where you are when you have this")
     event_id: str = Field(description="names what happened, for ever")
     number: int = Field(
-        description="counts what happened in the conversation or to the vendor, told here or not: 1, 2, 3 ..."
+        description="counts what happened in the conversation or to the vendor, told here or not: 1, 2, 3 ...; 0 of"
+        " what concerns one person alone"
     )
     occurred_at: Time
 
@@ -82,6 +84,27 @@ class MessageNotice(Told):
 class ReactionNotice(Told):
     message_id: str = Field(description="something that this person said")
     reactions: list[ReactionView] = Field(description="all to it, in the order in which each emoji came up")
+
+
+class OfHidden(Told):
+    """One person has deleted a message for themselves; nobody else is told."""
+
+    message_id: str
+    participant_id: str = Field(description="who sees it no more")
+
+
+class HiddenNotice(OfHidden):
+    conversation: ConversationView = Field(description="as this person sees it now, with their unread count")
+
+
+class OfScheduled(Told):
+    """Nothing of what was to be said is in it; only its sender is told."""
+
+    scheduled_id: str
+    participant_id: str = Field(description="whose it is")
+    send_at: Time
+    status: Status = Field(description="as it is now: it may have been scheduled once more, or cancelled")
+    failure_reason: str | None = Field(description="why it was refused; null once that is over")
 
 
 class TypingIndicator(BaseModel):

@@ -13,6 +13,7 @@ from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.signals import InboundSignals
 from appservice.inbound.upgrade import InboundUpgrades
 from appservice.names import Names
+from bridge.conversations.party_lists import PartyLists
 from bridge.core.clock import Clock
 from bridge.festimo.answers import is_for_festimo
 from bridge.storage.database import Database
@@ -103,6 +104,8 @@ class Inbound:
                 late=late,
                 undecryptable=encryption.undecryptable,
             ),
-            upgrades=InboundUpgrades(product.conversations, product.conversation_store),
+            upgrades=InboundUpgrades(
+                product.conversations, product.conversation_store, PartyLists(product.outbox)
+            ),
             undecryptable=encryption.undecryptable,
         )

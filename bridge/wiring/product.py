@@ -99,7 +99,12 @@ class Product:
         )
         self.edit_store = EditStore(sealer, index)
         self.message_changes = MessageChanges(
-            message_store, self.edit_store, outbox, clock, max_text_length=LONGEST_TEXT
+            message_store,
+            self.edit_store,
+            outbox,
+            clock,
+            max_text_length=LONGEST_TEXT,
+            longest_in_client=config.messages.max_text_length,
         )
         self.searching = Searching(message_store, index, words, search_store)
         self.backfill = Backfill(database, message_store, index, words, search_store)
@@ -112,7 +117,7 @@ class Product:
         self.polls = Polls(self.poll_store, self.messages, message_store, conversation_store, outbox, clock)
         self.bookmark_store = BookmarkStore(clock)
         self.hiding = Hiding(conversation_store, outbox, clock)
-        scheduled_store = ScheduledStore(sealer)
+        self.scheduled_store = scheduled_store = ScheduledStore(sealer)
         self.schedule = Schedule(
             scheduled_store,
             self.messages,
@@ -158,7 +163,7 @@ class Product:
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
         self.message_views = MessageViews(
-            self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
+            message_store, self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
         )
         self.conversation_views = ConversationViews(
             conversation_store, change_store, message_store, RoomIds(), self.signals.unread

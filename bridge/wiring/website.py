@@ -50,6 +50,7 @@ class Website:
             messages=product.message_store,
             message_views=product.message_views,
             conversation_views=product.conversation_views,
+            scheduled=product.scheduled_store,
             vendors=product.vendor_store,
             vendor_views=product.vendor_views,
             signals=product.signals,

@@ -16,8 +16,8 @@ from bridge.demo.stand import TENANT, Stand, stand
 from bridge.messages.model import Message
 from bridge.wiring import api_keys
 from tests.clients.people import People
+from tests.e2e.scene import Scene, without_a_shield
 from tests.e2e.test_first_path import eventually
-from tests.e2e.test_voices import Scene, without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,9 +12,9 @@ from appservice.outbound.rooms import NOBODY_WRITES, OWNER, ROOM_VERSION
 from bridge.demo.stand import Stand, stand
 from tests.clients.js import JsClient
 from tests.clients.people import People, Person
+from tests.e2e.scene import without_a_shield
 from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually, party, person
-from tests.e2e.test_voices import without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 State = dict[tuple[str, str], dict[str, Any]]

@@ -20,10 +20,10 @@ from appservice.embedded.synapse import Synapse
 from bridge.demo.stand import Stand, stand
 from tests.clients.js import JsClient, JsClientError, JsEntry
 from tests.clients.people import People, Person
+from tests.e2e.scene import without_a_shield
 from tests.e2e.test_changes import edit
 from tests.e2e.test_first_path import eventually
 from tests.e2e.test_replies import Talking
-from tests.e2e.test_voices import without_a_shield
 from tests.servers.federation import Authority, Federating
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

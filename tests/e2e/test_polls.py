@@ -14,9 +14,9 @@ from bridge.messages.held import Poll
 from bridge.messages.model import Message
 from tests.clients.js import JsClient
 from tests.clients.people import People
+from tests.e2e.scene import without_a_shield
 from tests.e2e.test_first_path import eventually
 from tests.e2e.test_replies import Talking
-from tests.e2e.test_voices import without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

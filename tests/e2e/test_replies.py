@@ -13,9 +13,9 @@ from bridge.demo.stand import Stand, stand
 from bridge.messages.model import Message
 from tests.clients.js import JsClient, JsEntry
 from tests.clients.people import People
+from tests.e2e.scene import without_a_shield
 from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually
-from tests.e2e.test_voices import without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,8 +14,8 @@ from bridge.demo.stand import Stand, stand
 from bridge.storage.database import open_database
 from tests.clients.js import JsClient
 from tests.clients.people import People
+from tests.e2e.scene import Scene, without_a_shield
 from tests.e2e.test_first_path import eventually
-from tests.e2e.test_voices import Scene, without_a_shield
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest_asyncio
 from appservice.embedded.client import Client
 from bridge.demo.stand import Stand, stand
 from tests.clients.people import People
+from tests.e2e.scene import without_a_shield
 from tests.e2e.test_changes import ChangingScene
-from tests.e2e.test_voices import without_a_shield
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

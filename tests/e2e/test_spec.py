@@ -14,8 +14,9 @@ from appservice.registration import registration
 from bridge.demo.stand import Stand, stand
 from tests import matrix_spec
 from tests.clients.people import People
+from tests.e2e.scene import Scene
 from tests.e2e.test_first_path import eventually
-from tests.e2e.test_voices import LONGEST, Scene
+from tests.e2e.test_voices import LONGEST
 from tests.matrix_spec import SpecViolation
 
 

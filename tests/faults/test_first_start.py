@@ -12,7 +12,8 @@ from appservice.encryption.own_devices import ONE_TIME_KEY, ONE_TIME_KEYS
 from appservice.homeserver import Homeserver
 from bridge.demo.stand import Stand, stand
 from bridge.storage.database import open_database
-from tests.faults.bridge_process import Fault, Kind, Lives
+from tests.faults.doom import Fault, Kind
+from tests.faults.lives import Lives
 from tests.faults.story import eventually
 
 KINDS: tuple[Kind, ...] = ("commit", "call")

@@ -16,7 +16,8 @@ from itertools import chain, islice, repeat
 import pytest
 import pytest_asyncio
 
-from tests.faults.bridge_process import Fault, Kind, Lives, Passage
+from tests.faults.doom import Fault, Kind, Passage
+from tests.faults.lives import Lives
 from tests.faults.story import Ground, Story, ground
 
 FULL = os.environ.get("FULL") == "1"

@@ -12,7 +12,7 @@ import pytest
 from appservice.embedded.client import Client, ClientError
 from bridge.core.ids import new_id
 from bridge.storage.sqlite import SqliteDatabase
-from tests.faults.bridge_process import Lives
+from tests.faults.lives import Lives
 from tests.faults.story import Ground, eventually, ground, has_seen, joined, knows
 
 PARTY = "party-1"

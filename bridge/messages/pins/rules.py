@@ -13,7 +13,7 @@ MOST_PINS = 50
 def check_pin(message: Message, *, pinned: int) -> None:
     """`pinned`: how many of the conversation are."""
     if message.is_deleted:
-        raise MessageIsDeleted("The message was deleted, so it cannot be pinned.")
+        raise MessageIsDeleted("The message was deleted, so it cannot be pinned. Choose another one.")
     if pinned >= MOST_PINS:
         raise TooManyPins(f"{MOST_PINS} messages are pinned already. Unpin one of them first.")
 

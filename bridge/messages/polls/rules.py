@@ -90,7 +90,7 @@ def check_votable(message: Message, end: End | None) -> Poll:
     """That one can vote in it. `end`: of the poll, if it has one."""
     poll = poll_in(message)
     if end is not None:
-        raise PollClosed("The poll is closed: nobody can vote in it any more.")
+        raise PollClosed("The poll is closed: nobody can vote in it any more. Ask anew in another one.")
     return poll
 
 
@@ -202,9 +202,9 @@ def on_behalf(name: str, poll: Poll, answers: Sequence[str]) -> str:
 
 def poll_in(message: Message) -> Poll:
     if message.is_deleted:
-        raise MessageIsDeleted("The message was deleted, and the poll with it.")
+        raise MessageIsDeleted("The message was deleted, and the poll with it. Ask anew in another one.")
     if not isinstance(message.held, Poll):
-        raise NotAPoll("This message is no poll, so there is nothing to vote for or to close.")
+        raise NotAPoll("This message is no poll, so there is nothing to vote for or to close. Check its id.")
     return message.held
 
 

@@ -27,7 +27,9 @@ def check_emoji(emoji: str) -> None:
 
 def check_message(message: Message) -> None:
     if message.is_deleted:
-        raise MessageIsDeleted("The message was deleted, so nobody can react to it any more.")
+        raise MessageIsDeleted(
+            "The message was deleted, so nobody can react to it any more. Nothing was changed."
+        )
 
 
 def check_number(of_same_person: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.labels.model import NONE, Labels
 
 Status = Literal["scheduled", "sent", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("scheduled", "failed")
@@ -19,6 +20,7 @@ class Draft:
     mentions: tuple[ParticipantId, ...] = ()
     reply_to: MessageId | None = None
     thread_id: MessageId | None = None
+    labels: Labels = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,7 @@ class Schedule:
                 mentions=one.draft.mentions,
                 reply_to=one.draft.reply_to,
                 thread_id=one.draft.thread_id,
+                labels=one.draft.labels,
                 message_id=scheduled_id,
             )
         except Refusal as refusal:  # which comes before anything is written
@@ -161,4 +162,5 @@ class Schedule:
             mentions=draft.mentions,
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,
+            labels=draft.labels,
         )

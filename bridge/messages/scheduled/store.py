@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.labels.model import labels_in
 from bridge.messages.scheduled.model import OPEN, Draft, Scheduled, Status
 from bridge.storage.database import Reader, Row, Transaction, Value
 from bridge.storage.sealing import Sealer
@@ -177,7 +178,8 @@ class ScheduledStore:
 def _draft(content: bytes) -> Draft:
     said = json.loads(content)
     mentions: Sequence[str] = said.pop("mentions")
-    return Draft(**said, mentions=tuple(ParticipantId(one) for one in mentions))
+    labels = labels_in(said.pop("labels", {}))
+    return Draft(**said, mentions=tuple(ParticipantId(one) for one in mentions), labels=labels)
 
 
 def _place(scheduled_id: MessageId) -> str:

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, Field
 
+from bridge.conversations.model import MetadataValue, Priority
+from bridge.messages.labels.model import NONE
 from bridge.messages.scheduled.model import Scheduled, Status
 from bridge.web.fields import Time, rfc3339
 
@@ -15,6 +17,10 @@ class ScheduledMessageView(BaseModel):
     mentions: list[str]
     reply_to: str | None
     thread_id: str | None
+    priority: Priority
+    tags: list[str]
+    booking_id: str | None
+    metadata: dict[str, MetadataValue]
     send_at: Time
     status: Status = Field(
         description="scheduled: nobody else knows of it; sent: it is a message of the conversation; failed: it was"
@@ -27,6 +33,7 @@ class ScheduledMessageView(BaseModel):
 
 def view_of(one: Scheduled) -> ScheduledMessageView:
     draft = one.draft
+    labels = NONE if draft is None else draft.labels
     return ScheduledMessageView(
         scheduled_id=one.scheduled_id,
         conversation_id=one.conversation_id,
@@ -36,6 +43,10 @@ def view_of(one: Scheduled) -> ScheduledMessageView:
         mentions=[] if draft is None else list(draft.mentions),
         reply_to=None if draft is None else draft.reply_to,
         thread_id=None if draft is None else draft.thread_id,
+        priority=labels.priority,
+        tags=list(labels.tags),
+        booking_id=labels.booking_id,
+        metadata=dict(labels.metadata),
         send_at=rfc3339(one.send_at),
         status=one.status,
         failure_reason=one.failure_reason,

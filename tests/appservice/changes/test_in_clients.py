@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from appservice.inbound.late import DELETION, EDIT
+from appservice.inbound.late import DELETION, EDIT, NO_TEXT
+from bridge.messages.rules import MAX_TEXT_LENGTH
 from tests.appservice.changes.room import HOUR, MINUTE, Conversation
 from tests.appservice.encryption.engine import BOT
 from tests.appservice.encryption.party import Party
@@ -56,6 +57,28 @@ async def test_a_late_edit_leaves_our_copy_and_is_answered_once(talk: Conversati
     assert anna.read(notice)["content"]["body"] == EDIT
     await talk.deliver(talk.edited(anna, "$3", "Vegetarian!", of="$1"))
     assert await talk.told() == [EDIT, EDIT]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("🎂" * MAX_TEXT_LENGTH, None),
+        ("🎂" * (MAX_TEXT_LENGTH + 1), "The text has 10001 characters; 10000 are allowed."),
+        (" \n", "The text is empty."),
+    ],
+    ids=["as long as may be", "too long", "blank"],
+)
+async def test_an_edit_that_breaks_the_limits_of_a_text_leaves_our_copy_and_is_answered(
+    talk: Conversation, anna: Party, text: str, reason: str | None
+) -> None:
+    await said(talk, anna)
+    await talk.deliver(talk.edited(anna, "$2", text, of="$1"))
+    assert await talk.read() == ([text] if reason is None else ["Vegan?"])
+    told = await talk.told()
+    assert len(told) == (0 if reason is None else 1)
+    if reason is not None:
+        assert told[0].startswith(NO_TEXT.format(reason=reason))
+    assert await talk.dead() == []
 
 
 Spoil = Callable[[Conversation, Party], Json]

@@ -119,13 +119,24 @@ async def test_a_message_is_repeated_elsewhere_without_its_relations(api: Api, w
     changed = (
         "message_id",
         "conversation_id",
+        "channel_id",
         "sender_id",
         "sender_type",
+        "sender_role",
         "mentions",
         "reply_to",
         "is_forwarded",
     )
-    assert [forwarded.json[name] for name in changed[1:]] == [there, "u-anna", "user", [], None, True]
+    assert [forwarded.json[name] for name in changed[1:]] == [
+        there,
+        there,
+        "u-anna",
+        "user",
+        "host",
+        [],
+        None,
+        True,
+    ]
     kept = answer.keys() - {*changed, "recipients"}
     assert {name: forwarded.json[name] for name in kept} == {name: answer[name] for name in kept}
     assert (await events(world))[-1] == "matrix.MessagePosted"

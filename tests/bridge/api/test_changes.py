@@ -35,6 +35,7 @@ async def test_an_edited_message_says_so(api: Api, world: World) -> None:
         "content": "Vegetarian?",
         "is_edited": True,
         "edited_at": "2027-01-15T08:01:00.000Z",
+        "updated_at": "2027-01-15T08:01:00.000Z",
     }
     assert (await api.get(f"/api/v1/messages/{posted['message_id']}")).json == edited.json
     assert (await api.get(messages_of(posted["conversation_id"]))).json["messages"] == [edited.json]

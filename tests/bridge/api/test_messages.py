@@ -20,8 +20,11 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
     assert posted.json == {
         "message_id": message_id,
         "conversation_id": conversation_id,
+        "channel_id": conversation_id,
         "sender_id": "u-anna",
         "sender_type": "user",
+        "sender_role": "host",
+        "direction": "outbound",
         "message_type": "text",
         "content": "  Do you\n\tcook vegan? 🌱",
         "html": None,
@@ -36,6 +39,10 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "is_pinned": False,
         "is_bookmarked": False,
         "is_forwarded": False,
+        "priority": "normal",
+        "tags": [],
+        "booking_id": None,
+        "metadata": {},
         "status": "pending",
         "failure_reason": None,
         "event_id": None,
@@ -45,6 +52,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "is_edited": False,
         "edited_at": None,
         "is_deleted": False,
+        "created_at": "2027-01-15T08:00:00.010Z",
+        "updated_at": "2027-01-15T08:00:00.010Z",
     }
     assert (await api.get(posted.headers["Location"])).json == posted.json
     assert (await api.get(messages_of(conversation_id))).json["messages"] == [posted.json]

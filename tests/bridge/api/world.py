@@ -123,6 +123,7 @@ TABLES = (
     "scheduled_messages",
     "quick_replies",
     "hidden_messages",
+    "message_labels",
     "vendors",
     "vendor_ratings",
     "vendor_answers",
@@ -268,13 +269,17 @@ class World:
 
         self.bookmark_store = BookmarkStore(self.clock)
         self.hiding = Hiding(self.conversation_store, self.outbox, self.clock)
-        scheduled_store = ScheduledStore(self.sealer)
+        self.scheduled_store = scheduled_store = ScheduledStore(self.sealer)
         self.schedule = Schedule(
             scheduled_store, self.messages, self.conversation_store, self.outbox, self.clock
         )
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, self.clock)
         self.message_views = MessageViews(
-            self.reaction_store, PinStore(), self.bookmark_store, self.signals.deliveries
+            self.message_store,
+            self.reaction_store,
+            PinStore(),
+            self.bookmark_store,
+            self.signals.deliveries,
         )
         self.conversation_views = ConversationViews(
             self.conversation_store, self.change_store, self.message_store, self.rooms, self.signals.unread
@@ -288,6 +293,7 @@ class World:
             messages=self.message_store,
             message_views=self.message_views,
             conversation_views=self.conversation_views,
+            scheduled=self.scheduled_store,
             vendors=self.vendor_store,
             vendor_views=self.vendor_views,
             signals=self.signals,

@@ -37,7 +37,7 @@ class Talk:
         self.clock = FrozenClock()
         self.sealer = Sealer(MASTER_KEY, self.clock)
         self.words, store = Words(languages), SearchStore()
-        index = BlindIndex(self.sealer, self.words, store)
+        self.index = index = BlindIndex(self.sealer, self.words, store)
         used = index if indexed else None
         self.messages = MessageStore(self.sealer, used)
         self.searching = Searching(self.messages, index, self.words, store)

@@ -61,6 +61,7 @@ class Slow(Frames):
             store,
             world.message_views,
             world.conversation_views,
+            world.scheduled_store,
             signals.read_store,
             signals.unread,
             vendors_of(world),

@@ -13,20 +13,20 @@ from bridge.sockets.api import LARGEST
 from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
-from tests.bridge.api.world import OURS, PULSE, THEIRS
+from tests.bridge.api.world import OURS, PULSE, THEIRS, World
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything, until
 from tests.databases import both_databases
 
 PARTY, VENDOR, USER = "/ws/communication/p-1", "/ws/vendor/v-1", "/ws/notifications/u-anna"
 
 
-async def conversation_of(world: LiveWorld, conversation_id: str) -> Conversation:
+async def conversation_of(world: World, conversation_id: str) -> Conversation:
     conversation = await world.conversation_store.get(world.database, ConversationId(conversation_id))
     assert conversation is not None
     return conversation
 
 
-async def heard(world: LiveWorld, conversation_id: str, text: str, origin_id: str) -> None:
+async def heard(world: World, conversation_id: str, text: str, origin_id: str) -> None:
     """Somebody says it in their Matrix client."""
     conversation = await conversation_of(world, conversation_id)
     (anna, *_) = await world.conversation_store.members(world.database, conversation.conversation_id)

@@ -17,7 +17,8 @@ from bridge.core.ids import TenantId
 from bridge.demo.platform import Platform
 from bridge.storage.database import open_database
 from bridge.wiring import api_keys
-from tests.faults.bridge_process import Fault, Life, Lives
+from tests.faults.doom import Fault
+from tests.faults.lives import Life, Lives
 from tests.faults.suite.subject import Conversation, Kept, NotNow, Person, Place
 
 TENANT = "festipin"

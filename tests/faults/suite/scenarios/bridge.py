@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from tests.faults.bridge_process import Fault
+from tests.faults.doom import Fault
 from tests.faults.suite.festimo import Festimo
 from tests.faults.suite.trial import CALM, Scenario, Trial
 

@@ -1,135 +1,19 @@
-"""The client-server calls we make to the homeserver, as the bot or a ghost, with device and transaction id.
+"""The client-server calls we make to the homeserver, as the bot or a ghost, with device and transaction id."""
 
-One attempt a call: whether to try again is decided by who called, who has the outbox to do it with.
-"""
-
-import functools
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
-from urllib.parse import urlencode
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aiohttp
 from mautrix.api import Method, Path
-from yarl import URL
 
-TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
-"""Of every request, in s: Synapse asks other servers for keys for 10 s, and may be slow to make a room."""
-
-
-class HomeserverRefused(Exception):
-    """The homeserver understood the request and refuses it: the same request will be refused again."""
-
-    def __init__(self, status: int, errcode: str, message: str) -> None:
-        super().__init__(f"{status} {errcode}")  # the message may quote what was sent
-        self.status = status
-        self.errcode = errcode
-        self.message = message
-
-
-class HomeserverUnavailable(Exception):
-    """No answer, or one that says to come later.
-
-    `retry_after`: ms the homeserver asked for, if it did; `errcode`: its code for what is wrong, if it gave one;
-    `status_behind`: what a third party told the homeserver, where it passes that on.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        retry_after: int | None = None,
-        errcode: str | None = None,
-        status_behind: int | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-        self.errcode = errcode
-        self.status_behind = status_behind
-
-
-class _Api:
-    """One request, and what its answer means. mautrix' own sender takes longer to log a request than to make it."""
-
-    def __init__(self, url: str, token: str | None, *, session: aiohttp.ClientSession) -> None:
-        self.url = url.rstrip("/")
-        self.session = session
-        self._headers = {"Content-Type": "application/json"}
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
-        self.date: str | None = None
-        """The `Date` header of the last answer."""
-
-    async def request(
-        self,
-        method: Method,
-        path: Any,
-        body: bytes | None = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        if body is None and method is not Method.GET:
-            body = b"{}"
-        url = URL(f"{self.url}/{str(path).lstrip('/')}?{urlencode(query or {})}", encoded=True)
-        try:
-            async with self.session.request(
-                method.value, url, data=body, headers={**self._headers, **(headers or {})}
-            ) as response:
-                raw = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise HomeserverUnavailable(f"no answer from the homeserver ({type(error).__name__})") from error
-        try:
-            answer = json.loads(raw)
-        except (ValueError, RecursionError):
-            answer = None
-        if response.status == 429 or response.status >= 500 or not isinstance(answer, dict | list):
-            raise HomeserverUnavailable(
-                f"the homeserver answered {response.status}",
-                retry_after=_retry_after(response, answer),
-                errcode=str(answer["errcode"]) if isinstance(answer, dict) and "errcode" in answer else None,
-                status_behind=answer.get("status") if isinstance(answer, dict) else None,
-            )
-        self.date = response.headers.get("Date")
-        if response.status >= 400:
-            told = answer if isinstance(answer, dict) else {}
-            raise HomeserverRefused(
-                response.status, str(told.get("errcode", "M_UNKNOWN")), str(told.get("error", ""))
-            )
-        return answer
-
-
-def _retry_after(response: aiohttp.ClientResponse, answer: Any) -> int | None:
-    """In ms, from the `Retry-After` header (seconds) or the older `retry_after_ms` field."""
-    header = response.headers.get("Retry-After", "")
-    if header.isdecimal():
-        return int(header) * 1000
-    field = answer.get("retry_after_ms") if isinstance(answer, dict) else None
-    return field if isinstance(field, int) else None
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _shaped(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """An answer without what it must hold comes from something in between: no answer of the homeserver."""
-
-    @functools.wraps(call)
-    async def shaped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await call(*args, **kwargs)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise HomeserverUnavailable(f"an answer without {error}, perhaps of a proxy") from error
-
-    return shaped
+from appservice.homeserver.transport import Api, HomeserverRefused, as_json, shaped
 
 
 class Homeserver:
     """Typed calls. `as_user` is the full MXID to act as; `device` its device, where the call depends on one."""
 
     def __init__(self, url: str, as_token: str, *, session: aiohttp.ClientSession) -> None:
-        self._api = _Api(url, as_token, session=session)
+        self._api = Api(url, as_token, session=session)
 
     async def request(
         self,
@@ -147,7 +31,7 @@ class Homeserver:
             params["user_id"] = as_user
         if device is not None:
             params["device_id"] = device
-        body = content if content is None or isinstance(content, bytes) else _json(content)
+        body = content if content is None or isinstance(content, bytes) else as_json(content)
         return await self._api.request(method, path, body, query=params, headers=headers)
 
     # The bridge itself
@@ -157,7 +41,7 @@ class Homeserver:
         await self.request(Method.GET, Path.versions)
         return self._api.date
 
-    @_shaped
+    @shaped
     async def whoami(self) -> str:
         """The MXID to which our `as_token` belongs: the registration's `sender_localpart`."""
         return str((await self.request(Method.GET, Path.v3.account.whoami))["user_id"])
@@ -168,7 +52,7 @@ class Homeserver:
             Method.POST, Path.v1.appservice[appservice_id].ping, {"transaction_id": transaction_id}
         )
 
-    @_shaped
+    @shaped
     async def sync(
         self,
         user: str,
@@ -178,7 +62,7 @@ class Homeserver:
         filter_: Mapping[str, Any],
         wait: int = 0,
     ) -> dict[str, Any]:
-        query = {"timeout": str(wait), "filter": _json(filter_).decode(), "set_presence": "offline"}
+        query = {"timeout": str(wait), "filter": as_json(filter_).decode(), "set_presence": "offline"}
         if since is not None:
             query["since"] = since
         answer: dict[str, Any] = await self.request(
@@ -188,7 +72,7 @@ class Homeserver:
 
     async def ask_for_alias(self, alias: str) -> None:
         """Look an alias up as anybody may, without our token; for what the homeserver does on the way."""
-        anybody = _Api(self._api.url, None, session=self._api.session)
+        anybody = Api(self._api.url, None, session=self._api.session)
         await anybody.request(Method.GET, Path.v3.directory.room[alias])
 
     # Users, profiles, media
@@ -222,7 +106,7 @@ class Homeserver:
     async def set_avatar(self, user: str, mxc: str) -> None:
         await self.request(Method.PUT, Path.v3.profile[user].avatar_url, {"avatar_url": mxc}, as_user=user)
 
-    @_shaped
+    @shaped
     async def upload(self, user: str, data: bytes, content_type: str) -> str:
         """Put `data` into the media repository; return its mxc URI."""
         answer = await self.request(
@@ -236,11 +120,11 @@ class Homeserver:
 
     # Rooms
 
-    @_shaped
+    @shaped
     async def create_room(self, user: str, body: Mapping[str, Any]) -> str:
         return str((await self.request(Method.POST, Path.v3.createRoom, body, as_user=user))["room_id"])
 
-    @_shaped
+    @shaped
     async def resolve_alias(self, user: str, alias: str) -> str | None:
         try:
             answer = await self.request(Method.GET, Path.v3.directory.room[alias], as_user=user)
@@ -257,7 +141,7 @@ class Homeserver:
             if refusal.errcode != "M_NOT_FOUND":
                 raise
 
-    @_shaped
+    @shaped
     async def state(self, user: str, room_id: str) -> list[dict[str, Any]]:
         """The room's whole current state."""
         events = await self.request(Method.GET, Path.v3.rooms[room_id].state, as_user=user)
@@ -285,7 +169,7 @@ class Homeserver:
         path = Path.v3.rooms[room_id].state[event_type]
         await self.request(Method.PUT, path[state_key] if state_key else path, content, as_user=user)
 
-    @_shaped
+    @shaped
     async def members(self, user: str, room_id: str) -> dict[str, str]:
         """Who is joined, invited, ...: MXID -> membership, those who left excluded."""
         answer = await self.request(
@@ -305,7 +189,7 @@ class Homeserver:
     async def kick(self, user: str, room_id: str, other: str) -> None:
         await self.request(Method.POST, Path.v3.rooms[room_id].kick, {"user_id": other}, as_user=user)
 
-    @_shaped
+    @shaped
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
     ) -> str:
@@ -319,7 +203,7 @@ class Homeserver:
         )
         return str(answer["event_id"])
 
-    @_shaped
+    @shaped
     async def react(self, user: str, device: str, room_id: str, event_id: str, key: str, txn_id: str) -> str:
         """React to an event. Spec: client-server API, "Event annotations and reactions": they are not encrypted."""
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
@@ -332,7 +216,7 @@ class Homeserver:
         )
         return str(answer["event_id"])
 
-    @_shaped
+    @shaped
     async def reactions(
         self, user: str, room_id: str, event_id: str, *, after: str | None = None
     ) -> dict[str, Any]:
@@ -356,7 +240,7 @@ class Homeserver:
             device=device,
         )
 
-    @_shaped
+    @shaped
     async def messages(
         self, user: str, room_id: str, *, before: str | None, after: str | None = None
     ) -> dict[str, Any]:
@@ -368,7 +252,7 @@ class Homeserver:
         )
         return page | {"chunk": list(page["chunk"])}
 
-    @_shaped
+    @shaped
     async def said_before(self, user: str, room_id: str, event_id: str, *, limit: int) -> list[str]:
         """The ids of the events before this one, the last of them first."""
         answer = await self.request(
@@ -382,7 +266,7 @@ class Homeserver:
         )
         return [str(event["event_id"]) for event in answer["events_before"]]
 
-    @_shaped
+    @shaped
     async def said_at(self, user: str, room_id: str, event_id: str) -> int:
         """When the homeserver of who sent it took this event, in epoch ms."""
         event = await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=user)
@@ -408,14 +292,14 @@ class Homeserver:
     async def upload_cross_signing(self, user: str, device: str, keys: Mapping[str, Any]) -> None:
         await self.request(Method.POST, Path.v3.keys.device_signing.upload, keys, as_user=user, device=device)
 
-    @_shaped
+    @shaped
     async def upload_keys(self, user: str, device: str, body: Mapping[str, Any]) -> dict[str, int]:
         """Upload device, one-time or fallback keys; return the one-time key counts by algorithm."""
         answer = await self.request(Method.POST, Path.v3.keys.upload, body, as_user=user, device=device)
         counts: dict[str, int] = answer["one_time_key_counts"]
         return counts
 
-    @_shaped
+    @shaped
     async def query_keys(self, user: str, device: str | None, users: list[str]) -> dict[str, Any]:
         body = {"device_keys": {other: [] for other in users}, "timeout": 10_000}
         answer: dict[str, Any] = await self.request(
@@ -423,7 +307,7 @@ class Homeserver:
         )
         return dict(answer)
 
-    @_shaped
+    @shaped
     async def claim_keys(self, user: str, device: str, claims: Mapping[str, Any]) -> dict[str, Any]:
         """`claims`: MXID -> device id -> algorithm. Return "one_time_keys", of the same shape, and "failures": the
         servers that did not answer, each with something about it."""
@@ -450,7 +334,3 @@ def pinned_ids(content: Any) -> list[str]:
     """Of the content of an `m.room.pinned_events`, whoever wrote it."""
     ids = content.get("pinned") if isinstance(content, dict) else None
     return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

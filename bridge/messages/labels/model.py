@@ -1,0 +1,26 @@
+"""What stands on a message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.conversations.model import MetadataValue, Priority
+from bridge.core.ids import BookingId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """`booking_id`: of the booking that it is about, one of its conversation's."""
+
+    priority: Priority = "normal"
+    tags: tuple[str, ...] = ()
+    booking_id: BookingId | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+
+
+NONE = Labels()
+
+
+def labels_in(kept: Mapping[str, Any]) -> Labels:
+    """Of what `dataclasses.asdict` and JSON have made of them."""
+    return Labels(**{**kept, "tags": tuple(kept.get("tags", ()))})
