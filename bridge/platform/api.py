@@ -106,7 +106,7 @@ class EventsApi:
             source=event.source,
             event_id=event.id,
             event_type=event.type,
-            lane=lane_of(tenant_id, event),
+            lane=event.lane(tenant_id),
             body=body,
         )
         if accepted is Accepted.CONFLICT:
@@ -116,13 +116,6 @@ class EventsApi:
                 field="id",
             )
         return _answer(tenant_id, event, duplicate=accepted is Accepted.DUPLICATE)
-
-
-def lane_of(tenant_id: TenantId, event: PlatformEvent) -> str:
-    """Events of one lane apply in the order they came: those of one party do."""
-    if isinstance(event, Unknown):
-        return f"platform:{tenant_id}:unknown"
-    return f"party:{tenant_id}:{event.party_id}"
 
 
 def _answer(tenant_id: TenantId, event: PlatformEvent, *, duplicate: bool) -> web.Response:

@@ -23,7 +23,7 @@ from bridge.messages.pins.events import PinsChanged
 from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
-from bridge.platform.apply import TOPIC as PLATFORM_EVENT
+from bridge.platform.intake import TOPIC as PLATFORM_EVENT
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
 from bridge.storage.database import Database

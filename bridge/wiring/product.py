@@ -46,7 +46,10 @@ from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
-from bridge.platform.apply import PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -124,13 +127,15 @@ class Product:
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
         booking_store = BookingStore(sealer, clock)
+        openings = Openings(self.conversations)
         self.platform = PlatformEvents(
             database,
             inbox,
-            self.conversations,
-            conversation_store,
-            self.messages,
-            Bookings(booking_store, self.messages),
+            Effects(
+                openings=openings,
+                messages=MessageEffects(conversation_store, self.messages),
+                bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
+            ),
         )
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)

@@ -7,7 +7,7 @@ from bridge.config import Config
 from bridge.core.clock import Clock
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.apply import InboxIntake
+from bridge.platform.intake import InboxIntake
 from bridge.platform.signature import Signatures
 from bridge.signals.ports import TypingOutside
 from bridge.sockets.live import Live

@@ -9,7 +9,7 @@ from yarl import URL
 
 from bridge.core.ids import TenantId
 from bridge.delivery.dispatcher import Dispatcher
-from bridge.platform.apply import TOPIC
+from bridge.platform.intake import TOPIC
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.requests import EVENTS, event_sent
 from tests.bridge.api.world import OURS, SECRETS, World

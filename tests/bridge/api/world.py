@@ -66,7 +66,11 @@ from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.apply import InboxIntake, PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
+from bridge.platform.intake import InboxIntake
 from bridge.platform.signature import Signatures
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
@@ -257,13 +261,16 @@ class World:
             PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.callers: dict[str, Caller] = {}
+        openings = Openings(self.conversations)
+        bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database,
             self.inbox,
-            self.conversations,
-            self.conversation_store,
-            self.messages,
-            Bookings(BookingStore(self.sealer, self.clock), self.messages),
+            Effects(
+                openings=openings,
+                messages=MessageEffects(self.conversation_store, self.messages),
+                bookings=BookingEffects(openings, bookings),
+            ),
         )
 
         self.bookmark_store = BookmarkStore(self.clock)

@@ -45,7 +45,10 @@ from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
-from bridge.platform.apply import PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 
@@ -123,8 +126,15 @@ class Features:
             self.clock,
         )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
+        openings = Openings(self.conversations)
         self.platform = PlatformEvents(
-            database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
+            database,
+            self.inbox,
+            Effects(
+                openings=openings,
+                messages=MessageEffects(self.conversation_store, self.messages),
+                bookings=BookingEffects(openings, self.bookings),
+            ),
         )
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)

@@ -8,7 +8,7 @@ import pytest
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
 from bridge.delivery.dispatcher import MOST_FAULTS
 from bridge.delivery.inbox import Accepted
-from bridge.platform.apply import TOPIC, InboxIntake, item_id_of
+from bridge.platform.intake import TOPIC, InboxIntake, item_id_of
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import MAX_TEXT_LENGTH, TENANT, Features
 from tests.bridge.delivery.desk import Desk
