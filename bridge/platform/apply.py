@@ -12,10 +12,14 @@ from bridge.delivery.queue import Item
 from bridge.platform.effects.bookings import BookingEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.events import PlatformEvent, Unknown
 from bridge.platform.events.bookings import BookingConfirmed
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
+from bridge.platform.events.people import UserUpdated
+from bridge.platform.events.vendors import ReviewCreated, VendorStatusChanged, VendorUpdated
 from bridge.platform.parse import parse
 from bridge.storage.database import Database, Transaction
 
@@ -27,6 +31,8 @@ class Effects:
     openings: Openings
     messages: MessageEffects
     bookings: BookingEffects
+    vendors: VendorEffects
+    people: PeopleEffects
 
 
 class PlatformEvents:
@@ -55,5 +61,9 @@ class PlatformEvents:
                 await self._effects.messages.apply(tx, tenant_id, event)
             case BookingConfirmed():
                 await self._effects.bookings.apply(tx, tenant_id, event)
+            case VendorUpdated() | VendorStatusChanged() | ReviewCreated():
+                await self._effects.vendors.apply(tx, tenant_id, event)
+            case UserUpdated():
+                await self._effects.people.apply(tx, tenant_id, event)
             case Unknown():
                 raise Fail(f"unknown event type {event.type}")

@@ -45,11 +45,14 @@ from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -127,7 +130,11 @@ class Product:
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
         booking_store = BookingStore(sealer, clock)
-        openings = Openings(self.conversations)
+        self.signals = Signals(database, outbox, clock)
+        self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
+        self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
+        self.people = People(self.participants, outbox)
+        openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
             inbox,
@@ -135,11 +142,12 @@ class Product:
                 openings=openings,
                 messages=MessageEffects(conversation_store, self.messages),
                 bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants, self.people, self.accounts, self.vendors, self.vendor_store
+                ),
             ),
         )
-        self.signals = Signals(database, outbox, clock)
-        self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
-        self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
         vendor_answers = VendorAnswers()
         outbox.witness(vendor_answers.heard)
         self.vendor_views = VendorViews(

@@ -17,7 +17,12 @@ class BookingEffects:
         confirmation = event.data
         # News of a booking is no reason to press those who have left.
         conversation = await self._openings.open(
-            tx, tenant_id, confirmation.party, confirmation.vendor, bring_back=False
+            tx,
+            tenant_id,
+            confirmation.party,
+            confirmation.vendor,
+            told_at=event.told_at,
+            bring_back=False,
         )
         await self._bookings.confirmed(tx, conversation, _booking(confirmation.booking))
 

@@ -9,14 +9,29 @@ from bridge.platform.events.bookings import BookingConfirmed
 from bridge.platform.events.envelope import Envelope
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
+from bridge.platform.events.people import UserUpdated
+from bridge.platform.events.vendors import ReviewCreated, VendorStatusChanged, VendorUpdated
 from bridge.platform.fields import Attribute
 
-KnownEvent = PartyPlanCompleted | VendorSelected | BookingConfirmed | MessageSend
+KnownEvent = (
+    PartyPlanCompleted
+    | VendorSelected
+    | BookingConfirmed
+    | MessageSend
+    | ReviewCreated
+    | VendorStatusChanged
+    | VendorUpdated
+    | UserUpdated
+)
 MODEL_BY_TYPE: Mapping[str, type[KnownEvent]] = {
     "party.plan.completed": PartyPlanCompleted,
     "vendor.selected": VendorSelected,
     "booking.confirmed": BookingConfirmed,
     "message.send": MessageSend,
+    "review.created": ReviewCreated,
+    "vendor.status_changed": VendorStatusChanged,
+    "vendor.updated": VendorUpdated,
+    "user.updated": UserUpdated,
 }
 
 

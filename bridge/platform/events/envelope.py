@@ -13,7 +13,7 @@ from bridge.platform.fields import (
     Uri,
     UriReference,
 )
-from bridge.web.times import Timestamp
+from bridge.web.times import Timestamp, milliseconds
 
 
 class Envelope(BaseModel):
@@ -36,6 +36,11 @@ class Envelope(BaseModel):
     subject: Attribute | None = None
     dataschema: Uri | None = None
 
+    @property
+    def told_at(self) -> int | None:
+        """`time` in epoch ms."""
+        return None if self.time is None else milliseconds(self.time)
+
 
 class Known(Envelope):
     """An event of a type that has an effect here."""
@@ -49,3 +54,8 @@ class Known(Envelope):
 
 def party_lane(tenant_id: TenantId, party_id: str) -> str:
     return f"party:{tenant_id}:{party_id}"
+
+
+def person_lane(tenant_id: TenantId, participant_id: str) -> str:
+    """Of what concerns a host or a vendor themself, in no conversation."""
+    return f"person:{tenant_id}:{participant_id}"

@@ -63,6 +63,7 @@ from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.events import AppearanceChanged
 from bridge.participants.model import Participant
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
@@ -70,6 +71,8 @@ from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
 from bridge.platform.signature import Signatures
 from bridge.search.backfill import Backfill
@@ -133,6 +136,7 @@ TABLES = (
     "inbox",
     "outbox",
     "platform_events",
+    "platform_told",
     "idempotency_keys",
     "api_keys",
     "token_revocations",
@@ -261,7 +265,8 @@ class World:
             PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.callers: dict[str, Caller] = {}
-        openings = Openings(self.conversations)
+        people = People(self.participants, self.outbox)
+        openings = Openings(self.conversations, self.participants)
         bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database,
@@ -270,6 +275,10 @@ class World:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, bookings),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants, people, self.accounts, self.vendors, self.vendor_store
+                ),
             ),
         )
 

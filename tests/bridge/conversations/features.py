@@ -44,13 +44,19 @@ from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.model import Participant
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
+from bridge.vendors.rating_store import RatingStore
+from bridge.vendors.service import Vendors
+from bridge.vendors.store import VendorStore
 
 TENANT = TenantId("festipin")
 MASTER_KEY = bytes(range(32))
@@ -71,6 +77,9 @@ TABLES = (
     "poll_ends",
     "bookmarks",
     "bookings",
+    "vendors",
+    "vendor_ratings",
+    "platform_told",
     "outbox",
 )
 
@@ -126,7 +135,13 @@ class Features:
             self.clock,
         )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
-        openings = Openings(self.conversations)
+        self.vendor_store = VendorStore(self.sealer, self.clock)
+        self.rating_store = RatingStore(self.sealer, self.clock)
+        self.vendors = Vendors(
+            self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
+        )
+        people = People(self.participants, self.outbox)
+        openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
             self.inbox,
@@ -134,6 +149,10 @@ class Features:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, self.bookings),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants, people, self.accounts, self.vendors, self.vendor_store
+                ),
             ),
         )
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)

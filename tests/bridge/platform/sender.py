@@ -158,3 +158,19 @@ def booking_confirmed() -> dict[str, Any]:
 def message_send(text: str = "Shall we say 8 pm?\n\tAnna 🎉") -> dict[str, Any]:
     data = {"party_id": "p-1", "vendor_id": "v-1", "sender_id": "u-anna", "text": text}
     return event("message.send", data)
+
+
+def vendor_updated(**told: object) -> dict[str, Any]:
+    return event("vendor.updated", {"vendor_id": "v-1", **told})
+
+
+def vendor_status(status: str | None, **more: object) -> dict[str, Any]:
+    return event("vendor.status_changed", {"vendor_id": "v-1", "status": status, **more})
+
+
+def review_created(rating: int = 5, **more: object) -> dict[str, Any]:
+    return event("review.created", {"vendor_id": "v-1", "host_id": "u-anna", "rating": rating, **more})
+
+
+def user_updated(**told: object) -> dict[str, Any]:
+    return event("user.updated", {"user_id": "u-anna", **told})
