@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted, Inbox
 from bridge.platform.parse import KNOWN_TYPES
+from bridge.platform.ports import Incoming
 from bridge.platform.store import EventStore
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Transaction
 
 TOPIC = "platform.event"
 
@@ -20,27 +22,42 @@ class InboxIntake:
         self._inbox = inbox
         self._events = EventStore()
 
-    async def accept(
-        self, *, tenant_id: TenantId, source: str, event_id: str, event_type: str, lane: str, body: bytes
-    ) -> Accepted:
-        item_id = item_id_of(tenant_id, source, event_id)
+    async def accept(self, tenant_id: TenantId, events: Sequence[Incoming]) -> list[Accepted]:
         async with self._database.transaction() as tx:
-            accepted = await self._inbox.add(
-                tx, item_id=item_id, tenant_id=tenant_id, lane=lane, topic=TOPIC, body=body
+            if len(events) > 1:
+                # Two that bring the same events in another order would wait for each other.
+                await tx.lock(f"events of {tenant_id}")
+            return [await self._accept(tx, tenant_id, event) for event in events]
+
+    async def _accept(self, tx: Transaction, tenant_id: TenantId, event: Incoming) -> Accepted:
+        item_id = item_id_of(tenant_id, event.source, event.event_id)
+        accepted = await self._inbox.add(
+            tx,
+            item_id=item_id,
+            tenant_id=tenant_id,
+            lane=event.lane,
+            topic=TOPIC,
+            body=event.body,
+            meaning=_meaning(event.body),
+        )
+        if accepted is Accepted.NEW:
+            await self._events.remember(
+                tx,
+                source=event.source,
+                event_id=event.event_id,
+                event_type=event.event_type,
+                known=event.event_type in KNOWN_TYPES,
+                item_id=item_id,
             )
-            if accepted is Accepted.NEW:
-                await self._events.remember(
-                    tx,
-                    source=source,
-                    event_id=event_id,
-                    event_type=event_type,
-                    known=event_type in KNOWN_TYPES,
-                    item_id=item_id,
-                )
-            return accepted
+        return accepted
 
 
 def item_id_of(tenant_id: TenantId, source: str, event_id: str) -> str:
     """A hash: sources and ids may hold any separator, and be longer than what a database can index."""
     identity = json.dumps([tenant_id, source, event_id]).encode()
     return f"platform:{hashlib.sha256(identity).hexdigest()}"
+
+
+def _meaning(body: bytes) -> bytes:
+    """The same for an event that was written down in another way, such as by another sender or in a batch."""
+    return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()

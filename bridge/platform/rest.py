@@ -18,6 +18,7 @@ from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
+from bridge.delivery.inbox import Inbox
 from bridge.export import api as export
 from bridge.export.service import Exports
 from bridge.messages import api as messages
@@ -48,6 +49,8 @@ from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
+from bridge.platform import states_api as event_states
+from bridge.platform.replay import EventReplays
 from bridge.platform.store import EventStore
 from bridge.search import api as search
 from bridge.search.service import Searching
@@ -107,6 +110,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
     *events.OPERATIONS,
+    *event_states.OPERATIONS,
     *dead_letters_api.OPERATIONS,
     *tokens_api.OPERATIONS,
 )
@@ -161,6 +165,7 @@ def routes(
     signals: Signals,
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
+    inbox: Inbox,
     dead_letters: DeadLetters,
     max_text_length: int,
     pace: Pace,
@@ -254,7 +259,9 @@ def routes(
         *vendor_statistics.VendorStatisticsApi(database, figures, vendor_access).routes(toolkit),
         *on_signals.routes(toolkit),
         *events_api.routes(),
-        *events.EventStatesApi(database, EventStore()).routes(toolkit),
+        *event_states.EventStatesApi(
+            database, EventStore(), EventReplays(inbox, EventStore()), cursors
+        ).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
         *tokens_api.TokensApi(tokens).routes(toolkit),
     ]

@@ -8,6 +8,7 @@ from bridge.core.clock import Clock
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.intake import InboxIntake
+from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.signals.ports import TypingOutside
 from bridge.sockets.live import Live
@@ -59,9 +60,8 @@ class Website:
             master_key=master_key,
         )
         events_api = EventsApi(
-            InboxIntake(database, product.inbox),
+            Reception(InboxIntake(database, product.inbox), max_text_length=config.messages.max_text_length),
             signatures=Signatures(config.platform.tenants),
-            max_text_length=config.messages.max_text_length,
         )
         self._rest = rest.routes(
             database=database,
@@ -95,6 +95,7 @@ class Website:
             signals=product.signals,
             typing_outside=typing_outside,
             events_api=events_api,
+            inbox=product.inbox,
             dead_letters=product.dead_letters,
             max_text_length=config.messages.max_text_length,
             pace=Pace(

@@ -6,3 +6,6 @@ CREATE TABLE platform_told (
     told_at    BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, subject)
 );
+
+-- What the platform told is listed, too.
+CREATE INDEX platform_events_newest ON platform_events (tenant_id, received_at, item_id);

@@ -37,7 +37,7 @@ given: set[tuple[str, str]] = set()
 class Credentials(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         path = request.path_url.partition("?")[0]
-        if (request.method, path) == ("POST", "/api/v1/events"):
+        if request.method == "POST" and path in ("/api/v1/events", "/api/v1/events/batch"):
             body = request.body or b""
             assert isinstance(body, str | bytes)
             request.headers.update(sign(body.encode() if isinstance(body, str) else body, secret=NEW))

@@ -39,7 +39,7 @@ TAKE_BODY = {
     for operation in methods.values()
     if "requestBody" in operation
 }
-SIGNED = {"sendEvent"}
+SIGNED = {"sendEvent", "sendEvents"}
 KEYED = sorted(OPERATIONS.keys() - SIGNED)
 # Those that name an object; what an id stands for below is ours.
 WITH_IDS = sorted(name for name in KEYED if "{" in OPERATIONS[name][1])
@@ -79,6 +79,7 @@ BODIES: dict[str, Any] = {
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
+    "replayEvent": {"source": "/festipin"},
     "leaveConversation": {"participant_id": "u-anna"},
     "changeSettings": {"participant_id": "u-anna"},
     "searchConversation": {"q": "Hello"},

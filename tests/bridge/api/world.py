@@ -74,6 +74,7 @@ from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
+from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
@@ -362,10 +363,10 @@ class World:
                 signals=self.signals,
                 typing_outside=self.typing_outside,
                 events_api=EventsApi(
-                    InboxIntake(self.database, self.inbox),
+                    Reception(InboxIntake(self.database, self.inbox), max_text_length=MAX_TEXT_LENGTH),
                     signatures=Signatures(TENANTS),
-                    max_text_length=MAX_TEXT_LENGTH,
                 ),
+                inbox=self.inbox,
                 dead_letters=self.dead_letters,
                 max_text_length=MAX_TEXT_LENGTH,
                 pace=self.pace,

@@ -9,6 +9,7 @@ from bridge.core.ids import PartyId, TenantId, VendorId
 from bridge.delivery.inbox import Accepted
 from bridge.platform.intake import TOPIC, InboxIntake
 from bridge.platform.parse import parse
+from bridge.platform.ports import Incoming
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features
 from tests.bridge.delivery.desk import PATIENCE, Desk
@@ -35,14 +36,15 @@ class Platform:
         self, sent: dict[str, Any], *, event_id: str, source: str = "/festipin", tenant: TenantId = TENANT
     ) -> Accepted:
         body = encode(sent | {"id": event_id})
-        return await self.intake.accept(
-            tenant_id=tenant,
+        incoming = Incoming(
             source=source,
             event_id=event_id,
             event_type=sent["type"],
             lane=lane_of(body, tenant),
             body=body,
         )
+        (accepted,) = await self.intake.accept(tenant, [incoming])
+        return accepted
 
     async def apply(self) -> None:
         """All that waits, until nothing does."""
