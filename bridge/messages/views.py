@@ -70,6 +70,7 @@ class MessageView(BaseModel):
     is_forwarded: bool = Field(description="it repeats what was said elsewhere")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
+    lead_id: str | None = Field(description="of the lead that it belongs to")
     sent_at: Time
     read_at: Time | None = Field(description="when the last of its recipients read it; null before that")
     recipients: list[RecipientView] = Field(description="who was there when it was said, and did not say it")
@@ -183,6 +184,7 @@ def view_of(
         status=delivery.status,
         failure_reason=message.failure_reason,
         event_id=message.origin_id,
+        lead_id=message.lead_id,
         sent_at=rfc3339(message.created_at),
         read_at=None if delivery.read_at is None else rfc3339(delivery.read_at),
         recipients=[

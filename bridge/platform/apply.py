@@ -10,12 +10,14 @@ from bridge.delivery.dispatcher import Fail
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.events import PlatformEvent, Unknown
 from bridge.platform.events.bookings import BookingConfirmed
+from bridge.platform.events.leads import LeadCreated
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
 from bridge.platform.events.people import UserUpdated
@@ -31,6 +33,7 @@ class Effects:
     openings: Openings
     messages: MessageEffects
     bookings: BookingEffects
+    leads: LeadEffects
     vendors: VendorEffects
     people: PeopleEffects
 
@@ -61,6 +64,8 @@ class PlatformEvents:
                 await self._effects.messages.apply(tx, tenant_id, event)
             case BookingConfirmed():
                 await self._effects.bookings.apply(tx, tenant_id, event)
+            case LeadCreated():
+                await self._effects.leads.apply(tx, tenant_id, event)
             case VendorUpdated() | VendorStatusChanged() | ReviewCreated():
                 await self._effects.vendors.apply(tx, tenant_id, event)
             case UserUpdated():

@@ -21,6 +21,9 @@ from bridge.core.clock import Clock
 from bridge.delivery.inbox import Inbox
 from bridge.export import api as export
 from bridge.export.service import Exports
+from bridge.leads import api as leads_api
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages import api as messages
 from bridge.messages import list_api as message_list
 from bridge.messages import older_api as older_messages_api
@@ -109,6 +112,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *polls_api.OPERATIONS,
     *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
+    *leads_api.OPERATIONS,
     *events.OPERATIONS,
     *event_states.OPERATIONS,
     *dead_letters_api.OPERATIONS,
@@ -162,6 +166,8 @@ def routes(
     vendor_store: VendorStore,
     vendor_views: VendorViews,
     rating_store: RatingStore,
+    leads: Leads,
+    lead_store: LeadStore,
     signals: Signals,
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
@@ -257,6 +263,7 @@ def routes(
         ).routes(toolkit),
         *ratings_api.RatingsApi(database, vendors, rating_store, vendor_access, cursors).routes(toolkit),
         *vendor_statistics.VendorStatisticsApi(database, figures, vendor_access).routes(toolkit),
+        *leads_api.LeadsApi(database, leads, lead_store, access, message_access, cursors).routes(toolkit),
         *on_signals.routes(toolkit),
         *events_api.routes(),
         *event_states.EventStatesApi(

@@ -28,6 +28,8 @@ from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.festimo.listeners import Festimo
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
@@ -49,6 +51,7 @@ from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
@@ -134,6 +137,16 @@ class Product:
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
         self.people = People(self.participants, outbox)
+        self.lead_store = LeadStore(sealer, clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            conversation_store,
+            self.conversation_changes,
+            self.messages,
+            outbox,
+            clock,
+        )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
@@ -142,6 +155,7 @@ class Product:
                 openings=openings,
                 messages=MessageEffects(conversation_store, self.messages),
                 bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
+                leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants, self.people, self.accounts, self.vendors, self.vendor_store

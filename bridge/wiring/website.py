@@ -92,6 +92,8 @@ class Website:
             vendor_store=product.vendor_store,
             vendor_views=product.vendor_views,
             rating_store=product.rating_store,
+            leads=product.leads,
+            lead_store=product.lead_store,
             signals=product.signals,
             typing_outside=typing_outside,
             events_api=events_api,

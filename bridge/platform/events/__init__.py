@@ -7,6 +7,7 @@ from pydantic import ConfigDict, JsonValue
 from bridge.core.ids import TenantId
 from bridge.platform.events.bookings import BookingConfirmed
 from bridge.platform.events.envelope import Envelope
+from bridge.platform.events.leads import LeadCreated
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
 from bridge.platform.events.people import UserUpdated
@@ -18,6 +19,7 @@ KnownEvent = (
     | VendorSelected
     | BookingConfirmed
     | MessageSend
+    | LeadCreated
     | ReviewCreated
     | VendorStatusChanged
     | VendorUpdated
@@ -28,6 +30,7 @@ MODEL_BY_TYPE: Mapping[str, type[KnownEvent]] = {
     "vendor.selected": VendorSelected,
     "booking.confirmed": BookingConfirmed,
     "message.send": MessageSend,
+    "lead.created": LeadCreated,
     "review.created": ReviewCreated,
     "vendor.status_changed": VendorStatusChanged,
     "vendor.updated": VendorUpdated,

@@ -41,6 +41,8 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
@@ -69,6 +71,7 @@ from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
@@ -133,6 +136,7 @@ TABLES = (
     "hidden_messages",
     "vendors",
     "vendor_ratings",
+    "leads",
     "vendor_answers",
     "inbox",
     "outbox",
@@ -267,6 +271,16 @@ class World:
         )
         self.callers: dict[str, Caller] = {}
         people = People(self.participants, self.outbox)
+        self.lead_store = LeadStore(self.sealer, self.clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            self.conversation_store,
+            self.conversation_changes,
+            self.messages,
+            self.outbox,
+            self.clock,
+        )
         openings = Openings(self.conversations, self.participants)
         bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
@@ -276,6 +290,7 @@ class World:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, bookings),
+                leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants, people, self.accounts, self.vendors, self.vendor_store
@@ -360,6 +375,8 @@ class World:
                 vendor_store=self.vendor_store,
                 vendor_views=self.vendor_views,
                 rating_store=self.rating_store,
+                leads=self.leads,
+                lead_store=self.lead_store,
                 signals=self.signals,
                 typing_outside=self.typing_outside,
                 events_api=EventsApi(

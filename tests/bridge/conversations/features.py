@@ -28,6 +28,8 @@ from bridge.core.clock import FrozenClock
 from bridge.core.ids import MessageId, ParticipantId, PartyId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
@@ -48,6 +50,7 @@ from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform.apply import Effects, PlatformEvents
 from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
 from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
@@ -79,6 +82,7 @@ TABLES = (
     "bookings",
     "vendors",
     "vendor_ratings",
+    "leads",
     "platform_told",
     "outbox",
 )
@@ -141,6 +145,16 @@ class Features:
             self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
         )
         people = People(self.participants, self.outbox)
+        self.lead_store = LeadStore(self.sealer, self.clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            self.conversation_store,
+            self.conversation_changes,
+            self.messages,
+            self.outbox,
+            self.clock,
+        )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
@@ -149,6 +163,7 @@ class Features:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, self.bookings),
+                leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants, people, self.accounts, self.vendors, self.vendor_store
