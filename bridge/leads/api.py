@@ -82,7 +82,7 @@ OPEN = Operation(
         HTTPStatus.CREATED: Says("It was not known.", LeadView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It is so now.", LeadView),
     },
-    refusals=("lead_elsewhere", "conversation_blocked", "text_blank", "text_too_long"),
+    refusals=("lead_elsewhere", "conversation_blocked", "text_blank", "text_too_long", "person_erased"),
     roles=STAFF,
 )
 LIST = Operation(

@@ -1,6 +1,7 @@
 """Which of two statements of the platform about the same is the newer one: by when it made them, not when they came."""
 
 from bridge.core.ids import ParticipantId, TenantId
+from bridge.platform.errors import NoEffect
 from bridge.storage.database import Reader, Transaction
 
 TELL = """
@@ -17,19 +18,18 @@ def person(participant_id: ParticipantId) -> str:
 
 
 class Newest:
-    async def is_new(
-        self, tx: Transaction, tenant_id: TenantId, subject: str, *, told_at: int | None
-    ) -> bool:
-        """Remember that this was said, in epoch ms. Return False where something newer was applied before.
+    async def tell(self, tx: Transaction, tenant_id: TenantId, subject: str, *, told_at: int | None) -> None:
+        """Remember that this was said, in epoch ms. Raise `NoEffect` where something newer was applied before.
 
         None: nobody says when; then what comes later is newer.
         """
-        return told_at is None or bool(await tx.execute(TELL, tenant_id, subject, told_at))
+        if told_at is not None and not await tx.execute(TELL, tenant_id, subject, told_at):
+            raise NoEffect("the platform has said something newer of the same, which was applied before")
 
     async def is_outdated(
         self, reader: Reader, tenant_id: TenantId, subject: str, *, told_at: int | None
     ) -> bool:
-        """As `is_new` the other way round, remembering nothing."""
+        """Whether something newer was applied; remembering nothing."""
         if told_at is None:
             return False
         newest = await reader.fetch_value(SELECT, tenant_id, subject)

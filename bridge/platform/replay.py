@@ -28,7 +28,7 @@ class EventReplays:
         Raise `NotFound`, `AlreadyDone` or `CannotBeReplayed`.
         """
         state = await self._find(tx, tenant_id, source=source, event_id=event_id)
-        if state.status == "applied":
+        if state.status in ("applied", "without_effect"):
             raise AlreadyDone(
                 "It was applied already, so there is nothing to replay. Nothing was changed.",
                 field="event_id",

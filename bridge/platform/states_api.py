@@ -40,7 +40,7 @@ class EventView(BaseModel):
     source: str
     type: str
     status: Status
-    failure: str | None = Field(description="why it could not be applied")
+    failure: str | None = Field(description="why it could not be applied, or was to have no effect")
     received_at: Time
     finished_at: Time | None
 

@@ -6,14 +6,15 @@ from typing import Literal
 from bridge.core.ids import TenantId
 from bridge.storage.database import Reader, Row, Transaction, Value
 
-Status = Literal["accepted", "applied", "failed", "kept_unknown_type"]
+Status = Literal["accepted", "applied", "without_effect", "failed", "kept_unknown_type"]
 
 # Received when its inbox item was made, in this very transaction.
 INSERT = """
 INSERT INTO platform_events (tenant_id, source, event_id, type, known, item_id, received_at)
 SELECT tenant_id, $1, $2, $3, $4, id, created_at FROM inbox WHERE id = $5
 """
-_STATUS = """CASE WHEN i.state = 'done' THEN 'applied' WHEN e.known = 0 THEN 'kept_unknown_type'
+_STATUS = """CASE WHEN i.state = 'done' AND i.failure IS NOT NULL THEN 'without_effect'
+    WHEN i.state = 'done' THEN 'applied' WHEN e.known = 0 THEN 'kept_unknown_type'
     WHEN i.state = 'dead' THEN 'failed' ELSE 'accepted' END"""
 _EVENTS = f"""
 SELECT e.source, e.event_id, e.type, e.item_id, e.received_at, {_STATUS} AS status, i.failure, i.finished_at
@@ -91,7 +92,7 @@ def _state(row: Row) -> EventState:
         event_id=row["event_id"],
         type=row["type"],
         status=row["status"],
-        failure=row["failure"] if row["status"] == "failed" else None,
+        failure=row["failure"] if row["status"] in ("failed", "without_effect") else None,
         finished_at=row["finished_at"],
         place=EventPlace(row["received_at"], row["item_id"]),
     )

@@ -56,6 +56,7 @@ from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
+from bridge.privacy.service import Erasures
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -147,6 +148,7 @@ class Product:
             outbox,
             clock,
         )
+        self.erasures = Erasures(self.participants, conversation_store, self.conversation_changes, clock)
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
@@ -158,7 +160,12 @@ class Product:
                 leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
-                    self.participants, self.people, self.accounts, self.vendors, self.vendor_store
+                    self.participants,
+                    self.people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
                 ),
             ),
         )

@@ -5,6 +5,7 @@ from aiohttp import web
 from appservice.transactions import HomeserverSide
 from bridge.config import Config
 from bridge.core.clock import Clock
+from bridge.participants.door import NotErased
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.intake import InboxIntake
@@ -40,7 +41,7 @@ class Website:
         self._homeserver_side = homeserver_side
         master_key = config.storage.master_key.get_secret_value()
         people = tokens(config, database, clock)
-        self.credentials = Credentials(api_keys(config, database, clock), people)
+        self.credentials = Credentials(api_keys(config, database, clock), NotErased(people, database))
         limits = config.rate_limits
         self.live = Live(
             database=database,

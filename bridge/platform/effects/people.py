@@ -2,21 +2,18 @@
 
 from dataclasses import replace
 
-import structlog
-
 from bridge.conversations.accounts import Accounts
 from bridge.core.ids import ParticipantId, TenantId, VendorId
 from bridge.participants.model import Participant
 from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
-from bridge.platform.events.people import UserChange, UserUpdated
+from bridge.platform.events.people import UserChange, UserDeleted, UserUpdated
 from bridge.platform.newest import Newest, person
+from bridge.privacy.service import Erasures
 from bridge.storage.database import Transaction
 from bridge.vendors.model import Private, Vendor
 from bridge.vendors.service import Vendors
 from bridge.vendors.store import VendorStore
-
-log = structlog.get_logger(__name__)
 
 
 class PeopleEffects:
@@ -27,20 +24,27 @@ class PeopleEffects:
         accounts: Accounts,
         vendors: Vendors,
         vendor_store: VendorStore,
+        erasures: Erasures,
     ) -> None:
         self._participants = participants
         self._people = people
         self._accounts = accounts
         self._vendors = vendors
         self._vendor_store = vendor_store
+        self._erasures = erasures
         self._newest = Newest()
 
-    async def apply(self, tx: Transaction, tenant_id: TenantId, event: UserUpdated) -> None:
-        change = event.data
+    async def apply(self, tx: Transaction, tenant_id: TenantId, event: UserUpdated | UserDeleted) -> None:
+        match event:
+            case UserUpdated(data=change):
+                subject = person(ParticipantId(change.user_id))
+                await self._newest.tell(tx, tenant_id, subject, told_at=event.told_at)
+                await self._change(tx, tenant_id, change)
+            case UserDeleted(data=deleted):
+                await self._erasures.begin(tx, tenant_id, ParticipantId(deleted.user_id))
+
+    async def _change(self, tx: Transaction, tenant_id: TenantId, change: UserChange) -> None:
         participant_id = ParticipantId(change.user_id)
-        if not await self._newest.is_new(tx, tenant_id, person(participant_id), told_at=event.told_at):
-            log.info("outdated_event", tenant_id=tenant_id, event_type=event.type)
-            return
         if await self._participants.get(tx, tenant_id, participant_id) is None:
             return  # they take part in nothing; what names them first says who they are
         await self._appearance(tx, tenant_id, participant_id, change)

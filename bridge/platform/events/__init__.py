@@ -10,7 +10,7 @@ from bridge.platform.events.envelope import Envelope
 from bridge.platform.events.leads import LeadCreated
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
-from bridge.platform.events.people import UserUpdated
+from bridge.platform.events.people import UserDeleted, UserUpdated
 from bridge.platform.events.vendors import ReviewCreated, VendorStatusChanged, VendorUpdated
 from bridge.platform.fields import Attribute
 
@@ -24,6 +24,7 @@ KnownEvent = (
     | VendorStatusChanged
     | VendorUpdated
     | UserUpdated
+    | UserDeleted
 )
 MODEL_BY_TYPE: Mapping[str, type[KnownEvent]] = {
     "party.plan.completed": PartyPlanCompleted,
@@ -35,6 +36,7 @@ MODEL_BY_TYPE: Mapping[str, type[KnownEvent]] = {
     "vendor.status_changed": VendorStatusChanged,
     "vendor.updated": VendorUpdated,
     "user.updated": UserUpdated,
+    "user.deleted": UserDeleted,
 }
 
 

@@ -1,5 +1,6 @@
 """The attributes that all events have: CloudEvents 1.0."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,6 +36,10 @@ class Envelope(BaseModel):
     time: Timestamp | None = None
     subject: Attribute | None = None
     dataschema: Uri | None = None
+
+    def needs(self) -> Sequence[str]:
+        """The people without whom it has no effect."""
+        return ()
 
     @property
     def told_at(self) -> int | None:

@@ -1,5 +1,6 @@
 """What the platform tells of leads."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from bridge.core.ids import TenantId
@@ -10,6 +11,9 @@ from bridge.platform.events.envelope import Known, party_lane
 class LeadCreated(Known):
     type: Literal["lead.created"]
     data: LeadToOpen
+
+    def needs(self) -> Sequence[str]:
+        return (self.data.host.id, self.data.vendor.id)
 
     def lane(self, tenant_id: TenantId) -> str:
         lead = self.data

@@ -1,5 +1,6 @@
 """What the platform has somebody say."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from bridge.core.ids import TenantId
@@ -17,6 +18,9 @@ class NewMessage(Data):
 class MessageSend(Known):
     type: Literal["message.send"]
     data: NewMessage
+
+    def needs(self) -> Sequence[str]:
+        return (self.data.sender_id,)
 
     def lane(self, tenant_id: TenantId) -> str:
         return party_lane(tenant_id, self.data.party_id)

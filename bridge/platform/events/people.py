@@ -1,5 +1,6 @@
-"""What the platform tells of people: who they are now."""
+"""What the platform tells of people: who they are now, and that they are to be forgotten."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from bridge.core.ids import TenantId
@@ -19,6 +20,21 @@ class UserChange(Data):
 class UserUpdated(Known):
     type: Literal["user.updated"]
     data: UserChange
+
+    def needs(self) -> Sequence[str]:
+        return (self.data.user_id,)
+
+    def lane(self, tenant_id: TenantId) -> str:
+        return person_lane(tenant_id, self.data.user_id)
+
+
+class UserToErase(Data):
+    user_id: Id
+
+
+class UserDeleted(Known):
+    type: Literal["user.deleted"]
+    data: UserToErase
 
     def lane(self, tenant_id: TenantId) -> str:
         return person_lane(tenant_id, self.data.user_id)

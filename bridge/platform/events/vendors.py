@@ -1,5 +1,6 @@
 """What the platform tells of vendors: their profile, whether they are there, what hosts think of them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -34,6 +35,9 @@ class VendorUpdated(Known):
     type: Literal["vendor.updated"]
     data: Profile
 
+    def needs(self) -> Sequence[str]:
+        return (self.data.vendor_id,)
+
     def lane(self, tenant_id: TenantId) -> str:
         return person_lane(tenant_id, self.data.vendor_id)
 
@@ -42,6 +46,9 @@ class VendorStatusChanged(Known):
     type: Literal["vendor.status_changed"]
     data: Availability
 
+    def needs(self) -> Sequence[str]:
+        return (self.data.vendor_id,)
+
     def lane(self, tenant_id: TenantId) -> str:
         return person_lane(tenant_id, self.data.vendor_id)
 
@@ -49,6 +56,9 @@ class VendorStatusChanged(Known):
 class ReviewCreated(Known):
     type: Literal["review.created"]
     data: Review
+
+    def needs(self) -> Sequence[str]:
+        return (self.data.vendor_id, self.data.host_id)
 
     def lane(self, tenant_id: TenantId) -> str:
         review = self.data

@@ -63,6 +63,7 @@ from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
+from bridge.participants.door import NotErased
 from bridge.participants.events import AppearanceChanged
 from bridge.participants.model import Participant
 from bridge.participants.service import People
@@ -79,6 +80,7 @@ from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
+from bridge.privacy.service import Erasures
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -142,6 +144,7 @@ TABLES = (
     "outbox",
     "platform_events",
     "platform_told",
+    "erasures",
     "idempotency_keys",
     "api_keys",
     "token_revocations",
@@ -260,7 +263,7 @@ class World:
                 for tenant, one in self.sign_ins.items()
             },
         )
-        self.credentials = Credentials(self.keys, self.tokens)
+        self.credentials = Credentials(self.keys, NotErased(self.tokens, database))
         self.reaction_store = ReactionStore(self.sealer)
         self.reactions = Reactions(
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
@@ -281,6 +284,9 @@ class World:
             self.outbox,
             self.clock,
         )
+        self.erasures = Erasures(
+            self.participants, self.conversation_store, self.conversation_changes, self.clock
+        )
         openings = Openings(self.conversations, self.participants)
         bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
@@ -293,7 +299,12 @@ class World:
                 leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
-                    self.participants, people, self.accounts, self.vendors, self.vendor_store
+                    self.participants,
+                    people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
                 ),
             ),
         )

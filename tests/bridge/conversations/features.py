@@ -55,6 +55,7 @@ from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
+from bridge.privacy.service import Erasures
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.vendors.rating_store import RatingStore
@@ -84,6 +85,7 @@ TABLES = (
     "vendor_ratings",
     "leads",
     "platform_told",
+    "erasures",
     "outbox",
 )
 
@@ -155,6 +157,9 @@ class Features:
             self.outbox,
             self.clock,
         )
+        self.erasures = Erasures(
+            self.participants, self.conversation_store, self.conversation_changes, self.clock
+        )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,
@@ -166,7 +171,12 @@ class Features:
                 leads=LeadEffects(self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
-                    self.participants, people, self.accounts, self.vendors, self.vendor_store
+                    self.participants,
+                    people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
                 ),
             ),
         )

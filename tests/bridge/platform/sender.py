@@ -180,3 +180,7 @@ def review_created(rating: int = 5, **more: object) -> dict[str, Any]:
 
 def user_updated(**told: object) -> dict[str, Any]:
     return event("user.updated", {"user_id": "u-anna", **told})
+
+
+def user_deleted(user_id: str = "u-anna") -> dict[str, Any]:
+    return event("user.deleted", {"user_id": user_id})

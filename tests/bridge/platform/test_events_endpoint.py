@@ -22,6 +22,7 @@ from tests.bridge.platform.sender import (
     review_created,
     send,
     sign,
+    user_deleted,
     user_updated,
     vendor_selected,
     vendor_status,
@@ -39,6 +40,7 @@ LANES = [
     (vendor_updated(business_name="Sweeter Bites"), VENDOR),
     (vendor_status("away"), VENDOR),
     (user_updated(name="Anna Berg"), ANNA),
+    (user_deleted(), ANNA),
 ]
 
 
