@@ -148,7 +148,10 @@ class Leads:
         return found
 
     async def _update(self, tx: Transaction, known: Lead, new: NewLead) -> Lead:
-        if (known.vendor_id, known.host_id) != (new.vendor.participant_id, new.hosts[0].participant_id):
+        if (known.vendor_id, known.host_id) != (
+            VendorId(new.vendor.participant_id),
+            new.hosts[0].participant_id,
+        ):
             raise LeadElsewhere(
                 f"Lead {known.lead_id} is one of {known.host_id} to {known.vendor_id}. Nothing was changed. Open"
                 " another lead for others.",

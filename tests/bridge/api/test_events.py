@@ -156,7 +156,7 @@ async def test_events_are_listed_by_what_became_of_them(api: Api, world: World) 
 
 
 async def replay(api: Api, event_id: str = "evt-1") -> Answer:
-    return await api.post(f"{EVENTS}/{event_id}/replay?source=/festipin")
+    return await api.request("POST", f"{EVENTS}/{event_id}/replay", params={"source": "/festipin"})
 
 
 async def test_what_failed_is_applied_once_its_reason_is_gone(api: Api, world: World) -> None:

@@ -124,7 +124,7 @@ async def test_who_never_met_a_vendor_does_not_rate_them(platform: Platform) -> 
 
 
 @one_database
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", [*permutations(range(3))])
 async def test_in_whatever_order_they_come_the_newest_holds(
     platform: Platform, order: tuple[int, int, int]
 ) -> None:
