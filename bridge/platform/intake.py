@@ -12,6 +12,8 @@ from bridge.platform.store import EventStore
 from bridge.storage.database import Database, Transaction
 
 TOPIC = "platform.event"
+REFUSED = "platform.refused"
+"""Nobody handles it: what was refused is for a person to see."""
 
 
 class InboxIntake:
@@ -28,6 +30,20 @@ class InboxIntake:
                 # Two that bring the same events in another order would wait for each other.
                 await tx.lock(f"events of {tenant_id}")
             return [await self._accept(tx, tenant_id, event) for event in events]
+
+    async def refuse(self, tenant_id: TenantId, body: bytes, *, reason: str) -> None:
+        """Keep what is no event, of a sender to whom nobody can say so. The same again is kept once."""
+        digest = hashlib.sha256(json.dumps([tenant_id]).encode() + body).hexdigest()
+        async with self._database.transaction() as tx:
+            await self._inbox.add_dead(
+                tx,
+                item_id=f"refused:{digest}",
+                tenant_id=tenant_id,
+                lane=f"platform:{tenant_id}:refused",
+                topic=REFUSED,
+                body=body,
+                failure=reason,
+            )
 
     async def _accept(self, tx: Transaction, tenant_id: TenantId, event: Incoming) -> Accepted:
         item_id = item_id_of(tenant_id, event.source, event.event_id)

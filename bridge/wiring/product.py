@@ -56,6 +56,8 @@ from bridge.platform.effects.messages import MessageEffects
 from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
+from bridge.platform.intake import InboxIntake
+from bridge.platform.reception import Reception
 from bridge.privacy.service import Erasures
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
@@ -137,6 +139,8 @@ class Product:
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
+        self.intake = InboxIntake(database, inbox)
+        self.reception = Reception(self.intake, max_text_length=config.messages.max_text_length)
         self.people = People(self.participants, outbox)
         self.lead_store = LeadStore(sealer, clock)
         self.leads = Leads(

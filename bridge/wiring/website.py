@@ -8,8 +8,6 @@ from bridge.core.clock import Clock
 from bridge.participants.door import NotErased
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.intake import InboxIntake
-from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.signals.ports import TypingOutside
 from bridge.sockets.live import Live
@@ -61,7 +59,7 @@ class Website:
             master_key=master_key,
         )
         events_api = EventsApi(
-            Reception(InboxIntake(database, product.inbox), max_text_length=config.messages.max_text_length),
+            product.reception,
             signatures=Signatures(config.platform.tenants),
         )
         self._rest = rest.routes(
