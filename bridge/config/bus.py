@@ -44,9 +44,9 @@ class Bus(Section):
         default=(), strict=False, description="of NATS, with JetStream; no bus without any"
     )
     credentials_file: str | None = Field(default=None, description="a file of NATS credentials")
-    events: Subject = Field(
-        default="festimo.events", description="events of a tenant come in as <events>.<tenant's id>"
+    events_subject: Subject = Field(
+        default="festimo.events", description="events of a tenant come in as <events_subject>.<tenant's id>"
     )
-    feed: Subject = Field(
-        default="festimo.feed", description="what happened goes out as <feed>.<tenant's id>.<type>"
+    feed_subject: Subject = Field(
+        default="festimo.feed", description="what happened goes out as <feed_subject>.<tenant's id>.<type>"
     )

@@ -48,7 +48,7 @@ class EventReplays:
             # It waited among the unknown ones; now it has its place with what it is about.
             item = replace(item, lane=lane)
             await self._inbox.move(tx, item)
-            await self._store.set_known(tx, item.id)
+            await self._store.set_known(tx, item.tenant_id, source=event.source, event_id=event.id)
         await self._inbox.revive(tx, item)
         tx.after_commit(ITEMS.labels(item.topic, "replayed").inc)
 

@@ -21,7 +21,7 @@ SELECT e.source, e.event_id, e.type, e.item_id, e.received_at, {_STATUS} AS stat
 FROM platform_events e LEFT JOIN inbox i ON i.id = e.item_id
 """
 SELECT = f"{_EVENTS} WHERE e.tenant_id = $1 AND e.source = $2 AND e.event_id = $3"
-SET_KNOWN = "UPDATE platform_events SET known = 1 WHERE item_id = $1"
+SET_KNOWN = "UPDATE platform_events SET known = 1 WHERE tenant_id = $1 AND source = $2 AND event_id = $3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class EventStore:
         """Call it once the event is in the inbox."""
         await tx.execute(INSERT, source, event_id, event_type, int(known), item_id)
 
-    async def set_known(self, tx: Transaction, item_id: str) -> None:
+    async def set_known(self, tx: Transaction, tenant_id: TenantId, *, source: str, event_id: str) -> None:
         """Its type was unknown when it came."""
-        await tx.execute(SET_KNOWN, item_id)
+        await tx.execute(SET_KNOWN, tenant_id, source, event_id)
 
     async def find(
         self, reader: Reader, tenant_id: TenantId, *, source: str, event_id: str

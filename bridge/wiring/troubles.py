@@ -5,9 +5,9 @@ from appservice.encryption.sync import BotSync
 from appservice.inbound.undecryptable import count_undecryptable
 from appservice.resume import Resume
 from bridge.delivery.metrics import count_kept
-from bridge.platform.bus.service import Bus
 from bridge.storage.database import Database, DatabaseError
 from bridge.storage.leader import Leader
+from bridge.wiring.bus import RunningBus
 
 
 class Troubles:
@@ -20,7 +20,7 @@ class Troubles:
         resume: Resume,
         sync: BotSync,
         key_backup: KeyBackup,
-        bus: Bus | None,
+        bus: RunningBus | None,
     ) -> None:
         self._database = database
         self._leader = leader

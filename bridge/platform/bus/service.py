@@ -28,8 +28,8 @@ class Bus:
         self._settings = settings
         self._incoming = incoming
         self._outgoing = outgoing
-        self._events_stream = stream_of(settings.events)
-        self._feed_stream = stream_of(settings.feed)
+        self._events_stream = stream_of(settings.events_subject)
+        self._feed_stream = stream_of(settings.feed_subject)
         self._trouble: str | None = None
 
     def trouble(self) -> str | None:
@@ -52,10 +52,10 @@ class Bus:
         broker = self._broker()
         try:
             bus = (await broker.connect()).jetstream()
-            await bus.add_stream(name=self._events_stream, subjects=[f"{self._settings.events}.>"])
-            await bus.add_stream(name=self._feed_stream, subjects=[f"{self._settings.feed}.>"])
+            await bus.add_stream(name=self._events_stream, subjects=[f"{self._settings.events_subject}.>"])
+            await bus.add_stream(name=self._feed_stream, subjects=[f"{self._settings.feed_subject}.>"])
             subscriber = broker.subscriber(
-                f"{self._settings.events}.>",
+                f"{self._settings.events_subject}.>",
                 stream=JStream(self._events_stream, declare=False),
                 config=await consumer(bus, self._events_stream),
                 ack_policy=AckPolicy.MANUAL,

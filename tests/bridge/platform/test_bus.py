@@ -62,15 +62,17 @@ class Rig:
         self.bus: JetStreamContext = client.jetstream()
         name = f"test{next(numbers)}"
         self.settings = Settings(
-            servers=(SecretStr(server.url),), events=f"{name}.events", feed=f"{name}.feed"
+            servers=(SecretStr(server.url),), events_subject=f"{name}.events", feed_subject=f"{name}.feed"
         )
         self.reception = Reception(self.platform.intake, max_text_length=1_000)
         self.events = EventsFromBus(
-            self.reception, self.platform.intake, tenants=[TENANT], subject=self.settings.events
+            self.reception, self.platform.intake, tenants=[TENANT], subject=self.settings.events_subject
         )
         self.feed = Feed(database, FeedStore(), self.platform.features.clock, kept=DAY)
         self.platform.features.outbox.witness(self.feed.record)
-        self.out = FeedToBus(database, self.feed, FeedStore(), PublishedStore(), subject=self.settings.feed)
+        self.out = FeedToBus(
+            database, self.feed, FeedStore(), PublishedStore(), subject=self.settings.feed_subject
+        )
         self.ours = Bus(self.settings, self.events, self.out)
 
     @asynccontextmanager
@@ -88,7 +90,7 @@ class Rig:
 
     async def _has_consumer(self) -> bool:
         try:
-            await self.bus.consumer_info(stream_of(self.settings.events), DURABLE)
+            await self.bus.consumer_info(stream_of(self.settings.events_subject), DURABLE)
         except nats.js.errors.NotFoundError:
             return False
         return True
@@ -98,11 +100,11 @@ class Rig:
             await self.tell_raw(encode(event), tenant=tenant)
 
     async def tell_raw(self, body: bytes, *, tenant: str = TENANT) -> None:
-        await self.bus.publish(f"{self.settings.events}.{tenant}", body)
+        await self.bus.publish(f"{self.settings.events_subject}.{tenant}", body)
 
     async def taken(self) -> None:
         """Everything that the bus holds is acknowledged."""
-        stream = stream_of(self.settings.events)
+        stream = stream_of(self.settings.events_subject)
 
         async def holds() -> bool:
             try:
@@ -116,7 +118,7 @@ class Rig:
 
     async def published(self) -> list[dict[str, Any]]:
         """What the platform reads on the bus."""
-        stream = stream_of(self.settings.feed)
+        stream = stream_of(self.settings.feed_subject)
         state = (await self.bus.stream_info(stream)).state
         found = [await self.bus.get_msg(stream, seq) for seq in range(1, state.last_seq + 1)]
         return [json.loads(one.data or b"") | {"on": one.subject} for one in found]
@@ -197,7 +199,7 @@ async def test_a_kill_between_storing_and_acknowledging_changes_nothing_twice(
             patch.setattr(rig.platform.intake, "accept", stored_then_killed)
             await rig.tell(*story()[:4])
             await asyncio.wait([task], timeout=PATIENCE)
-    known = await rig.bus.consumer_info(stream_of(rig.settings.events), DURABLE)
+    known = await rig.bus.consumer_info(stream_of(rig.settings.events_subject), DURABLE)
     assert known.num_ack_pending, "it was not acknowledged"
     assert await rig.database.fetch_value("SELECT COUNT(*) FROM inbox"), "though it is on disk"
     await rig.tell(*story()[4:])
@@ -221,7 +223,7 @@ async def test_nothing_is_acknowledged_that_is_not_on_disk(rig: Rig, monkeypatch
     async with rig.connected():
         await rig.tell(*story())
         await until(lambda: _is(lambda: next(tries) > 5))
-        known = await rig.bus.consumer_info(stream_of(rig.settings.events), DURABLE)
+        known = await rig.bus.consumer_info(stream_of(rig.settings.events_subject), DURABLE)
         assert known.ack_floor is not None
         assert (known.ack_floor.stream_seq, known.num_ack_pending) == (0, len(story()))
         away.set()
@@ -298,7 +300,7 @@ async def test_what_happened_is_on_the_bus_in_its_order(rig: Rig) -> None:
         await until(lambda: _are(rig, entries))
     published = await rig.published()
     last = published[-1]
-    assert last["on"] == f"{rig.settings.feed}.festipin.{last['type']}"
+    assert last["on"] == f"{rig.settings.feed_subject}.festipin.{last['type']}"
     assert (last["type"], set(last["data"])) == ("message.sent", {"conversation_id", "message_id"})
     assert [one["sequence"] for one in published] == [f"{number + 1}" for number in range(len(published))]
 
@@ -324,9 +326,9 @@ async def test_what_was_published_and_not_remembered_is_there_once(
 
     with monkeypatch.context() as patch:
         patch.setattr(PublishedStore, "put", killed)
-        async with rig.connected() as task:
-            running.append(task)
-            await asyncio.wait([task], timeout=PATIENCE)
+        running.append(asyncio.create_task(rig.ours.run()))
+        done, _ = await asyncio.wait(running, timeout=PATIENCE)
+        assert done
     assert await _are(rig, entries)
     assert (await PublishedStore().get(rig.database, "bus")) is not None, "from where to begin was remembered"
     async with rig.connected():
