@@ -20,15 +20,19 @@ class LeadToOpen(Data):
     service_type: Name | None = None
     text: Annotated[Text | None, Field(description="what the host wrote; it begins the thread")] = None
 
-    def lead(self, tenant_id: TenantId) -> NewLead:
+    @property
+    def people(self) -> list[Person]:
+        """Who wants it, and who plans the party with them."""
         others = () if self.party is None else self.party.hosts
-        people = [self.host, *(one for one in others if one.id != self.host.id)]
+        return [self.host, *(one for one in others if one.id != self.host.id)]
+
+    def lead(self, tenant_id: TenantId) -> NewLead:
         return NewLead(
             tenant_id=tenant_id,
             lead_id=LeadId(self.lead_id),
             title=self.title,
             service_type=self.service_type,
-            hosts=tuple(one.participant(tenant_id) for one in people),
+            hosts=tuple(one.participant(tenant_id) for one in self.people),
             vendor=self.vendor.participant(tenant_id),
             party_id=None if self.party is None else PartyId(self.party.id),
             party_title=self.host.name if self.party is None else self.party.title,

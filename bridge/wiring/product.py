@@ -161,7 +161,7 @@ class Product:
                 openings=openings,
                 messages=MessageEffects(conversation_store, self.messages),
                 bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
-                leads=LeadEffects(self.leads),
+                leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants,

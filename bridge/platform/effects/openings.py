@@ -50,20 +50,27 @@ class Openings:
         `told_at`: when the platform named these people so, in epoch ms. Who asked to be erased is left out; raise
         `NoEffect` where nobody is left on one side.
         """
-        hosts = await self._there(tx, tenant_id, party.hosts)
-        await self._there(tx, tenant_id, [vendor])
+        hosts = await self.people(tx, tenant_id, party.hosts, told_at=told_at)
+        (offers,) = await self.people(tx, tenant_id, [vendor], told_at=told_at)
         return await self._conversations.open(
             tx,
             tenant_id=tenant_id,
             party_id=PartyId(party.id),
             party_title=party.title,
-            hosts=[await self._as_known(tx, host.participant(tenant_id), told_at=told_at) for host in hosts],
-            vendor=await self._as_known(tx, vendor.participant(tenant_id), told_at=told_at),
+            hosts=hosts,
+            vendor=offers,
             bring_back=bring_back,
         )
 
+    async def people(
+        self, tx: Transaction, tenant_id: TenantId, told: Sequence[Person], *, told_at: int | None
+    ) -> list[Participant]:
+        """As the event names them, or as they are known from what was said of them since; without those who asked to be
+        erased. Raise `NoEffect` where nobody is left."""
+        there = await self._there(tx, tenant_id, told)
+        return [await self._as_known(tx, one.participant(tenant_id), told_at=told_at) for one in there]
+
     async def _there(self, tx: Transaction, tenant_id: TenantId, people: Sequence[P]) -> list[P]:
-        """Without those who asked to be erased."""
         ids = [ParticipantId(one.id) for one in people]
         erased = await self._erasures.among(tx, tenant_id, ids)
         there = [one for one in people if one.id not in erased]
@@ -72,7 +79,6 @@ class Openings:
         return there
 
     async def _as_known(self, tx: Transaction, told: Participant, *, told_at: int | None) -> Participant:
-        """As the event names them, or as they are known from what was said of them since."""
         subject = person(told.participant_id)
         if await self._newest.is_outdated(tx, told.tenant_id, subject, told_at=told_at):
             return await self._participants.get(tx, told.tenant_id, told.participant_id) or told

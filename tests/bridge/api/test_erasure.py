@@ -46,6 +46,13 @@ SAID: dict[str, Any] = {"sender_id": "u-anna", "text": "Hello"}
         ("POST", "/api/v1/vendors/v-1/rate", {"host_id": "u-anna", "rating": 5}, "no_conversation"),
         ("PUT", "/api/v1/presence", {"participant_id": "u-anna", "presence": "online"}, "person_erased"),
         ("PUT", "/api/v1/participants/u-anna/account", {"mxid": "@new:example.org"}, "person_erased"),
+        (
+            "POST",
+            "/api/v1/typing",
+            {"participant_id": "u-anna", "conversation_id": "{id}", "typing": True},
+            "not_a_participant",
+        ),
+        ("PUT", "/api/v1/conversations/{id}/read", {"participant_id": "u-anna"}, "not_a_participant"),
         # They are brought into nothing.
         ("POST", CONVERSATIONS, pair(), "person_erased"),
         ("POST", CONVERSATIONS, pair("p-2", "v-2"), "person_erased"),
@@ -61,6 +68,7 @@ async def test_nobody_does_anything_in_their_name(
     conversation = await opened(people.sides.ours)
     await erase(world)
     before = await world.contents()
+    body = {name: conversation if value == "{id}" else value for name, value in body.items()}
     answer = await people.sides.ours.send(method, path.replace("{id}", conversation), body)
     assert answer.problem == problem
     assert await world.contents() == before

@@ -296,7 +296,7 @@ class World:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, bookings),
-                leads=LeadEffects(self.leads),
+                leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants,

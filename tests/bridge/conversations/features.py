@@ -168,7 +168,7 @@ class Features:
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
                 bookings=BookingEffects(openings, self.bookings),
-                leads=LeadEffects(self.leads),
+                leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
                     self.participants,

@@ -111,6 +111,13 @@ async def test_a_vendor_who_asked_to_be_erased_is_left_out(platform: Platform) -
     assert await platform.features.vendor_store.get(platform.features.database, TENANT, VendorId("v-2"))
 
 
+async def test_a_lead_goes_on_without_them(platform: Platform) -> None:
+    told = {"lead_id": "l-1", "title": "A cake", "host": {"id": "u-ben", "name": "Ben"}, "vendor": vendor()}
+    await tell(platform, user_deleted(), event("lead.created", told | {"party": party()}))
+    assert (await takes_part(platform, "u-anna"), len(await takes_part(platform, "u-ben"))) == ([], 1)
+    assert await remarks(platform) == [None] * 2
+
+
 async def test_the_other_hosts_go_on(platform: Platform) -> None:
     await tell(platform, selected_with("u-anna", "u-ben"), user_deleted(), selected_with("u-anna", "u-ben"))
     assert await takes_part(platform, "u-anna") == []
