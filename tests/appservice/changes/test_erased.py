@@ -8,10 +8,12 @@ from bridge.core.ids import ParticipantId
 from bridge.delivery.dispatcher import Retry
 from bridge.participants.events import AppearanceChanged, appearance_changed
 from bridge.signals.events import ConversationRead
+from bridge.signals.store import SeenStore
 from tests.appservice.changes.room import GHOST, Conversation
 from tests.appservice.changes.test_in_clients import key
 from tests.appservice.encryption.engine import TENANT
 from tests.appservice.encryption.party import Party
+from tests.appservice.encryption.reader import ANNA as ANNA_ACCOUNT
 from tests.databases import both_databases
 from tests.fakes.homeserver import Moment
 
@@ -101,6 +103,13 @@ async def test_neither_their_face_nor_what_they_read_shows(talk: Conversation, a
         await talk._handlers[item.topic](item)
         assert await talk._outbox.head(lane) is None
     assert len(talk.homeserver.log) == calls
+
+
+async def test_nobody_follows_whether_they_are_there(talk: Conversation, anna: Party) -> None:
+    database, seen = talk.engine.database, SeenStore()
+    assert [one.participant_id for one in await seen.of_account(database, ANNA_ACCOUNT)] == [ANNA]
+    await erase(talk, ANNA)
+    assert await seen.of_account(database, ANNA_ACCOUNT) == []
 
 
 @both_databases
