@@ -27,7 +27,7 @@ NAME_A_READER = (
 )
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
-NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages")
+NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages", "/api/v1/leads")
 SAID = {"text", "quick_reply_id", "emoji", "poll", "location", "answers"}
 """Fields of what somebody says, and a program has to say who."""
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
