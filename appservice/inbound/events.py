@@ -29,6 +29,7 @@ from appservice.room_map import Room, room_by_id
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
+from bridge.participants.erasures import REASON, ErasureStore
 from bridge.storage.database import Database, Transaction
 
 ENDS_SESSIONS = ("m.room.encryption", "m.room.history_visibility")
@@ -71,6 +72,7 @@ class InboundEvents:
         self._redactions = redactions
         self._upgrades = upgrades
         self._undecryptable = undecryptable
+        self._erasures = ErasureStore()
 
     async def apply(self, item: Item) -> None:
         """Handle an inbox item of the topic "matrix.event"."""
@@ -132,6 +134,10 @@ class InboundEvents:
         if _is_redaction(event):
             return await self._redactions.receive(tx, room, event, item, is_staff=by_staff)
         if is_redacted(event) and "state_key" not in event:
+            return True
+        if "state_key" not in event and await self._erasures.is_account(tx, room.tenant_id, event["sender"]):
+            log.info("not_taken_in_of_who_is_erased", room=room.room_id, event_id=event["event_id"])
+            await self._undecryptable.given_up(tx, item, f"its sender {REASON}")
             return True
         if event_type == "m.room.encrypted" and "state_key" not in event:
             by_staff_if_known = by_staff if powers_known else None

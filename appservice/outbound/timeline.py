@@ -155,14 +155,14 @@ class Timeline:
             device = await self._own_devices.ensure(speaker)
             replaced = encrypted["device_id"] != device
             if replaced or self._may_be_forgotten(item):
-                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
+                event_id = await self.find(room_id, encrypted, since=item.prepared_at or 0)
                 if event_id is not None:
                     return event_id
             if replaced:
                 # Under another device the homeserver would not know the transaction id, nor readers the session.
                 return await self._anew(item, "the device that had encrypted it was replaced")
             if not await self._encryptor.share_in_flight(room_id, speaker, encrypted["session_id"]):
-                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
+                event_id = await self.find(room_id, encrypted, since=item.prepared_at or 0)
                 # Who came since could not be given its key. Should it be on its way, it is the same transaction.
                 return event_id or await self._anew(item, "its session is gone")
         else:
@@ -254,7 +254,7 @@ class Timeline:
         age = timedelta(milliseconds=self._clock.now() - (item.prepared_at or 0))
         return age >= REMEMBERED_FOR
 
-    async def _find(self, room_id: str, encrypted: dict[str, Any], *, since: int) -> str | None:
+    async def find(self, room_id: str, encrypted: dict[str, Any], *, since: int) -> str | None:
         """Look for our ciphertext in the room's timeline, back to when it was made: no two are ever alike."""
         before: str | None = None
         while True:

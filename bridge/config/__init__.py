@@ -1,6 +1,7 @@
 """The operator's settings: read once at start, checked as a whole, never changed while running."""
 
 from bridge.config.appservice import Appservice
+from bridge.config.bus import Bus
 from bridge.config.conversation import Conversation
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption, ShareWith
@@ -18,6 +19,7 @@ from bridge.config.web import Web
 
 __all__ = [
     "Appservice",
+    "Bus",
     "Config",
     "ConfigError",
     "ConfigProblem",

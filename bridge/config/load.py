@@ -9,6 +9,7 @@ from pydantic import Field, SecretBytes, ValidationError, ValidationInfo, field_
 
 from bridge.config import platform as platform_section
 from bridge.config.appservice import Appservice
+from bridge.config.bus import Bus
 from bridge.config.conversation import Conversation
 from bridge.config.database import Database
 from bridge.config.encryption import Encryption
@@ -40,6 +41,9 @@ class Config(Section):
         default_factory=RateLimits, description="how much one caller may ask of us"
     )
     platform: Platform = Field(description="who sends us events")
+    bus: Bus = Field(
+        default_factory=Bus, description="the bus over which events come and go, if there is one"
+    )
     web: Web = Field(
         default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"
     )

@@ -7,6 +7,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.delivery.outbox import Outbox
+from bridge.participants.erasures import ErasureStore
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
@@ -24,6 +25,7 @@ class Accounts:
         self._participants = participants
         self._lists = lists
         self._outbox = outbox
+        self._erasures = ErasureStore()
 
     async def link(
         self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId, mxid: str
@@ -32,6 +34,7 @@ class Accounts:
         known = await self._known(tx, tenant_id, participant_id)
         if known.mxid == mxid:
             return known
+        await self._erasures.check(tx, tenant_id, participant_id)
         other = await self._participants.of_mxid(tx, tenant_id, mxid)
         if other is not None:
             raise AccountTaken(

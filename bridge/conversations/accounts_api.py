@@ -42,7 +42,7 @@ LINK = Operation(
     params=OneParticipant,
     body=Account,
     answers={HTTPStatus.OK: Says("It is theirs, and being invited.", AccountView)},
-    refusals=("not_found", "account_taken"),
+    refusals=("not_found", "account_taken", "person_erased"),
     roles=STAFF,
 )
 UNLINK = Operation(

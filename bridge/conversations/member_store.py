@@ -50,6 +50,10 @@ SELECT_OF_PARTICIPANT = f"""
 SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 AND {IS_IN}
 ORDER BY conversation_id
 """
+SELECT_PLACES = """
+SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2
+    AND (away IS NULL OR away NOT IN ('left', 'removed')) ORDER BY conversation_id
+"""
 _MEMBERS = """
 SELECT m.conversation_id, p.tenant_id, p.participant_id, p.name, p.mxid, p.avatar_url, p.vendor_type, m.role,
     m.away, m.failure, m.standing
@@ -140,6 +144,13 @@ class MemberStore:
     ) -> list[ConversationId]:
         """Those in which they take part."""
         rows = await reader.fetch(SELECT_OF_PARTICIPANT, tenant_id, participant_id)
+        return [ConversationId(row["conversation_id"]) for row in rows]
+
+    async def places_of(
+        self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
+    ) -> list[ConversationId]:
+        """As `of_participant`, also those in which they are spoken for or blocked."""
+        rows = await reader.fetch(SELECT_PLACES, tenant_id, participant_id)
         return [ConversationId(row["conversation_id"]) for row in rows]
 
     async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:

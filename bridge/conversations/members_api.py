@@ -42,7 +42,7 @@ ADD = Operation(
     params=ToConversation,
     body=NewMembers,
     answers={HTTPStatus.OK: Says("They take part, and are being invited.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group"),
+    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group", "person_erased"),
     roles=EVERYBODY,
 )
 SETTINGS = Operation(

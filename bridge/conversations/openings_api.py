@@ -58,6 +58,7 @@ INQUIRE = Operation(
     params=Nothing,
     body=NewInquiry,
     answers=_MADE | {HTTPStatus.OK: Says("It was there already.", ConversationView)},
+    refusals=("person_erased",),
     roles=STAFF,
     links=LINKS,
 )
@@ -71,6 +72,7 @@ GROUP = Operation(
     params=Nothing,
     body=NewGroup,
     answers=_MADE,
+    refusals=("person_erased",),
     roles=STAFF,
     links=LINKS,
 )
@@ -84,6 +86,7 @@ SUPPORT = Operation(
     params=Nothing,
     body=NewSupport,
     answers=_MADE,
+    refusals=("person_erased",),
     roles=STAFF,
     links=LINKS,
 )

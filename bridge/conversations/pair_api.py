@@ -69,7 +69,7 @@ OPEN_PAIR = Operation(
         HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
-    refusals=("not_found",),
+    refusals=("not_found", "person_erased"),
     roles=STAFF,
     links=LINKS,
 )

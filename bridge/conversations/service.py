@@ -18,6 +18,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId, new_id
 from bridge.delivery.outbox import Outbox
+from bridge.participants.erasures import ErasureStore
 from bridge.participants.events import appearance_changed
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
@@ -51,6 +52,7 @@ class Conversations:
         self._participants = participants
         self._outbox = outbox
         self._clock = clock
+        self._erasures = ErasureStore()
         self._lists = PartyLists(outbox)
         self._ownership = Ownership(store, outbox)
         self._accounts = Accounts(store, participants, self._lists, outbox)
@@ -267,6 +269,7 @@ class Conversations:
         here, person = conversation.conversation_id, participant.participant_id
         known = await self._participants.get(tx, participant.tenant_id, person)
         await self._participants.put(tx, participant)
+        await self._erasures.check(tx, participant.tenant_id, person)
         if known is not None and _looks_different(known, participant):
             await self._outbox.record(tx, appearance_changed(participant.tenant_id, person))
         if newcomer.role == "vendor":

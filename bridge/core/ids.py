@@ -11,6 +11,7 @@ BookingId = NewType("BookingId", str)
 ConversationId = NewType("ConversationId", str)
 ParticipantId = NewType("ParticipantId", str)
 MessageId = NewType("MessageId", str)
+LeadId = NewType("LeadId", str)
 
 
 def new_id() -> str:

@@ -23,6 +23,7 @@ DROP = """
 UPDATE inbox SET state = 'done', body = NULL, failure = NULL, finished_at = $2
 WHERE id = $1 AND state IN ('parked', 'dead')
 """
+MOVE = "UPDATE inbox SET lane = $2 WHERE id = $1 AND state = 'dead'"
 SELECT_NEWEST = "SELECT COALESCE(MAX(seq), 0) FROM inbox"
 SELECT_UNAPPLIED = """
 SELECT id, seq FROM inbox WHERE lane = $1 AND state = 'waiting'
@@ -45,10 +46,23 @@ class Inbox(Queue):
     kept_columns = ", body_hash"
 
     async def add(
-        self, tx: Transaction, *, item_id: str, tenant_id: TenantId, lane: str, topic: str, body: bytes
+        self,
+        tx: Transaction,
+        *,
+        item_id: str,
+        tenant_id: TenantId,
+        lane: str,
+        topic: str,
+        body: bytes,
+        meaning: bytes | None = None,
     ) -> Accepted:
-        """Keep what came in. It is durable once the transaction has committed; only then acknowledge it."""
-        return await self._insert(tx, item_id, tenant_id, lane, topic, body, state="waiting", failure=None)
+        """Keep what came in. It is durable once the transaction has committed; only then acknowledge it.
+
+        `meaning`: of a body that says the same in several ways, what is the same in all of them.
+        """
+        return await self._insert(
+            tx, item_id, tenant_id, lane, topic, body, state="waiting", failure=None, meaning=meaning
+        )
 
     async def add_dead(
         self,
@@ -99,6 +113,10 @@ class Inbox(Queue):
         await tx.execute_many(SEAT, [(item_id, -seq) for item_id, seq in moved])
         await tx.execute_many(SEAT, moved)
 
+    async def move(self, tx: Transaction, item: Item) -> None:
+        """A dead letter belongs into the item's lane."""
+        await tx.execute(MOVE, item.id, item.lane)
+
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
@@ -130,8 +148,9 @@ class Inbox(Queue):
         *,
         state: str,
         failure: str | None,
+        meaning: bytes | None = None,
     ) -> Accepted:
-        digest = self._sealer.fingerprint(body)
+        digest = self._sealer.fingerprint(body if meaning is None else meaning)
         sealed = await self._sealer.seal(tx, tenant_id, "inbox", body, place=self._place(item_id))
         added = await tx.execute(
             INSERT, item_id, tenant_id, lane, topic, sealed, digest, state, failure, self._clock.now()
@@ -140,6 +159,6 @@ class Inbox(Queue):
         self._work_waits(tx, lane)
         if added:
             return Accepted.NEW
-        return (
-            Accepted.DUPLICATE if await tx.fetch_value(SELECT_HASH, item_id) == digest else Accepted.CONFLICT
-        )
+        # One that came before there were meanings is known by its body.
+        same = await tx.fetch_value(SELECT_HASH, item_id) in (digest, self._sealer.fingerprint(body))
+        return Accepted.DUPLICATE if same else Accepted.CONFLICT

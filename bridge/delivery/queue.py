@@ -59,7 +59,7 @@ class Queue:
         )
         self._lanes = f"SELECT DISTINCT lane FROM {self.table} WHERE state = 'waiting'"
         self._finish = (
-            f"UPDATE {self.table} SET state = 'done', body = NULL, failure = NULL, finished_at = $2"
+            f"UPDATE {self.table} SET state = 'done', body = NULL, failure = $3, finished_at = $2"
             " WHERE id = $1 AND state = 'waiting'"
         )
         self._retry = (
@@ -97,9 +97,12 @@ class Queue:
                     await tx.execute(self._bury, row["id"], str(reason), self._clock.now())
         return None
 
-    async def finish(self, tx: Transaction, item: Item) -> None:
-        """The item's effect is in this transaction: forget its body. Raise `Settled` where it had its effect."""
-        if not await tx.execute(self._finish, item.id, self._clock.now()):
+    async def finish(self, tx: Transaction, item: Item, *, remark: str | None = None) -> None:
+        """The item's effect is in this transaction: forget its body. Raise `Settled` where it had its effect.
+
+        `remark`: why it is to have none.
+        """
+        if not await tx.execute(self._finish, item.id, self._clock.now(), remark):
             raise Settled
 
     async def retry(self, item: Item, *, delay: int, failure: str, fault: bool = False) -> None:

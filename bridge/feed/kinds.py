@@ -12,6 +12,7 @@ from bridge.conversations.events import (
     ParticipantLeft,
 )
 from bridge.core.events import Event
+from bridge.leads.events import MessageLinked
 from bridge.messages.events import (
     MessageDeleted,
     MessageDelivered,
@@ -44,6 +45,7 @@ KINDS: Mapping[type[Event], Kind] = {
     MessageDelivered: Kind("message.delivered", ("message_id",)),
     MessageFailed: Kind("message.updated", ("message_id",)),
     MessageEdited: Kind("message.updated", ("message_id",)),
+    MessageLinked: Kind("message.updated", ("message_id",)),
     MessageDeleted: Kind("message.deleted", ("message_id",)),
     ReactionAdded: Kind("reaction.changed", ("message_id",)),
     ReactionRemoved: Kind("reaction.changed", ("message_id",)),

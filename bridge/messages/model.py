@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.core.ids import ConversationId, LeadId, MessageId, ParticipantId, TenantId
 from bridge.messages.held import Held
 
 Kind = Literal["text", "image", "file", "video", "audio", "voice", "location", "poll", "system"]
@@ -22,7 +22,7 @@ class Message:
     `text`, `html`: what it says now, plain and formatted; nothing once it is deleted. `held`: the file, place or poll
     that it is of, likewise. `mentions`: to whom it speaks.
     `reply_to`: the message it answers; `thread_id`: the message that began the thread it is in.
-    `forwarded`: it repeats what was said elsewhere.
+    `forwarded`: it repeats what was said elsewhere. `lead_id`: of the lead that it belongs to.
     """
 
     tenant_id: TenantId
@@ -47,6 +47,7 @@ class Message:
     reply_to: MessageId | None = None
     thread_id: MessageId | None = None
     forwarded: bool = False
+    lead_id: LeadId | None = None
 
     @property
     def is_deleted(self) -> bool:

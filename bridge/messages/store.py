@@ -19,10 +19,21 @@ from bridge.storage.sealing import Sealer
 
 _RELATED = """COALESCE({column}, (SELECT other.message_id FROM messages other
     WHERE other.origin_id = messages.{origin} AND other.conversation_id = messages.conversation_id)) AS {column}"""
+
+
+def lead_of(message: str) -> str:
+    """To which lead a message belongs, as SQL: the one it was linked to, else the one that its thread began with."""
+    return f"""CASE WHEN {message}.lead_id IS NULL
+        AND ({message}.thread_id IS NOT NULL OR {message}.thread_origin IS NOT NULL) THEN (
+            SELECT root.lead_id FROM messages root WHERE root.conversation_id = {message}.conversation_id
+                AND (root.message_id = {message}.thread_id OR root.origin_id = {message}.thread_origin) LIMIT 1)
+        ELSE {message}.lead_id END"""
+
+
 # What a client answers may come later than the answer: so it is looked up whenever somebody reads it.
 _COLUMNS = f"""tenant_id, message_id, conversation_id, position, sender_id, sender_type, kind, content, status,
     failure_reason, origin_id, created_at, origin_sender, from_client, edited_content, edited_at, deleted_at,
-    forwarded, {_RELATED.format(column="reply_to", origin="reply_origin")},
+    forwarded, {lead_of("messages")} AS lead_id, {_RELATED.format(column="reply_to", origin="reply_origin")},
     {_RELATED.format(column="thread_id", origin="thread_origin")}"""
 INSERT = """
 INSERT INTO messages (tenant_id, message_id, conversation_id, sender_id, sender_type, kind, content, status, origin_id,
@@ -278,6 +289,7 @@ class MessageStore:
             reply_to=row["reply_to"],
             thread_id=row["thread_id"],
             forwarded=bool(row["forwarded"]),
+            lead_id=row["lead_id"],
         )
 
 

@@ -82,6 +82,7 @@ class MessageView(BaseModel):
     metadata: dict[str, MetadataValue]
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
+    lead_id: str | None = Field(description="of the lead that it belongs to")
     sent_at: Time
     read_at: Time | None = Field(description="when the last of its recipients read it; null before that")
     recipients: list[RecipientView] = Field(description="who was there when it was said, and did not say it")
@@ -229,6 +230,7 @@ def view_of(
         metadata=dict(labels.metadata),
         failure_reason=message.failure_reason,
         event_id=message.origin_id,
+        lead_id=message.lead_id,
         sent_at=rfc3339(message.created_at),
         read_at=None if delivery.read_at is None else rfc3339(delivery.read_at),
         recipients=[

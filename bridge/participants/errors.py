@@ -11,3 +11,7 @@ class NotYourself(Refusal):
 
 class NobodyNamed(Refusal):
     code: ClassVar[str] = "invalid_input"
+
+
+class PersonErased(Refusal):
+    code: ClassVar[str] = "person_erased"

@@ -19,6 +19,7 @@ WHERE tenant_id = $1 AND participant_id = $2
 """
 SET_MXID = "UPDATE participants SET mxid = $3, updated_at = $4 WHERE tenant_id = $1 AND participant_id = $2"
 SELECT_OF_MXID = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND mxid = $2 LIMIT 1"
+LOCK = "SELECT 1 FROM participants WHERE tenant_id = $1 AND participant_id = $2 FOR UPDATE"
 SELECT = f"SELECT {_COLUMNS} FROM participants WHERE tenant_id = $1 AND participant_id = $2"
 
 
@@ -55,6 +56,10 @@ class ParticipantStore:
         self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId, mxid: str | None
     ) -> None:
         await tx.execute(SET_MXID, tenant_id, participant_id, mxid, self._clock.now())
+
+    async def lock(self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId) -> None:
+        """Nobody else changes this person until the transaction ends."""
+        await tx.fetch(LOCK, tenant_id, participant_id)
 
     async def of_mxid(self, reader: Reader, tenant_id: TenantId, mxid: str) -> Participant | None:
         row = await reader.fetch_one(SELECT_OF_MXID, tenant_id, mxid)

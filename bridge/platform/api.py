@@ -1,35 +1,34 @@
-"""Events by REST: takes a signed one, stores it, then says so; tells what became of it. Applies nothing itself."""
+"""Events by REST: takes signed ones, one or many at once, stores them, then says so. Applies nothing itself."""
 
-from collections.abc import Sequence
+import json
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
-import structlog
 from aiohttp import web
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, Field, JsonValue, RootModel
 
-from bridge.core.caller import STAFF, Caller
-from bridge.core.errors import NotFound
 from bridge.core.ids import TenantId
-from bridge.delivery.inbox import Accepted
-from bridge.platform.errors import EventIdReused
-from bridge.platform.events import KnownEvent, PlatformEvent, Unknown
-from bridge.platform.fields import Attribute, UriReference
-from bridge.platform.parse import parse
-from bridge.platform.ports import Intake
+from bridge.platform.events import KnownEvent, Unknown
+from bridge.platform.reception import Reception, Refused, Taken
 from bridge.platform.signature import Signatures
-from bridge.platform.store import EventState, EventStore, Status
-from bridge.storage.database import Database
-from bridge.web.body import decode_utf8, read_body, require_content_type
-from bridge.web.fields import Data, Time, rfc3339
-from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer, route
+from bridge.web.body import decode_utf8, read_body, read_json, require_content_type
+from bridge.web.operations import Nothing, Operation, Says, answer, route
+from bridge.web.problems import problem_of
 
 PATH = "/api/v1/events"
+BATCH_PATH = f"{PATH}/batch"
 CONTENT_TYPES = ("application/cloudevents+json", "application/json")
+BATCH_CONTENT_TYPES = ("application/cloudevents-batch+json", "application/json")
+MOST_EVENTS = 1_000
+"""Of a batch, which is stored in one transaction."""
 
 
 class AnyEvent(RootModel[KnownEvent | Unknown]):
     """A CloudEvent 1.0; see docs/events.md."""
+
+
+class Batch(RootModel[Annotated[tuple[dict[str, JsonValue], ...], Field(max_length=MOST_EVENTS)]]):
+    """CloudEvents 1.0, each as `sendEvent` takes it, and judged for itself."""
 
 
 class Receipt(BaseModel):
@@ -38,19 +37,30 @@ class Receipt(BaseModel):
     duplicate: bool = Field(description="it came before, and has no second effect")
 
 
-class OneEvent(Data):
-    event_id: Attribute
-    source: UriReference
+class FieldAtFault(BaseModel):
+    field: str
+    detail: str
 
 
-class EventView(BaseModel):
-    id: str
-    source: str
+class WhyRefused(BaseModel):
+    """As of the problem document that the event would have been answered with by itself."""
+
     type: str
-    status: Status
-    failure: str | None = Field(description="why it could not be applied")
-    received_at: Time
-    finished_at: Time | None
+    status: int
+    detail: str
+    field: str | None
+    errors: list[FieldAtFault]
+
+
+class BatchReceipt(BaseModel):
+    id: str | None = Field(description="the event's, where it has one")
+    status: Literal["accepted", "kept_unknown_type", "refused"]
+    duplicate: bool
+    problem: WhyRefused | None = Field(description="of one that was refused: it is not stored")
+
+
+class BatchAnswer(BaseModel):
+    events: list[BatchReceipt] = Field(description="in the order in which they were sent")
 
 
 POST = Operation(
@@ -70,93 +80,76 @@ POST = Operation(
         "getEvent": {"event_id": "$response.body#/id", "source": "$request.body#/source"},
     },
 )
-GET = Operation(
-    method="GET",
-    path=f"{PATH}/{{event_id}}",
-    name="getEvent",
-    summary="See what became of an event",
+POST_BATCH = Operation(
+    method="POST",
+    path=BATCH_PATH,
+    name="sendEvents",
+    summary="Tell of many things that happened on the platform",
+    description=f"Up to {MOST_EVENTS}, signed as one. Each is answered for itself: one that is refused keeps no other"
+    " back. What is accepted is durable, and applied in this order.",
     tag="events",
-    params=OneEvent,
-    body=Nothing,
-    roles=STAFF,
-    answers={HTTPStatus.OK: Says("Its state.", EventView)},
-    refusals=("not_found",),
+    params=Nothing,
+    body=Batch,
+    content_types=BATCH_CONTENT_TYPES,
+    answers={HTTPStatus.OK: Says("What became of each.", BatchAnswer)},
+    security="signature",
 )
-OPERATIONS = (POST, GET)
-
-_log = structlog.stdlib.get_logger(__name__)
+OPERATIONS = (POST, POST_BATCH)
 
 
 class EventsApi:
-    def __init__(self, intake: Intake, *, signatures: Signatures, max_text_length: int) -> None:
-        self._intake = intake
+    def __init__(self, reception: Reception, *, signatures: Signatures) -> None:
+        self._reception = reception
         self._signatures = signatures
-        self._max_text_length = max_text_length
 
     def routes(self) -> list[web.RouteDef]:
-        return [route(POST, self.post)]
+        return [route(POST, self.post), route(POST_BATCH, self.post_batch)]
 
     async def post(self, request: web.Request) -> web.Response:
         require_content_type(request, CONTENT_TYPES)
+        tenant_id, body = await self._signed(request)
+        (outcome,) = await self._reception.take(tenant_id, [body])
+        if isinstance(outcome, Refused):
+            raise outcome.error
+        receipt = Receipt(id=outcome.event.id, status=_status(outcome), duplicate=outcome.is_duplicate)
+        return answer(receipt, status=HTTPStatus.ACCEPTED).response()
+
+    async def post_batch(self, request: web.Request) -> web.Response:
+        require_content_type(request, BATCH_CONTENT_TYPES)
+        tenant_id, body = await self._signed(request)
+        text = decode_utf8(body)
+        read_json(text)
+        sent = Batch.model_validate_json(text, strict=True).root
+        outcomes = await self._reception.take(tenant_id, [json.dumps(event).encode() for event in sent])
+        receipts = [_receipt(event, outcome) for event, outcome in zip(sent, outcomes, strict=True)]
+        return answer(BatchAnswer(events=receipts)).response()
+
+    async def _signed(self, request: web.Request) -> tuple[TenantId, bytes]:
+        """Whose it is, and the body."""
         body = await read_body(request)
-        tenant_id = self._signatures.tenant_of(decode_utf8(body), request.headers)
-        event = parse(body, max_text_length=self._max_text_length)
-        accepted = await self._intake.accept(
-            tenant_id=tenant_id,
-            source=event.source,
-            event_id=event.id,
-            event_type=event.type,
-            lane=lane_of(tenant_id, event),
-            body=body,
+        return self._signatures.tenant_of(decode_utf8(body), request.headers), body
+
+
+def _status(taken: Taken) -> Literal["accepted", "kept_unknown_type"]:
+    return "accepted" if taken.is_known else "kept_unknown_type"
+
+
+def _receipt(sent: dict[str, JsonValue], outcome: Taken | Refused) -> BatchReceipt:
+    if isinstance(outcome, Taken):
+        return BatchReceipt(
+            id=outcome.event.id, status=_status(outcome), duplicate=outcome.is_duplicate, problem=None
         )
-        if accepted is Accepted.CONFLICT:
-            raise EventIdReused(
-                "An event with this source and id came before, with another body. Nothing was changed."
-                " Send a new event under a new id, or the same event byte for byte.",
-                field="id",
-            )
-        return _answer(tenant_id, event, duplicate=accepted is Accepted.DUPLICATE)
-
-
-def lane_of(tenant_id: TenantId, event: PlatformEvent) -> str:
-    """Events of one lane apply in the order they came: those of one party do."""
-    if isinstance(event, Unknown):
-        return f"platform:{tenant_id}:unknown"
-    return f"party:{tenant_id}:{event.party_id}"
-
-
-def _answer(tenant_id: TenantId, event: PlatformEvent, *, duplicate: bool) -> web.Response:
-    known = not isinstance(event, Unknown)
-    if not known:
-        _log.warning("platform event of unknown type kept", tenant_id=tenant_id, event_type=event.type)
-    receipt = Receipt(id=event.id, status="accepted" if known else "kept_unknown_type", duplicate=duplicate)
-    return answer(receipt, status=HTTPStatus.ACCEPTED).response()
-
-
-class EventStatesApi:
-    def __init__(self, database: Database, store: EventStore) -> None:
-        self._database = database
-        self._store = store
-
-    def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
-        return (toolkit.read(GET, self.get),)
-
-    async def get(self, caller: Caller, asked: OneEvent) -> Answer:
-        state = await self._store.find(
-            self._database, caller.tenant_id, source=asked.source, event_id=asked.event_id
-        )
-        if state is None:
-            raise NotFound("There is no event with this id and source.", field="event_id")
-        return answer(_view(state))
-
-
-def _view(state: EventState) -> EventView:
-    return EventView(
-        id=state.event_id,
-        source=state.source,
-        type=state.type,
-        status=state.status,
-        failure=state.failure,
-        received_at=rfc3339(state.received_at),
-        finished_at=None if state.finished_at is None else rfc3339(state.finished_at),
+    problem = problem_of(outcome.error, method="POST", route=BATCH_PATH)
+    event_id = sent.get("id")
+    return BatchReceipt(
+        id=event_id if isinstance(event_id, str) else None,
+        status="refused",
+        duplicate=False,
+        problem=WhyRefused(
+            type=f"urn:festimo:problem:{problem.code}",
+            status=problem.status,
+            detail=problem.detail,
+            field=problem.field,
+            errors=[FieldAtFault(field=one.field, detail=one.detail) for one in problem.errors],
+        ),
     )

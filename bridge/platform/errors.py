@@ -7,5 +7,9 @@ class SignatureRefused(Refusal):
     code = "signature_refused"
 
 
+class NoEffect(Exception):
+    """An event that is to change nothing, and why: it is dealt with all the same."""
+
+
 class EventIdReused(Refusal):
     code = "event_id_reused"

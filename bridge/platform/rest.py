@@ -18,8 +18,12 @@ from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.clock import Clock
+from bridge.delivery.inbox import Inbox
 from bridge.export import api as export
 from bridge.export.service import Exports
+from bridge.leads import api as leads_api
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages import api as messages
 from bridge.messages import list_api as message_list
 from bridge.messages import older_api as older_messages_api
@@ -48,6 +52,8 @@ from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
+from bridge.platform import states_api as event_states
+from bridge.platform.replay import EventReplays
 from bridge.platform.store import EventStore
 from bridge.search import api as search
 from bridge.search.service import Searching
@@ -106,7 +112,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *polls_api.OPERATIONS,
     *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
+    *leads_api.OPERATIONS,
     *events.OPERATIONS,
+    *event_states.OPERATIONS,
     *dead_letters_api.OPERATIONS,
     *tokens_api.OPERATIONS,
 )
@@ -158,9 +166,12 @@ def routes(
     vendor_store: VendorStore,
     vendor_views: VendorViews,
     rating_store: RatingStore,
+    leads: Leads,
+    lead_store: LeadStore,
     signals: Signals,
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
+    inbox: Inbox,
     dead_letters: DeadLetters,
     max_text_length: int,
     pace: Pace,
@@ -252,9 +263,12 @@ def routes(
         ).routes(toolkit),
         *ratings_api.RatingsApi(database, vendors, rating_store, vendor_access, cursors).routes(toolkit),
         *vendor_statistics.VendorStatisticsApi(database, figures, vendor_access).routes(toolkit),
+        *leads_api.LeadsApi(database, leads, lead_store, access, message_access, cursors).routes(toolkit),
         *on_signals.routes(toolkit),
         *events_api.routes(),
-        *events.EventStatesApi(database, EventStore()).routes(toolkit),
+        *event_states.EventStatesApi(
+            database, EventStore(), EventReplays(inbox, EventStore()), cursors
+        ).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
         *tokens_api.TokensApi(tokens).routes(toolkit),
     ]

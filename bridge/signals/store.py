@@ -66,9 +66,11 @@ LAST_SEEN = "SELECT seen_at FROM last_seen WHERE tenant_id = $1 AND participant_
 _LAST_SEEN_OF = """
 SELECT participant_id, seen_at FROM last_seen WHERE tenant_id = $1 AND participant_id IN ({places})
 """
-OF_ACCOUNT = (
-    "SELECT tenant_id, participant_id FROM participants WHERE mxid = $1 ORDER BY tenant_id, participant_id"
-)
+OF_ACCOUNT = """
+SELECT p.tenant_id, p.participant_id FROM participants p
+LEFT JOIN erasures e ON e.tenant_id = p.tenant_id AND e.participant_id = p.participant_id
+WHERE p.mxid = $1 AND e.asked_at IS NULL ORDER BY p.tenant_id, p.participant_id
+"""
 
 
 class ReadStore:
@@ -183,7 +185,7 @@ class SeenStore:
         return {ParticipantId(row["participant_id"]): row["seen_at"] for row in rows}
 
     async def of_account(self, reader: Reader, mxid: str) -> list[Person]:
-        """Whose account it is: one person per tenant, as a rule."""
+        """Whose account it is: one person per tenant, as a rule. Not theirs who asked to be erased."""
         return [
             Person(tenant_id=TenantId(row["tenant_id"]), participant_id=ParticipantId(row["participant_id"]))
             for row in await reader.fetch(OF_ACCOUNT, mxid)

@@ -88,7 +88,7 @@ PUT = Operation(
         HTTPStatus.CREATED: Says("They were not known.", VendorView, {"Location": "their address"}),
         HTTPStatus.OK: Says("It is so.", VendorView),
     },
-    refusals=("not_found", "not_allowed"),
+    refusals=("not_found", "not_allowed", "person_erased"),
     roles=OWN,
 )
 STATUS = Operation(
@@ -102,7 +102,7 @@ STATUS = Operation(
     params=OneVendor,
     body=StatusToSet,
     answers={HTTPStatus.OK: Says("How they are shown now.", AvailabilityView)},
-    refusals=("not_found",),
+    refusals=("not_found", "person_erased"),
     roles=OWN,
 )
 OPERATIONS = (LIST, GET, PUT, STATUS)

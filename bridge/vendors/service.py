@@ -6,6 +6,7 @@ from bridge.core.clock import Clock
 from bridge.core.errors import NotFound
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
 from bridge.delivery.outbox import Outbox
+from bridge.participants.erasures import ErasureStore
 from bridge.participants.events import appearance_changed
 from bridge.participants.model import Participant
 from bridge.participants.store import ParticipantStore
@@ -31,6 +32,7 @@ class Vendors:
         self._participants = participants
         self._outbox = outbox
         self._clock = clock
+        self._erasures = ErasureStore()
 
     async def change(
         self,
@@ -131,6 +133,7 @@ class Vendors:
 
     async def _locked(self, tx: Transaction, tenant_id: TenantId, vendor_id: VendorId) -> Vendor:
         await self._store.lock(tx, tenant_id, vendor_id)
+        await self._erasures.check(tx, tenant_id, ParticipantId(vendor_id))
         found = await self._store.get(tx, tenant_id, vendor_id)
         assert found is not None, "vendors are not removed"
         return found

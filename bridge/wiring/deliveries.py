@@ -1,6 +1,7 @@
 """Who is told what: facts, their topics, and the handler of each topic."""
 
 from appservice.continuity import Continuity
+from appservice.outbound.erased import ErasedStaySilent
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from bridge.conversations.events import (
     AccountUnlinked,
@@ -23,7 +24,7 @@ from bridge.messages.pins.events import PinsChanged
 from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
-from bridge.platform.apply import TOPIC as PLATFORM_EVENT
+from bridge.platform.intake import TOPIC as PLATFORM_EVENT
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
 from bridge.storage.database import Database
@@ -68,39 +69,44 @@ def inbox_dispatcher(
 
 
 def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, clock: Clock) -> Dispatcher:
+    silence = ErasedStaySilent(
+        database, product.outbox, product.messages, product.message_store, outbound.timeline
+    )
     return Dispatcher(
         database,
         product.outbox,
-        {
-            "matrix.ConversationOpened": outbound.rooms.opened,
-            "matrix.ParticipantAdded": outbound.rooms.added,
-            "held.ParticipantHeld": outbound.rooms.held,
-            "matrix.ConversationStatusChanged": outbound.room_state.changed,
-            "matrix.ConversationChanged": outbound.room_state.changed,
-            "matrix.ConversationDeleted": outbound.room_state.deleted,
-            "matrix.ParticipantLeft": outbound.room_state.left,
-            "matrix.ParticipantCame": outbound.room_state.came,
-            "matrix.AccountUnlinked": outbound.room_state.unlinked,
-            "space.PartyListChanged": outbound.spaces.changed,
-            "profiles.AppearanceChanged": outbound.profiles.changed,
-            "matrix.MessagePosted": outbound.timeline.posted,
-            "matrix.MessageEdited": outbound.edits.edited,
-            "matrix.MessageDeleted": outbound.redactions.deleted,
-            "matrix.ReactionAdded": outbound.reactions_in_room.changed,
-            "matrix.ReactionRemoved": outbound.reactions_in_room.changed,
-            "matrix.PinsChanged": outbound.pins_in_room.changed,
-            "matrix.PollVoted": outbound.polls_in_room.voted,
-            "matrix.PollEnded": outbound.polls_in_room.ended,
-            "pins.MessageDeleted": product.pin_listener.deleted,
-            "matrix.RecapDue": outbound.recap_delivery.due,
-            "matrix.RecapChanged": outbound.recap_delivery.changed,
-            "recap-held.RecapHeld": outbound.recap_delivery.held,
-            "recap.MessageEdited": product.recap_listener.source_changed,
-            "recap.MessageDeleted": product.recap_listener.source_changed,
-            "receipts.ConversationRead": outbound.receipts.read,
-            "festimo.ConversationOpened": product.festimo.opened,
-            "festimo.MessageReceived": product.festimo.heard,
-        },
+        silence.before(
+            {
+                "matrix.ConversationOpened": outbound.rooms.opened,
+                "matrix.ParticipantAdded": outbound.rooms.added,
+                "held.ParticipantHeld": outbound.rooms.held,
+                "matrix.ConversationStatusChanged": outbound.room_state.changed,
+                "matrix.ConversationChanged": outbound.room_state.changed,
+                "matrix.ConversationDeleted": outbound.room_state.deleted,
+                "matrix.ParticipantLeft": outbound.room_state.left,
+                "matrix.ParticipantCame": outbound.room_state.came,
+                "matrix.AccountUnlinked": outbound.room_state.unlinked,
+                "space.PartyListChanged": outbound.spaces.changed,
+                "profiles.AppearanceChanged": outbound.profiles.changed,
+                "matrix.MessagePosted": outbound.timeline.posted,
+                "matrix.MessageEdited": outbound.edits.edited,
+                "matrix.MessageDeleted": outbound.redactions.deleted,
+                "matrix.ReactionAdded": outbound.reactions_in_room.changed,
+                "matrix.ReactionRemoved": outbound.reactions_in_room.changed,
+                "matrix.PinsChanged": outbound.pins_in_room.changed,
+                "matrix.PollVoted": outbound.polls_in_room.voted,
+                "matrix.PollEnded": outbound.polls_in_room.ended,
+                "pins.MessageDeleted": product.pin_listener.deleted,
+                "matrix.RecapDue": outbound.recap_delivery.due,
+                "matrix.RecapChanged": outbound.recap_delivery.changed,
+                "recap-held.RecapHeld": outbound.recap_delivery.held,
+                "recap.MessageEdited": product.recap_listener.source_changed,
+                "recap.MessageDeleted": product.recap_listener.source_changed,
+                "receipts.ConversationRead": outbound.receipts.read,
+                "festimo.ConversationOpened": product.festimo.opened,
+                "festimo.MessageReceived": product.festimo.heard,
+            }
+        ),
         clock,
         on_dead={
             "matrix.ConversationOpened": outbound.rooms.not_opened,

@@ -21,6 +21,7 @@ from bridge.core.clock import Clock
 from bridge.storage.database import Database
 from bridge.storage.leader import Leader
 from bridge.storage.rewrap import Rewrapping
+from bridge.wiring.bus import bus_of
 from bridge.wiring.deliveries import inbox_dispatcher, outbox_dispatcher, subscribe
 from bridge.wiring.encryption import Encryption
 from bridge.wiring.inbound import Inbound
@@ -110,7 +111,10 @@ class Parts:
         self.inbox_dispatcher = inbox_dispatcher(database, product, inbound, continuity, clock)
         self.outbox_dispatcher = outbox_dispatcher(database, product, outbound, clock)
         self._website = Website(config, database, product, homeserver_side, outbound.ghost_typing, clock)
-        self._troubles = Troubles(database, leader, self._resume, encryption.sync, encryption.key_backup)
+        self._bus = bus_of(config, database, product)
+        self._troubles = Troubles(
+            database, leader, self._resume, encryption.sync, encryption.key_backup, self._bus
+        )
 
     def app(self) -> web.Application:
         return self._website.app(self._troubles)
@@ -125,6 +129,8 @@ class Parts:
             tasks.create_task(self._leader.watch())
             tasks.create_task(product.feed.run())
             tasks.create_task(product.due_messages.run())
+            if self._bus is not None:
+                tasks.create_task(self._bus.run())
             tasks.create_task(self.inbox_dispatcher.run())
             if self._config.storage.former is not None:
                 tasks.create_task(Rewrapping(self.database, product.sealer).run())

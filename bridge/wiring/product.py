@@ -28,6 +28,8 @@ from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.festimo.listeners import Festimo
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
@@ -45,8 +47,18 @@ from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
-from bridge.platform.apply import PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
+from bridge.platform.intake import InboxIntake
+from bridge.platform.reception import Reception
+from bridge.privacy.service import Erasures
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -129,17 +141,43 @@ class Product:
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
         booking_store = BookingStore(sealer, clock)
-        self.platform = PlatformEvents(
-            database,
-            inbox,
-            self.conversations,
-            conversation_store,
-            self.messages,
-            Bookings(booking_store, self.messages),
-        )
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
+        self.intake = InboxIntake(database, inbox)
+        self.reception = Reception(self.intake, max_text_length=config.messages.max_text_length)
+        self.people = People(self.participants, outbox)
+        self.lead_store = LeadStore(sealer, clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            conversation_store,
+            self.conversation_changes,
+            self.messages,
+            outbox,
+            clock,
+        )
+        self.erasures = Erasures(self.participants, conversation_store, self.conversation_changes, clock)
+        openings = Openings(self.conversations, self.participants)
+        self.platform = PlatformEvents(
+            database,
+            inbox,
+            Effects(
+                openings=openings,
+                messages=MessageEffects(conversation_store, self.messages),
+                bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
+                leads=LeadEffects(openings, self.leads),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants,
+                    self.people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
+                ),
+            ),
+        )
         vendor_answers = VendorAnswers()
         outbox.witness(vendor_answers.heard)
         self.vendor_views = VendorViews(

@@ -7,6 +7,7 @@ from appservice.resume import Resume
 from bridge.delivery.metrics import count_kept
 from bridge.storage.database import Database, DatabaseError
 from bridge.storage.leader import Leader
+from bridge.wiring.bus import RunningBus
 
 
 class Troubles:
@@ -19,18 +20,22 @@ class Troubles:
         resume: Resume,
         sync: BotSync,
         key_backup: KeyBackup,
+        bus: RunningBus | None,
     ) -> None:
         self._database = database
         self._leader = leader
         self._resume = resume
         self._sync = sync
         self._key_backup = key_backup
+        self._bus = bus
         self.checks = {
             "leader": self._of_leader,
             "database": self._of_database,
             "homeserver": self._of_homeserver,
         }
         self.remarks = {"key_backup": self._of_key_backup, "undecryptable": self._of_undecryptable}
+        if bus is not None:
+            self.remarks["bus"] = self._of_bus
 
     def leads(self) -> bool:
         return self._leader.trouble() is None
@@ -54,6 +59,11 @@ class Troubles:
 
     async def _of_key_backup(self) -> str | None:
         return self._key_backup.trouble()
+
+    async def _of_bus(self) -> str | None:
+        if self._bus is None or self._leader.waits:
+            return None
+        return self._bus.trouble()
 
     async def _of_undecryptable(self) -> str | None:
         try:

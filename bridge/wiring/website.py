@@ -5,9 +5,9 @@ from aiohttp import web
 from appservice.transactions import HomeserverSide
 from bridge.config import Config
 from bridge.core.clock import Clock
+from bridge.participants.door import NotErased
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.apply import InboxIntake
 from bridge.platform.signature import Signatures
 from bridge.signals.ports import TypingOutside
 from bridge.sockets.live import Live
@@ -39,7 +39,7 @@ class Website:
         self._homeserver_side = homeserver_side
         master_key = config.storage.master_key.get_secret_value()
         people = tokens(config, database, clock)
-        self.credentials = Credentials(api_keys(config, database, clock), people)
+        self.credentials = Credentials(api_keys(config, database, clock), NotErased(people, database))
         limits = config.rate_limits
         self.live = Live(
             database=database,
@@ -60,9 +60,8 @@ class Website:
             master_key=master_key,
         )
         events_api = EventsApi(
-            InboxIntake(database, product.inbox),
+            product.reception,
             signatures=Signatures(config.platform.tenants),
-            max_text_length=config.messages.max_text_length,
         )
         self._rest = rest.routes(
             database=database,
@@ -93,9 +92,12 @@ class Website:
             vendor_store=product.vendor_store,
             vendor_views=product.vendor_views,
             rating_store=product.rating_store,
+            leads=product.leads,
+            lead_store=product.lead_store,
             signals=product.signals,
             typing_outside=typing_outside,
             events_api=events_api,
+            inbox=product.inbox,
             dead_letters=product.dead_letters,
             max_text_length=config.messages.max_text_length,
             pace=Pace(

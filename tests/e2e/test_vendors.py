@@ -10,7 +10,7 @@ import pytest_asyncio
 from bridge.demo.stand import Stand, stand
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
-from tests.e2e.test_first_path import eventually
+from tests.e2e.test_first_path import eventually, party
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,3 +67,27 @@ async def test_a_vendor_says_by_command_whether_they_are_there(scene: ChangingSc
     await becomes("busy")
     await vendor.send_text(scene.room, "!festimo status away")
     await becomes("away")
+
+
+async def test_what_the_platform_tells_shows_in_the_room(scene: ChangingScene) -> None:
+    """A lead, another name, and that somebody is to be forgotten."""
+    anna, ben = await scene.people.person("Anna"), await scene.people.person("Ben")
+    host, other = await scene.people.nio(anna), await scene.people.nio(ben)
+    await scene.open(host, other, hosts={"Anna": anna, "Ben": ben})
+    send, vendor_id = scene.ground.platform.send, scene.chef["id"]
+    of_party = party(*scene.hosts, party_id=scene.party_id)
+    lead = {"lead_id": f"lead-{vendor_id}", "title": "A cake", "host": scene.hosts[0], "party": of_party}
+    await send("lead.created", lead | {"vendor": scene.chef, "text": "A cake for 60, please?"})
+    await host.wait_for_text(scene.room, "Anna: A cake for 60, please?")
+    await scene.say("Gladly!")
+    await host.wait_for_text(scene.room, "Gladly!")
+    assert (await scene.api("GET", f"leads/{lead['lead_id']}"))["status"] == "answered"
+
+    await send("vendor.updated", {"vendor_id": vendor_id, "business_name": "Sweetest Bites"})
+    await host.sync_until(lambda: host.display_name(scene.room, scene.ghost) == "Sweetest Bites")
+
+    await send("user.deleted", {"user_id": scene.hosts[1]["id"]})
+    there = {scene.bridge.names.bot, anna.user_id, scene.ghost}
+    await host.sync_until(lambda: set(host.members(scene.room)) == there)
+    await scene.say("For who is still here")
+    await host.wait_for_text(scene.room, "For who is still here")

@@ -13,6 +13,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.errors import NotFound
 from bridge.core.ids import ConversationId, ParticipantId
+from bridge.participants.erasures import ErasureStore
 from bridge.participants.rules import acting_as_somebody
 from bridge.participants.store import ParticipantStore
 from bridge.signals.model import Person, PresenceState
@@ -55,7 +56,7 @@ PUT = Operation(
     params=Nothing,
     body=PresenceUpdate,
     answers={HTTPStatus.OK: Says("How they are shown now.", PersonPresenceView)},
-    refusals=("not_found", "not_yourself"),
+    refusals=("not_found", "not_yourself", "person_erased"),
     roles=EVERYBODY,
     stored=False,
 )
@@ -75,6 +76,7 @@ class PresenceApi:
         self._board = board
         self._conversations = conversations
         self._participants = participants
+        self._erasures = ErasureStore()
         self._access = access
 
     def routes(self, toolkit: Toolkit) -> Sequence[web.RouteDef]:
@@ -95,6 +97,7 @@ class PresenceApi:
         who = acting_as_somebody(caller, new.participant_id, field="participant_id")
         if await self._participants.get(self._database, caller.tenant_id, who) is None:
             raise NotFound("There is no participant with this id. Check it.", field="participant_id")
+        await self._erasures.check(self._database, caller.tenant_id, who)
         self._board.declared(Person(tenant_id=caller.tenant_id, participant_id=who), new.presence)
         return answer(await self._view(caller, who))
 

@@ -27,7 +27,7 @@ NAME_A_READER = (
 )
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
-NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages")
+NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages", "/api/v1/leads")
 SAID = {"text", "quick_reply_id", "emoji", "poll", "location", "answers"}
 """Fields of what somebody says, and a program has to say who."""
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
@@ -37,7 +37,7 @@ given: set[tuple[str, str]] = set()
 class Credentials(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         path = request.path_url.partition("?")[0]
-        if (request.method, path) == ("POST", "/api/v1/events"):
+        if request.method == "POST" and path in ("/api/v1/events", "/api/v1/events/batch"):
             body = request.body or b""
             assert isinstance(body, str | bytes)
             request.headers.update(sign(body.encode() if isinstance(body, str) else body, secret=NEW))

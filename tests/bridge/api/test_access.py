@@ -26,7 +26,7 @@ from tests.bridge.api.requests import (
     sent_with,
 )
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
-from tests.bridge.platform.sender import host, vendor
+from tests.bridge.platform.sender import host, party, vendor
 
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path)
@@ -39,7 +39,7 @@ TAKE_BODY = {
     for operation in methods.values()
     if "requestBody" in operation
 }
-SIGNED = {"sendEvent"}
+SIGNED = {"sendEvent", "sendEvents"}
 KEYED = sorted(OPERATIONS.keys() - SIGNED)
 # Those that name an object; what an id stands for below is ours.
 WITH_IDS = sorted(name for name in KEYED if "{" in OPERATIONS[name][1])
@@ -75,10 +75,19 @@ BODIES: dict[str, Any] = {
     "changeQuickReply": {"title": "Greeting", "text": "Dear {{host_name}}"},
     "changeVendor": {"specialties": ["wedding cakes"]},
     "setVendorStatus": {"status": "away"},
+    "openLead": {
+        "lead_id": "l-1",
+        "title": "A wedding cake",
+        "host": host(),
+        "vendor": vendor(),
+        "party": party(),
+    },
+    "changeLead": {"status": "won"},
     "rateVendor": {"host_id": "u-anna", "rating": 5},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
+    "replayEvent": {"source": "/festipin"},
     "leaveConversation": {"participant_id": "u-anna"},
     "changeSettings": {"participant_id": "u-anna"},
     "searchConversation": {"q": "Hello"},
@@ -137,9 +146,15 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "emoji": "%F0%9F%91%8D",
         "event_id": event.json["id"],
         "dead_letter_id": await dead_letter(world),
+        "lead_id": await lead(sides.ours) if "Lead" in name else "unknown",
         "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
         "quick_reply_id": await quick_reply(sides.ours),
     }
+
+
+async def lead(api: Api) -> str:
+    """The id of one of Anna's to Sweet Bites."""
+    return str((await api.post("/api/v1/leads", BODIES["openLead"])).json["lead_id"])
 
 
 async def quick_reply(api: Api) -> str:

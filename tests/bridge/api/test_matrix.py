@@ -96,7 +96,15 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "getQuickReply": EVERYBODY,
     "changeQuickReply": EVERYBODY,
     "deleteQuickReply": EVERYBODY,
+    "openLead": STAFF,
+    "listLeads": EVERYBODY,
+    "getLead": EVERYBODY,
+    "changeLead": STAFF | {"vendor"},
+    "linkMessageToLead": STAFF | {"vendor"},
+    "unlinkMessageFromLead": STAFF | {"vendor"},
+    "listEvents": STAFF,
     "getEvent": STAFF,
+    "replayEvent": STAFF,
     "listDeadLetters": STAFF,
     "getDeadLetter": STAFF,
     "replayDeadLetter": STAFF,
@@ -194,10 +202,15 @@ async def furnish(people: People, name: str) -> dict[str, str]:
 
 async def of_ours(world: World) -> dict[str, list[dict[str, Any]]]:
     """All that is stored of our tenant."""
-    return {
-        table: [row for row in rows if row.get("tenant_id", OURS) == OURS]
-        for table, rows in (await world.contents()).items()
-    }
+    contents = await world.contents()
+    ours = {row["conversation_id"] for row in contents["conversations"] if row["tenant_id"] == OURS}
+
+    def is_ours(row: dict[str, Any]) -> bool:
+        if "tenant_id" in row or "conversation_id" not in row:
+            return bool(row.get("tenant_id", OURS) == OURS)
+        return row["conversation_id"] in ours
+
+    return {table: [row for row in rows if is_ours(row)] for table, rows in contents.items()}
 
 
 def names_an_object(operation: AnyOperation) -> bool:

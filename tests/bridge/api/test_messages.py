@@ -46,6 +46,7 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "status": "pending",
         "failure_reason": None,
         "event_id": None,
+        "lead_id": None,
         "sent_at": "2027-01-15T08:00:00.010Z",
         "read_at": None,
         "recipients": [{"participant_id": "v-1", "status": "pending", "read_at": None}],

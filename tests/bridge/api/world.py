@@ -41,6 +41,8 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
@@ -61,13 +63,24 @@ from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
+from bridge.participants.door import NotErased
 from bridge.participants.events import AppearanceChanged
 from bridge.participants.model import Participant
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.apply import InboxIntake, PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
+from bridge.platform.intake import InboxIntake
+from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
+from bridge.privacy.service import Erasures
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -126,10 +139,13 @@ TABLES = (
     "message_labels",
     "vendors",
     "vendor_ratings",
+    "leads",
     "vendor_answers",
     "inbox",
     "outbox",
     "platform_events",
+    "platform_told",
+    "erasures",
     "idempotency_keys",
     "api_keys",
     "token_revocations",
@@ -248,7 +264,7 @@ class World:
                 for tenant, one in self.sign_ins.items()
             },
         )
-        self.credentials = Credentials(self.keys, self.tokens)
+        self.credentials = Credentials(self.keys, NotErased(self.tokens, database))
         self.reaction_store = ReactionStore(self.sealer)
         self.reactions = Reactions(
             self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
@@ -258,13 +274,40 @@ class World:
             PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
         )
         self.callers: dict[str, Caller] = {}
+        people = People(self.participants, self.outbox)
+        self.lead_store = LeadStore(self.sealer, self.clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            self.conversation_store,
+            self.conversation_changes,
+            self.messages,
+            self.outbox,
+            self.clock,
+        )
+        self.erasures = Erasures(
+            self.participants, self.conversation_store, self.conversation_changes, self.clock
+        )
+        openings = Openings(self.conversations, self.participants)
+        bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
         self.platform = PlatformEvents(
             database,
             self.inbox,
-            self.conversations,
-            self.conversation_store,
-            self.messages,
-            Bookings(BookingStore(self.sealer, self.clock), self.messages),
+            Effects(
+                openings=openings,
+                messages=MessageEffects(self.conversation_store, self.messages),
+                bookings=BookingEffects(openings, bookings),
+                leads=LeadEffects(openings, self.leads),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants,
+                    people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
+                ),
+            ),
         )
 
         self.bookmark_store = BookmarkStore(self.clock)
@@ -349,13 +392,15 @@ class World:
                 vendor_store=self.vendor_store,
                 vendor_views=self.vendor_views,
                 rating_store=self.rating_store,
+                leads=self.leads,
+                lead_store=self.lead_store,
                 signals=self.signals,
                 typing_outside=self.typing_outside,
                 events_api=EventsApi(
-                    InboxIntake(self.database, self.inbox),
+                    Reception(InboxIntake(self.database, self.inbox), max_text_length=MAX_TEXT_LENGTH),
                     signatures=Signatures(TENANTS),
-                    max_text_length=MAX_TEXT_LENGTH,
                 ),
+                inbox=self.inbox,
                 dead_letters=self.dead_letters,
                 max_text_length=MAX_TEXT_LENGTH,
                 pace=self.pace,

@@ -28,6 +28,8 @@ from bridge.core.clock import FrozenClock
 from bridge.core.ids import MessageId, ParticipantId, PartyId, TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.leads.service import Leads
+from bridge.leads.store import LeadStore
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
@@ -44,10 +46,21 @@ from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.model import Participant
+from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
-from bridge.platform.apply import PlatformEvents
+from bridge.platform.apply import Effects, PlatformEvents
+from bridge.platform.effects.bookings import BookingEffects
+from bridge.platform.effects.leads import LeadEffects
+from bridge.platform.effects.messages import MessageEffects
+from bridge.platform.effects.openings import Openings
+from bridge.platform.effects.people import PeopleEffects
+from bridge.platform.effects.vendors import VendorEffects
+from bridge.privacy.service import Erasures
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
+from bridge.vendors.rating_store import RatingStore
+from bridge.vendors.service import Vendors
+from bridge.vendors.store import VendorStore
 
 TENANT = TenantId("festipin")
 MASTER_KEY = bytes(range(32))
@@ -68,6 +81,11 @@ TABLES = (
     "poll_ends",
     "bookmarks",
     "bookings",
+    "vendors",
+    "vendor_ratings",
+    "leads",
+    "platform_told",
+    "erasures",
     "outbox",
 )
 
@@ -123,8 +141,44 @@ class Features:
             self.clock,
         )
         self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
+        self.vendor_store = VendorStore(self.sealer, self.clock)
+        self.rating_store = RatingStore(self.sealer, self.clock)
+        self.vendors = Vendors(
+            self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
+        )
+        people = People(self.participants, self.outbox)
+        self.lead_store = LeadStore(self.sealer, self.clock)
+        self.leads = Leads(
+            self.lead_store,
+            self.conversations,
+            self.conversation_store,
+            self.conversation_changes,
+            self.messages,
+            self.outbox,
+            self.clock,
+        )
+        self.erasures = Erasures(
+            self.participants, self.conversation_store, self.conversation_changes, self.clock
+        )
+        openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
-            database, self.inbox, self.conversations, self.conversation_store, self.messages, self.bookings
+            database,
+            self.inbox,
+            Effects(
+                openings=openings,
+                messages=MessageEffects(self.conversation_store, self.messages),
+                bookings=BookingEffects(openings, self.bookings),
+                leads=LeadEffects(openings, self.leads),
+                vendors=VendorEffects(self.vendors, self.vendor_store),
+                people=PeopleEffects(
+                    self.participants,
+                    people,
+                    self.accounts,
+                    self.vendors,
+                    self.vendor_store,
+                    self.erasures,
+                ),
+            ),
         )
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)

@@ -6,7 +6,7 @@ import hmac
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from bridge.config import Tenant
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted
 from bridge.platform.api import PATH, EventsApi
+from bridge.platform.ports import Incoming
+from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.web.problems import problems
 
@@ -52,21 +54,24 @@ class MemoryIntake:
     stored: list[Stored] = field(default_factory=list)
     failure: Exception | None = None
 
-    async def accept(
-        self, *, tenant_id: TenantId, source: str, event_id: str, event_type: str, lane: str, body: bytes
-    ) -> Accepted:
+    async def accept(self, tenant_id: TenantId, events: Sequence[Incoming]) -> list[Accepted]:
         if self.failure is not None:
             raise self.failure
+        return [self._accept(tenant_id, event) for event in events]
+
+    def _accept(self, tenant_id: TenantId, new: Incoming) -> Accepted:
         for event in self.stored:
-            if (event.tenant_id, event.source, event.event_id) == (tenant_id, source, event_id):
-                return Accepted.DUPLICATE if event.body == body else Accepted.CONFLICT
-        self.stored.append(Stored(tenant_id, source, event_id, event_type, lane, body))
+            if (event.tenant_id, event.source, event.event_id) == (tenant_id, new.source, new.event_id):
+                same = json.loads(event.body) == json.loads(new.body)
+                return Accepted.DUPLICATE if same else Accepted.CONFLICT
+        self.stored.append(Stored(tenant_id, new.source, new.event_id, new.event_type, new.lane, new.body))
         return Accepted.NEW
 
 
 def application(intake: MemoryIntake) -> web.Application:
     app = web.Application(middlewares=[problems])
-    api = EventsApi(intake, signatures=Signatures(TENANTS), max_text_length=MAX_TEXT_LENGTH)
+    reception = Reception(intake, max_text_length=MAX_TEXT_LENGTH)
+    api = EventsApi(reception, signatures=Signatures(TENANTS))
     app.add_routes(api.routes())
     return app
 
@@ -92,11 +97,12 @@ async def send(
     secret: str = NEW,
     content_type: str = "application/cloudevents+json",
     headers: Mapping[str, str] | None = None,
+    path: str = PATH,
 ) -> tuple[int, dict[str, Any]]:
     """Signs and posts; the status and the JSON that came back."""
     signed = sign(body, secret=secret) if headers is None else headers
     async with client.post(
-        PATH, data=io.BytesIO(body), headers={"Content-Type": content_type, **signed}
+        path, data=io.BytesIO(body), headers={"Content-Type": content_type, **signed}
     ) as response:
         assert response.content_type in ("application/json", "application/problem+json")
         document = json.loads(await response.read())
@@ -158,3 +164,23 @@ def booking_confirmed() -> dict[str, Any]:
 def message_send(text: str = "Shall we say 8 pm?\n\tAnna 🎉") -> dict[str, Any]:
     data = {"party_id": "p-1", "vendor_id": "v-1", "sender_id": "u-anna", "text": text}
     return event("message.send", data)
+
+
+def vendor_updated(**told: object) -> dict[str, Any]:
+    return event("vendor.updated", {"vendor_id": "v-1", **told})
+
+
+def vendor_status(status: str | None, **more: object) -> dict[str, Any]:
+    return event("vendor.status_changed", {"vendor_id": "v-1", "status": status, **more})
+
+
+def review_created(rating: int = 5, **more: object) -> dict[str, Any]:
+    return event("review.created", {"vendor_id": "v-1", "host_id": "u-anna", "rating": rating, **more})
+
+
+def user_updated(**told: object) -> dict[str, Any]:
+    return event("user.updated", {"user_id": "u-anna", **told})
+
+
+def user_deleted(user_id: str = "u-anna") -> dict[str, Any]:
+    return event("user.deleted", {"user_id": user_id})

@@ -5,16 +5,15 @@ from typing import Any
 
 import pytest
 
-from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
+from bridge.core.ids import ParticipantId, TenantId
 from bridge.delivery.dispatcher import MOST_FAULTS
 from bridge.delivery.inbox import Accepted
-from bridge.platform.apply import TOPIC, InboxIntake, item_id_of
+from bridge.platform.intake import item_id_of
 from bridge.storage.database import Database
-from tests.bridge.conversations.features import MAX_TEXT_LENGTH, TENANT, Features
-from tests.bridge.delivery.desk import Desk
+from tests.bridge.conversations.features import MAX_TEXT_LENGTH, TENANT
+from tests.bridge.platform.platform import LANE, Platform
 from tests.bridge.platform.sender import (
     booking_confirmed,
-    encode,
     event,
     host,
     message_send,
@@ -23,55 +22,6 @@ from tests.bridge.platform.sender import (
     vendor,
     vendor_selected,
 )
-
-LANE = "party:festipin:p-1"
-
-
-class Platform:
-    """Accepts events as the edge does, and applies them as the bridge does."""
-
-    def __init__(self, database: Database) -> None:
-        self.features = Features(database)
-        self.desk = Desk(database)
-        self.intake = InboxIntake(database, self.desk.inbox)
-
-    async def accept(
-        self, sent: dict[str, Any], *, event_id: str, source: str = "/festipin", tenant: TenantId = TENANT
-    ) -> Accepted:
-        return await self.intake.accept(
-            tenant_id=tenant,
-            source=source,
-            event_id=event_id,
-            event_type=sent["type"],
-            lane=LANE,
-            body=encode(sent | {"id": event_id}),
-        )
-
-    async def apply(self) -> None:
-        """All that waits, until nothing does."""
-        await self.desk.add("last", lane=LANE)
-        async with self.desk.worked_off(more={TOPIC: self.features.platform.apply}):
-            assert await self.desk.next_done() == "last"
-        async with self.features.database.transaction() as tx:
-            await tx.execute("DELETE FROM inbox WHERE id = 'last'")
-            await tx.execute("DELETE FROM tracked_users")
-
-    async def conversation_titles(self) -> list[str]:
-        rows = await self.features.database.fetch("SELECT title FROM conversations ORDER BY vendor_id")
-        return [row["title"] for row in rows]
-
-    async def texts(self, vendor_id: str = "v-1") -> list[str]:
-        conversation = await self.features.conversation_store.of_pair(
-            self.features.database, TENANT, PartyId("p-1"), VendorId(vendor_id)
-        )
-        assert conversation is not None
-        return [message.text for message in await self.features.history(conversation)]
-
-    async def failures(self) -> list[str]:
-        rows = await self.features.database.fetch(
-            "SELECT failure FROM inbox WHERE state = 'dead' ORDER BY seq"
-        )
-        return [row["failure"] for row in rows]
 
 
 @pytest.fixture

@@ -1,0 +1,118 @@
+"""The connection to the bus: made again whenever it is lost; what it has missed comes then."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker
+from faststream.nats.message import NatsMessage
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from bridge.config.bus import Bus as Settings
+from bridge.platform.bus.incoming import DURABLE, EventsFromBus, OutOfOrder, consumer
+from bridge.platform.bus.outgoing import BusTrouble, FeedToBus
+
+AGAIN_AFTER = 2.0
+PUBLISH_WITHIN = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Bus:
+    """One process at a time runs it."""
+
+    def __init__(self, settings: Settings, incoming: EventsFromBus, outgoing: FeedToBus) -> None:
+        self._settings = settings
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._events_stream = stream_of(settings.events_subject)
+        self._feed_stream = stream_of(settings.feed_subject)
+        self._trouble: str | None = None
+
+    def trouble(self) -> str | None:
+        return self._trouble
+
+    async def run(self) -> None:
+        """Until cancelled; whatever goes wrong with the bus, it is tried again."""
+        while True:
+            self._trouble = "the bus cannot be reached: is NATS running, with JetStream?"
+            pause = AGAIN_AFTER
+            try:
+                await self._run_once()
+            except* OutOfOrder:
+                pause = 0
+            except* (NatsError, OSError, TimeoutError) as errors:
+                log.warning("bus_trouble", error=[type(one).__qualname__ for one in errors.exceptions])
+            await asyncio.sleep(pause)
+
+    async def _run_once(self) -> None:
+        broker = self._broker()
+        try:
+            bus = (await broker.connect()).jetstream()
+            await bus.add_stream(name=self._events_stream, subjects=[f"{self._settings.events_subject}.>"])
+            await bus.add_stream(name=self._feed_stream, subjects=[f"{self._settings.feed_subject}.>"])
+            subscriber = broker.subscriber(
+                f"{self._settings.events_subject}.>",
+                stream=JStream(self._events_stream, declare=False),
+                config=await consumer(bus, self._events_stream),
+                ack_policy=AckPolicy.MANUAL,
+                decoder=_as_it_came,
+            )
+            subscriber(self._incoming.came)
+            self._incoming.begin()
+            await broker.start()
+            self._trouble = None
+            log.info("bus_connected")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._incoming.run())
+                tasks.create_task(self._outgoing.run(lambda *what: self._publish(broker, *what)))
+        finally:
+            await broker.stop()
+
+    async def _publish(
+        self, broker: NatsBroker, subject: str, body: bytes, headers: Mapping[str, str]
+    ) -> None:
+        try:
+            await broker.publish(
+                body, subject, headers=dict(headers), stream=self._feed_stream, timeout=PUBLISH_WITHIN
+            )
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusTrouble from error
+
+    def _broker(self) -> NatsBroker:
+        async def erred(error: Exception) -> None:
+            log.info("bus_error", error=type(error).__qualname__)
+
+        async def lost() -> None:
+            self._trouble = "the bus went away; it is waited for"
+
+        async def back() -> None:
+            self._trouble = None
+
+        given: dict[str, Any] = {}
+        if self._settings.credentials_file is not None:
+            given["user_credentials"] = self._settings.credentials_file
+        return NatsBroker(
+            [server.get_secret_value() for server in self._settings.servers],
+            name=DURABLE,
+            max_reconnect_attempts=-1,
+            error_cb=erred,
+            disconnected_cb=lost,
+            reconnected_cb=back,
+            apply_types=False,
+            logger=None,
+            **given,
+        )
+
+
+def stream_of(subject: str) -> str:
+    """The name of the stream that keeps what is published under it."""
+    return subject.replace(".", "_").upper()
+
+
+async def _as_it_came(message: NatsMessage) -> Msg:
+    """Not decoded: that is done where all events are, however they come."""
+    return message.raw_message
