@@ -11,6 +11,7 @@ BookingId = NewType("BookingId", str)
 ConversationId = NewType("ConversationId", str)
 ParticipantId = NewType("ParticipantId", str)
 MessageId = NewType("MessageId", str)
+QuoteId = NewType("QuoteId", str)
 
 
 def new_id() -> str:

@@ -24,6 +24,7 @@ from bridge.sockets.views import (
     MessageNotice,
     OfConversation,
     OfMessage,
+    OfQuote,
     OfReader,
     OfVendor,
     ReactionNotice,
@@ -114,6 +115,9 @@ class Frames:
         vendor_id = VendorId(entry.about["vendor_id"])
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
+
+    async def quote(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+        return OfQuote(**self._head(entry), quote_id=entry.about["quote_id"])
 
     # Of a person's notifications
 
@@ -268,6 +272,11 @@ FRAMES: Mapping[str, Shape] = {
             Frames.conversation,
             "it was opened, closed, renamed ..., somebody came or went, other messages are pinned",
         ),
+        Shape("quote.sent", OfQuote, Frames.quote, "a vendor made an offer, or revised one"),
+        Shape("quote.accepted", OfQuote, Frames.quote, "a host accepted its latest revision"),
+        Shape("quote.declined", OfQuote, Frames.quote, "a host declined its latest revision"),
+        Shape("quote.expired", OfQuote, Frames.quote, "nobody answered its latest revision in time"),
+        Shape("quote.withdrawn", OfQuote, Frames.quote, "the vendor took it back"),
         _AVAILABILITY,
         Shape("vendor.updated", OfVendor, Frames.vendor, "a vendor's profile is another one"),
         Shape("vendor.rated", OfVendor, Frames.vendor, "a host rated them, or otherwise than before"),

@@ -125,6 +125,7 @@ class Parts:
             tasks.create_task(self._leader.watch())
             tasks.create_task(product.feed.run())
             tasks.create_task(product.due_messages.run())
+            tasks.create_task(product.due_quotes.run())
             tasks.create_task(self.inbox_dispatcher.run())
             if self._config.storage.former is not None:
                 tasks.create_task(Rewrapping(self.database, product.sealer).run())

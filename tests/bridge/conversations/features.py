@@ -67,6 +67,9 @@ TABLES = (
     "poll_votes",
     "poll_ends",
     "bookmarks",
+    "quotes",
+    "quote_revisions",
+    "quote_questions",
     "bookings",
     "outbox",
 )
