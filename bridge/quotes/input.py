@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from bridge.quotes.model import Line, Offer
-from bridge.quotes.money import LARGEST
+from bridge.quotes.money import LARGEST, currencies
 from bridge.quotes.rules import MOST_LINES, MOST_QUANTITY, check_total
 from bridge.web.fields import Data, Id, Title, whole
 from bridge.web.times import Timestamp, milliseconds
@@ -14,8 +14,20 @@ Amount = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(whole)]
 SignedAmount = Annotated[int, Field(ge=-LARGEST, le=LARGEST), BeforeValidator(whole)]
 Count = Annotated[int, Field(ge=1, le=MOST_QUANTITY), BeforeValidator(whole)]
 RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(whole)]
+
+
+def _in_use(code: str) -> str:
+    if code not in currencies():
+        raise ValueError("Must be the code of a currency in use (ISO 4217), like EUR")
+    return code
+
+
 Currency = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217, of those in use today")
+    str,
+    AfterValidator(_in_use),
+    WithJsonSchema(
+        {"type": "string", "enum": sorted(currencies()), "description": "ISO 4217, of those in use"}
+    ),
 ]
 _BY_VENDOR = Field(description="the vendor who offers it; a person may leave it out: they act as themselves")
 _BY_HOST = Field(description="the host who answers; a person may leave it out: they act as themselves")

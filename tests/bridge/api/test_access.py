@@ -21,6 +21,8 @@ from tests.bridge.api.requests import (
     group_opened,
     opened,
     pair,
+    quote,
+    quoted,
     said,
     scheduled,
     sent_with,
@@ -76,6 +78,11 @@ BODIES: dict[str, Any] = {
     "changeVendor": {"specialties": ["wedding cakes"]},
     "setVendorStatus": {"status": "away"},
     "rateVendor": {"host_id": "u-anna", "rating": 5},
+    "sendQuote": quote(),
+    "reviseQuote": quote(tax=0),
+    "withdrawQuote": {"sender_id": "v-1"},
+    "acceptQuote": {"sender_id": "u-anna", "revision": 1, "total": 384_000, "currency": "EUR"},
+    "declineQuote": {"sender_id": "u-anna", "revision": 1},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
@@ -139,6 +146,7 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "dead_letter_id": await dead_letter(world),
         "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
         "quick_reply_id": await quick_reply(sides.ours),
+        "quote_id": (await quoted(sides.ours, conversation_id)).json["quote_id"],
     }
 
 

@@ -68,6 +68,9 @@ from bridge.platform import rest
 from bridge.platform.api import EventsApi
 from bridge.platform.apply import InboxIntake, PlatformEvents
 from bridge.platform.signature import Signatures
+from bridge.quotes.outcomes import Outcomes
+from bridge.quotes.service import Quotes
+from bridge.quotes.store import QuoteStore
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -119,6 +122,9 @@ TABLES = (
     "pins",
     "poll_votes",
     "poll_ends",
+    "quotes",
+    "quote_revisions",
+    "quote_questions",
     "bookmarks",
     "scheduled_messages",
     "quick_replies",
@@ -256,6 +262,15 @@ class World:
         self.polls = Polls(
             PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
         )
+        self.quote_store = QuoteStore(self.sealer)
+        self.quotes = Quotes(
+            self.quote_store,
+            Outcomes(self.quote_store, self.messages, self.conversation_store, self.outbox, self.clock),
+            self.reactions,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+        )
         self.callers: dict[str, Caller] = {}
         self.platform = PlatformEvents(
             database,
@@ -337,6 +352,8 @@ class World:
                 schedule=self.schedule,
                 pins=self.pins,
                 polls=self.polls,
+                quotes=self.quotes,
+                quote_store=self.quote_store,
                 searching=self.searching,
                 participants=self.participants,
                 vendors=self.vendors,

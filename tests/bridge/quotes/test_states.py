@@ -1,12 +1,16 @@
 """Every state of a revision, and all that can be done with it: what it is then, what is told, and what is said."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId
-from bridge.quotes.model import Quote
+from bridge.quotes.model import Act as Deed
+from bridge.quotes.model import Quote, State
+from bridge.quotes.rules import AFTER
 from tests.bridge.quotes.stall import BEN, CHEF, DAY, Stall, is_question, is_refusal
 from tests.databases import one_database, quick_database
 
@@ -386,3 +390,14 @@ async def test_in_a_closed_conversation_nothing_is_answered(stall: Stall) -> Non
     with pytest.raises(Refusal) as refused:
         await stall.accept(quote, 1, 384_000)
     assert refused.value.code == "conversation_closed"
+
+
+def test_the_page_shows_the_table_that_there_is() -> None:
+    page = (Path(__file__).parents[3] / "docs/quotes.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    at = next(number for number, row in enumerate(rows) if row[0] == "" and row[1] == "ask")
+    acts = rows[at][1:]
+    shown = {(row[0], act): cell for row in rows[at + 2 :] for act, cell in zip(acts, row[1:], strict=True)}
+    assert shown == {pair: state or "–" for pair, state in AFTER.items()}
+    assert {state for state, _ in AFTER} == set(get_args(State))
+    assert {act for _, act in AFTER} == set(get_args(Deed))
