@@ -1,1 +1,1 @@
-"""What vendors offer for how much, in revisions; a host accepts or declines, and what is accepted was repeated first."""
+"""What vendors offer for how much, in revisions; hosts accept, once it was repeated to them, or decline."""

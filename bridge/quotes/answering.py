@@ -62,15 +62,14 @@ class Answering:
         questions = await self._store.questions(tx, quote.quote_id)
         mine = next((one for one in questions if one.participant_id == by), None)
         if mine is not None and mine.message_id == target.message_id and answer == "leave":
-            return await self._leave_open(tx, conversation, quote, mine, person, others=len(questions) - 1)
-        if mine is not None and mine.message_id == target.message_id and answer == "confirm":
-            return await self._end(tx, conversation, quote, mine.revision, "confirm", person)
-        if answer == "decline":
-            return await self._end(tx, conversation, quote, target.revision, "decline", person)
-        # Who says yes to what was asked of somebody else, or is over, begins at the beginning.
-        if answer != "leave" and (mine is None or mine.revision != target.revision):
+            await self._leave_open(tx, conversation, quote, mine, person, others=len(questions) - 1)
+        elif mine is not None and mine.message_id == target.message_id and answer == "confirm":
+            await self._end(tx, conversation, quote, mine.revision, "confirm", person)
+        elif answer == "decline":
+            await self._end(tx, conversation, quote, target.revision, "decline", person)
+        elif answer != "leave" and (mine is None or mine.revision != target.revision):
+            # Who says yes to what was asked of somebody else, or is over, begins at the beginning.
             await self._ask(tx, conversation, quote, revision, person)
-        return None
 
     async def _end(
         self,

@@ -188,9 +188,7 @@ class QuotesApi:
         if asked.cursor is not None:
             (place,) = self._cursors.place(asked.cursor, of=this_list, field="cursor")
             before = int(place)
-        found = await self._store.of_conversation(
-            self._database, here, before=before, limit=asked.limit + 1
-        )
+        found = await self._store.of_conversation(self._database, here, before=before, limit=asked.limit + 1)
         shown, more = found[: asked.limit], len(found) > asked.limit
         now = self._clock.now()
         return answer(
@@ -226,9 +224,7 @@ class QuotesApi:
         )
         return self._answer(quote)
 
-    async def decline(
-        self, tx: Transaction, caller: Caller, asked: OneQuote, said: QuoteToDecline
-    ) -> Answer:
+    async def decline(self, tx: Transaction, caller: Caller, asked: OneQuote, said: QuoteToDecline) -> Answer:
         quote = await self._quote(tx, caller, asked)
         by = _by(caller, said.sender_id)
         return self._answer(await self._quotes.decline(tx, quote, by=by, revision=said.revision))

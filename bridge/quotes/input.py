@@ -49,7 +49,9 @@ class OfferToMake(Data):
     currency: Currency
     total: Annotated[
         Amount | None,
-        Field(description="what you believe that it comes to: another sum than that of items and tax is refused"),
+        Field(
+            description="what you believe that it comes to: another sum than that of items and tax is refused"
+        ),
     ] = None
     valid_until: Annotated[
         Timestamp | None, Field(description="from then on nobody can accept it; left out: for 14 days")

@@ -97,5 +97,3 @@ class Target:
     revision: int
     message_id: MessageId
     is_question: bool
-
-

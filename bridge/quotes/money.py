@@ -1,4 +1,4 @@
-"""Amounts in minor units, as people write and read them: pure, in whole numbers only, so that nothing is ever rounded."""
+"""Amounts in minor units, as people write and read them: pure, and whole numbers only, so that nothing is rounded."""
 
 import re
 from functools import cache
@@ -24,7 +24,7 @@ _SEPARATOR = re.compile(r"[.,'\u00a0\u202f’]")
 
 @cache
 def currencies() -> frozenset[str]:
-    """All that are money somewhere today. Babel knows which; what is no country's money (gold, test codes) it does not."""
+    """All that are money somewhere today: no gold, no codes for tests, and nothing that a country has given up."""
     return frozenset(
         code
         for of_territory in get_global("territory_currencies").values()
@@ -53,15 +53,16 @@ def read(text: str, currency: str) -> int | None:
     if found is None:
         return None
     digits, groups = exponent(currency), _SEPARATOR.split(found["digits"])
-    separators = _SEPARATOR.findall(found["digits"])
-    fraction = ""
-    if separators and separators[-1] in ".," and len(groups[-1]) == digits and digits:
-        # Of three digits the point alone is one: "1,234" dinars are as likely a thousand.
-        if digits != 3 or separators[-1] == ".":
-            fraction, groups, separators = groups[-1], groups[:-1], separators[:-1]
-    if any(len(group) != 3 for group in groups[1:]) or (len(groups) > 1 and len(groups[0]) > 3):
+    separators, fraction = _SEPARATOR.findall(found["digits"]), "0"
+    # Of three digits the point alone is one: "1,234" dinars are as likely a thousand.
+    points = "." if digits == 3 else ".,"
+    if separators and separators[-1] in points and 0 < digits == len(groups[-1]):
+        fraction, point = groups.pop(), separators.pop()
+        if point in separators:
+            return None
+    if len(set(separators)) > 1 or any(len(group) != 3 for group in groups[1:]):
         return None
-    if len(set(separators)) > 1 or (fraction and separators and _SEPARATOR.findall(found["digits"])[-1] in separators):
+    if separators and len(groups[0]) > 3:
         return None
-    amount = int("".join(groups)) * 10**digits + int(fraction or "0")
+    amount = int("".join(groups)) * 10**digits + int(fraction)
     return None if amount > LARGEST else -amount if found["sign"] else amount

@@ -65,9 +65,7 @@ class Outcomes:
         now, one = self._clock.now(), quote.latest
         # That it expires is noted once it has: what it is by then is no reason not to.
         state = (
-            rules.AFTER[one.state, act]
-            if act == "expire"
-            else rules.after(quote, one.revision, act, now=now)
+            rules.AFTER[one.state, act] if act == "expire" else rules.after(quote, one.revision, act, now=now)
         )
         assert state is not None, "what is open can expire"
         who = None if by is None else by.participant.participant_id

@@ -143,7 +143,9 @@ def check_may_offer(conversation: Conversation, member: Member | None) -> Member
 
 def check_is_theirs(quote: Quote, who: ParticipantId) -> None:
     if quote.vendor_id != who:
-        raise NotAllowed("Only the vendor whose quote it is may change it. Nothing was changed.", field="sender_id")
+        raise NotAllowed(
+            "Only the vendor whose quote it is may change it. Nothing was changed.", field="sender_id"
+        )
 
 
 def check_may_answer(conversation: Conversation, member: Member | None) -> Member:
@@ -213,7 +215,9 @@ def check_is_latest(quote: Quote, revision: int) -> None:
 def check_revisable(quote: Quote, *, now: int) -> State:
     """What its latest revision is once another follows."""
     if len(quote.revisions) >= MOST_REVISIONS:
-        raise errors.TooManyQuotes(f"A quote has {MOST_REVISIONS} revisions at most. Send another quote instead.")
+        raise errors.TooManyQuotes(
+            f"A quote has {MOST_REVISIONS} revisions at most. Send another quote instead."
+        )
     return after(quote, quote.latest.revision, "revise", now=now)
 
 
@@ -227,7 +231,11 @@ def check_how_many(count: int) -> None:
 
 def refusal(quote: Quote, revision: Revision, state: State) -> Refusal:
     kind, why = _REFUSED[state]
-    of = f"revision {revision.revision} of quote {quote.number}" if len(quote.revisions) > 1 else f"quote {quote.number}"
+    of = (
+        f"revision {revision.revision} of quote {quote.number}"
+        if len(quote.revisions) > 1
+        else f"quote {quote.number}"
+    )
     if state == "superseded":
         why += f" by revision {quote.latest.revision}, which can be answered in its place"
     return kind(f"{of[0].upper()}{of[1:]} {why}. Nothing was changed.")

@@ -42,7 +42,9 @@ _CURRENCY = re.compile(r"(?:[Cc]urrency\s*[:=]?\s*)?(?P<code>[A-Z]{3})")
 _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9]{2}):([0-9]{2}))?(?:\s*UTC)?")
 _DOTTED_DAY = re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})")
 _SPAN = re.compile(r"(?:in\s+)?(?P<number>[0-9]{1,3})\s+(?P<unit>day|week)s?", re.IGNORECASE)
-_ASKED = re.compile(r"(?P<word>revise|withdraw)\b[ \t]*(?:#?(?P<number>[0-9]{1,6})(?![ \t]*[x×*0-9.,])\b)?", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?P<word>revise|withdraw)\b[ \t]*(?:#?(?P<number>[0-9]{1,6})(?![ \t]*[x×*0-9.,])\b)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,9 @@ class _Reading:
         for number, line in enumerate(_lines_of(body)):
             self._line(line, is_first=number == 0)
         if not self._lines:
-            raise _unclear("There is no item in it: each needs a line with its price, such as “Delivery: 120.00”.")
+            raise _unclear(
+                "There is no item in it: each needs a line with its price, such as “Delivery: 120.00”."
+            )
         currency = self._currency(former)
         lines = tuple(
             Line(description=one.description, quantity=one.quantity, unit_price=_amount(one, currency))
@@ -120,7 +124,9 @@ class _Reading:
             self._tax_in(line, found["value"])
         elif found := _TOTAL.fullmatch(line):
             self._total = self._priced(line, found["value"])
-        elif (found := _UNTIL.fullmatch(line)) and (until := _moment(found["value"], now=self._now)) is not None:
+        elif (found := _UNTIL.fullmatch(line)) and (
+            until := _moment(found["value"], now=self._now)
+        ) is not None:
             self._valid_until = until
         elif found and not is_first:
             raise _unclear(f"I cannot read when “{line}” is. Write it as 2027-05-01, or as 14 days.")
@@ -131,14 +137,18 @@ class _Reading:
         elif is_first:
             self._title = _described(line)
         else:
-            raise _unclear(f"I do not understand “{line}”. An item ends with its price, such as “Delivery: 120.00”.")
+            raise _unclear(
+                f"I do not understand “{line}”. An item ends with its price, such as “Delivery: 120.00”."
+            )
 
     def _item(self, line: str, found: re.Match[str]) -> _Priced:
         quantity = found["quantity"] or "1"
         if not quantity.isdigit():
             raise _unclear(f"In “{line}” the quantity is no whole number. Offer it in smaller parts.")
         if found["quantity"] is None and re.match(r"[0-9]+\s", line):
-            raise _unclear(f"Does “{line}” mean so many of them? Then write an x, as in “80 x Menu at 45.00”, else “1 x”.")
+            raise _unclear(
+                f"Does “{line}” mean so many of them? Then write an x, as in “80 x Menu at 45.00”, else “1 x”."
+            )
         return self._money(line, found, description=_described(found["what"]), quantity=int(quantity[:9]))
 
     def _tax_in(self, line: str, value: str) -> None:
@@ -159,7 +169,9 @@ class _Reading:
     def _money(self, line: str, found: re.Match[str], *, description: str, quantity: int) -> _Priced:
         for unit in (found["before"], found["after"]):
             if unit is not None and unit in "$¥":
-                raise _unclear(f"“{unit}” is the sign of several currencies. Write the code instead, such as USD.")
+                raise _unclear(
+                    f"“{unit}” is the sign of several currencies. Write the code instead, such as USD."
+                )
             if unit is not None:
                 code = _OF_ONE_COUNTRY.get(unit, unit)
                 if code not in currencies():
@@ -197,7 +209,9 @@ def _is_item(found: re.Match[str], *, is_first: bool) -> bool:
 def _amount(priced: _Priced, currency: str) -> int:
     amount = read(priced.number, currency)
     if amount is None:
-        raise _unclear(f"I cannot read the amount in “{priced.quoted}”. Write it as 1234.50, or 1234 without a rest.")
+        raise _unclear(
+            f"I cannot read the amount in “{priced.quoted}”. Write it as 1234.50, or 1234 without a rest."
+        )
     return -amount if priced.is_negative else amount
 
 

@@ -60,7 +60,11 @@ class Bargaining(Conversation):
     async def next_heard(self) -> Item | None:
         for consumer in ("quotes", "festimo"):
             item = await self._outbox.head(f"{consumer}:{self.conversation.conversation_id}")
-            if item is not None and item.topic in self._handlers and item.topic != "festimo.ConversationOpened":
+            if (
+                item is not None
+                and item.topic in self._handlers
+                and item.topic != "festimo.ConversationOpened"
+            ):
                 return item
         return None
 

@@ -56,7 +56,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"items": [{"description": "Menu", "unit_price": 12.5}]}, "items[0].unit_price"),
     ({"items": [{"description": " ", "unit_price": 1}]}, "items[0].description"),
     ({"items": [{"description": "Menu", "unit_price": -1}], "tax": 0}, "items"),
-    ({"items": [{"description": "Menu", "quantity": 1_000_000, "unit_price": 2**53 - 1}]}, "items[0].unit_price"),
+    (
+        {"items": [{"description": "Menu", "quantity": 1_000_000, "unit_price": 2**53 - 1}]},
+        "items[0].unit_price",
+    ),
     ({"currency": "DEM"}, "currency"),
     ({"currency": "eur"}, "currency"),
     ({"tax": -1}, "tax"),
@@ -132,7 +135,9 @@ async def test_people_act_as_themselves_and_by_their_role(people: People, world:
     yes = {name: value for name, value in YES.items() if name != "sender_id"}
     before = await world.contents()
     assert (await people.sweet_bites.post(f"{one}/accept", yes)).problem == "forbidden"
-    assert (await people.sides.ours.post(f"{one}/accept", YES | {"sender_id": "v-1"})).problem == "not_allowed"
+    assert (
+        await people.sides.ours.post(f"{one}/accept", YES | {"sender_id": "v-1"})
+    ).problem == "not_allowed"
     assert (await people.who("host", "u-ben").post(f"{one}/accept", yes)).problem == "not_found"
     assert (await people.who("vendor", "v-2").post(f"{one}/withdraw", {})).problem == "not_found"
     assert await world.contents() == before

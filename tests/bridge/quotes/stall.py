@@ -1,5 +1,6 @@
 """A conversation of two hosts and a vendor about quotes, wired as in the bridge, without Matrix."""
 
+import json
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation
@@ -189,7 +190,17 @@ class Stall:
 
     async def events(self) -> list[str]:
         """Names, in order, without "Quote"."""
-        return [name.removeprefix("Quote") for name, _ in await self.features.told() if name[:5] == "Quote"]
+        return [name for name, _ in await self.told()]
+
+    async def told(self) -> list[tuple[str, int]]:
+        """What was recorded of quotes, in order: the event's name, without "Quote", and the revision."""
+        found: list[tuple[str, int]] = []
+        sql = "SELECT id, topic, body FROM outbox WHERE topic LIKE 'listener.Quote%' ORDER BY seq"
+        for row in await self.database.fetch(sql):
+            place = f"outbox.body:{row['id']}"
+            body = json.loads(await self.features.sealer.open(self.database, row["body"], place=place))
+            found.append((row["topic"].removeprefix("listener.Quote"), body["revision"]))
+        return found
 
     async def festimo(self) -> Sequence[Message]:
         return [one for one in await self.features.history(self.conversation) if one.sender_id is None]

@@ -13,12 +13,14 @@ from tests.bridge.quotes.stall import ANNA, BEN, CHEF, DAY, Stall, is_question
 from tests.databases import quick_database
 from tests.examples import examples
 
-OUTCOMES = {"QuoteAccepted", "QuoteDeclined", "QuoteExpired", "QuoteWithdrawn"}
+OUTCOMES = {"Accepted", "Declined", "Expired", "Withdrawn"}
 PEOPLE = (ANNA, BEN, CHEF)
 who = st.sampled_from(PEOPLE)
 acts = st.one_of(
     st.tuples(st.just("react"), who, st.integers(0, 9), st.sampled_from(["✅", "❌", "↩️", "👍"])),
-    st.tuples(st.just("reply"), who, st.integers(0, 9), st.sampled_from(["accept", "decline", "confirm", "no"])),
+    st.tuples(
+        st.just("reply"), who, st.integers(0, 9), st.sampled_from(["accept", "decline", "confirm", "no"])
+    ),
     st.tuples(st.just("accept"), who, st.integers(1, 3), st.sampled_from([1_000, 2_000, 3_000])),
     st.tuples(st.just("decline"), who, st.integers(1, 3), st.just(0)),
     st.tuples(st.just("revise"), st.just(CHEF), st.just(0), st.sampled_from([1_000, 2_000, 3_000])),
@@ -73,14 +75,13 @@ async def do(stall: Stall, quote_id: QuoteId, step: tuple[Any, ...], named: set[
 
 
 async def check(stall: Stall, quote_id: QuoteId, named: set[tuple[ParticipantId, int, int]]) -> None:
-    told = [(name, fields) for name, fields in await stall.features.told() if name.startswith("Quote")]
-    quote, said = await stall.get(quote_id), await stall.festimo()
-    outcomes = [(name, fields["revision"]) for name, fields in told if name in OUTCOMES]
+    told, quote, said = await stall.told(), await stall.get(quote_id), await stall.festimo()
+    outcomes = [(name, revision) for name, revision in told if name in OUTCOMES]
     assert len({revision for _, revision in outcomes}) == len(outcomes), "a revision with two outcomes"
-    accepted = [revision for name, revision in outcomes if name == "QuoteAccepted"]
+    accepted = [revision for name, revision in outcomes if name == "Accepted"]
     assert len(accepted) <= 1
     if accepted:
-        assert told[-1][0] == "QuoteAccepted", "after that nothing happens any more"
+        assert told[-1][0] == "Accepted", "after that nothing happens any more"
         one = quote.latest
         assert (one.state, one.revision, one.answered_by in (ANNA, BEN)) == ("accepted", accepted[0], True)
         words = f"revision {one.revision} (“Catering”), at a total of {shown(one.offer.total, 'EUR')}"
@@ -91,5 +92,5 @@ async def check(stall: Stall, quote_id: QuoteId, named: set[tuple[ParticipantId,
         assert sum(f"{person} has accepted" in text.text and words in text.text for text in said) == 1
     states = {one.revision: one.state for one in quote.revisions}
     for name, revision in outcomes:
-        assert states[revision] == name.removeprefix("Quote").lower()
-    assert [one.revision for one in quote.revisions] == [f["revision"] for n, f in told if n == "QuoteSent"]
+        assert states[revision] == name.lower()
+    assert [one.revision for one in quote.revisions] == [number for name, number in told if name == "Sent"]

@@ -156,11 +156,29 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "anna leaves it open": (
         lambda case: case.stall.reply(case.question, "cancel"),
-        ("sent", "sent left", "expired Expired", "accepted", "declined", "expired", "withdrawn", "superseded"),
+        (
+            "sent",
+            "sent left",
+            "expired Expired",
+            "accepted",
+            "declined",
+            "expired",
+            "withdrawn",
+            "superseded",
+        ),
     ),
     "anna says no to the question": (
         lambda case: case.stall.react(case.question, NO),
-        ("sent", "sent left", "expired Expired", "accepted", "declined", "expired", "withdrawn", "superseded"),
+        (
+            "sent",
+            "sent left",
+            "expired Expired",
+            "accepted",
+            "declined",
+            "expired",
+            "withdrawn",
+            "superseded",
+        ),
     ),
     # What was asked of Anna, Ben does not confirm: he is asked, too.
     "ben confirms what anna was asked": (
@@ -394,7 +412,9 @@ async def test_in_a_closed_conversation_nothing_is_answered(stall: Stall) -> Non
 
 def test_the_page_shows_the_table_that_there_is() -> None:
     page = (Path(__file__).parents[3] / "docs/quotes.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"
+    ]
     at = next(number for number, row in enumerate(rows) if row[0] == "" and row[1] == "ask")
     acts = rows[at][1:]
     shown = {(row[0], act): cell for row in rows[at + 2 :] for act, cell in zip(acts, row[1:], strict=True)}

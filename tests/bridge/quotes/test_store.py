@@ -30,7 +30,11 @@ async def test_a_quote_comes_back_as_it_was_and_no_price_is_plaintext(stall: Sta
     await stall.react(sent.latest.message_id, "✅")
     await stall.react((await stall.question()).message_id, "✅")
     accepted = (await stall.get(sent.quote_id)).latest
-    assert (accepted.state, accepted.answered_by, accepted.answered_at) == ("accepted", ANNA, stall.clock.now())
+    assert (accepted.state, accepted.answered_by, accepted.answered_at) == (
+        "accepted",
+        ANNA,
+        stall.clock.now(),
+    )
     stored = await plain(stall)
     assert [secret for secret in SECRETS if secret in stored] == []
     rows: Any = await stall.database.fetch("SELECT content FROM quote_revisions")

@@ -43,7 +43,13 @@ MENU = line("Menu", 4_500, 80)
         ),
         # In one line, with semicolons; with signs and codes beside the prices; with bullets.
         ("Cake; 80 x Menu @ €45; Delivery 120", "Cake", (MENU, line("Delivery", 12_000)), 0, 372_000),
-        ("Cake\n- 80× Menu at 45,00 EUR\n* Delivery = EUR 120", "Cake", (MENU, line("Delivery", 12_000)), 0, 372_000),
+        (
+            "Cake\n- 80× Menu at 45,00 EUR\n* Delivery = EUR 120",
+            "Cake",
+            (MENU, line("Delivery", 12_000)),
+            0,
+            372_000,
+        ),
         # The first line may be an item already, and is the title then.
         ("80 x Menu at 45\nEUR", "Menu", (MENU,), 0, 360_000),
         ("Cake: 350 EUR", "Cake", (line("Cake", 35_000),), 0, 35_000),
@@ -138,7 +144,24 @@ def test_of_a_revision_what_is_left_out_stays() -> None:
 
 
 words = st.sampled_from(
-    ["Menu", "80", "x", "at", "@", ":", "45.00", "1,234", "€", "$", "EUR", "tax", "19%", "until", "total", "-"]
+    [
+        "Menu",
+        "80",
+        "x",
+        "at",
+        "@",
+        ":",
+        "45.00",
+        "1,234",
+        "€",
+        "$",
+        "EUR",
+        "tax",
+        "19%",
+        "until",
+        "total",
+        "-",
+    ]
 )
 texts = st.text(max_size=60) | st.lists(st.lists(words, max_size=8).map(" ".join), max_size=6).map("\n".join)
 
@@ -149,7 +172,9 @@ def test_whatever_is_written_is_an_offer_or_refused_with_a_reason(body: str) -> 
     """Feature: vendor-dashboard-messaging-enhancement, Property 2: each error shows a message and a way on"""
     try:
         offer, _ = offer_in(body, now=NOW)
-    except QuoteInvalid as refused:
-        assert len(refused.detail) > 20
+    except QuoteInvalid as refusal:
+        reason = refusal.detail
     else:
+        reason = "it is none: it was understood"
         assert offer.total == sum(one.quantity * one.unit_price for one in offer.lines) + offer.tax
+    assert len(reason) > 20
