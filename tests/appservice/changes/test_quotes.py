@@ -68,13 +68,14 @@ class Bargaining(Conversation):
                 return item
         return None
 
-    async def said(self, party: Party) -> list[Any]:  # type: ignore[override] # as a client reads it
+    async def read_by(self, party: Party) -> list[Any]:
+        """As their client reads it: event ids and contents."""
         await party.sync()
         events = [one for one in self.in_room() if one["type"] == "m.room.encrypted"]
         return [(one["event_id"], party.read(one)["content"]) for one in events if party.reads(one)]
 
     async def last(self, party: Party) -> tuple[str, Any]:
-        event_id, content = (await self.said(party))[-1]
+        event_id, content = (await self.read_by(party))[-1]
         return event_id, content
 
 
@@ -93,7 +94,7 @@ async def test_a_quote_is_one_encrypted_message_with_answers_to_tap(talk: Conver
     stall = bargaining(talk)
     await stall.offer()
     await stall.go_on()
-    ((event_id, content),) = await stall.said(anna)
+    ((event_id, content),) = await stall.read_by(anna)
     assert content["msgtype"] == "m.text"  # a notice would not ring
     assert f"Total: {TOTAL}" in content["body"]
     assert f"<td>{TOTAL}</td>" in content["formatted_body"]
@@ -152,7 +153,7 @@ async def test_the_same_words_to_something_else_mean_nothing(talk: Conversation,
     await talk.deliver(talk.reaction("$3", "$1", "✅"))
     await stall.go_on()
     assert (await stall.get(quote)).latest.state == "sent"
-    assert len(await stall.said(anna)) == 1
+    assert len(await stall.read_by(anna)) == 1
 
 
 async def test_a_reply_to_what_is_just_being_sent_is_looked_at_again(talk: Conversation, anna: Party) -> None:
@@ -166,7 +167,8 @@ async def test_a_reply_to_what_is_just_being_sent_is_looked_at_again(talk: Conve
     shown, _ = await stall.last(anna)
     relation = {"m.in_reply_to": {"event_id": shown}}
     await talk.deliver(talk.said(anna, "$no", "decline", **{"m.relates_to": relation}))
-    item = await stall.next_heard()
+    while (item := await stall.next_heard()) and item.topic != "quotes.MessageReceived":
+        await talk._handlers[item.topic](item)
     assert item is not None
     with pytest.raises(Retry):
         await talk._handlers[item.topic](item)
@@ -228,7 +230,8 @@ class Killed(BaseException):
 
 
 class Death:
-    """Kills at the given commit or call (before it or after it), counted from `watching` on."""
+    """Kills at the given commit (before it or after it), of those that are watched. What a kill around a call does to a
+    message and to a reaction, other tests show."""
 
     def __init__(self, at: int | None) -> None:
         self.at = at
@@ -250,13 +253,13 @@ async def accepted_with_a_death(at: int | None) -> int:
         await stall.opened()
         anna = await stall.joined(ANNA)
         quote = await stall.offer()
-        watched.on_moment = stall.homeserver.on_moment = death
-        stall = await through(stall, death)
+        await stall.go_on()
+        watched.on_moment = death
         for tap in ("$tap", "$second"):
             about, _ = await stall.last(anna)
             await stall.deliver(stall.reaction(tap, about, "✅"))
             stall = await through(stall, death)
-        bodies = [content["body"] for _, content in await stall.said(anna)]
+        bodies = [content["body"] for _, content in await stall.read_by(anna)]
         starts = [body.partition(" ")[0] for body in bodies]
         assert starts == ["Quote", "Anna,", "Anna"], f"killed at {at}: {bodies}"
         assert chips(stall) == [("✅", BOT), ("❌", BOT), ("✅", BOT), ("↩️", BOT)], f"killed at {at}"
@@ -282,6 +285,6 @@ async def through(stall: Bargaining, death: Death) -> Bargaining:
 @pytest.mark.slow
 async def test_a_kill_at_any_step_neither_loses_nor_doubles_an_answer() -> None:
     steps = await accepted_with_a_death(None)
-    assert steps > 20
+    assert steps >= 20, "two for each commit: both taps heard, and what Festimo says and puts there"
     for at in range(1, steps + 1):
         await accepted_with_a_death(at)

@@ -169,12 +169,12 @@ class Stall:
 
     async def shown(self) -> None:
         """The room has all that Festimo said."""
-        async with self.database.transaction() as tx:
-            for message in await self.features.history(self.conversation):
-                if message.status == "pending":
-                    await self.features.messages.sent(
-                        tx, message.message_id, origin_id=f"${message.message_id}"
-                    )
+        sql = "SELECT message_id FROM messages WHERE status = 'pending'"
+        if pending := await self.database.fetch(sql):
+            async with self.database.transaction() as tx:
+                for row in pending:
+                    message_id = MessageId(row["message_id"])
+                    await self.features.messages.sent(tx, message_id, origin_id=f"${message_id}")
 
     # What came of it
 
