@@ -1,5 +1,7 @@
 """Take what hosts answer in the conversation, by a reaction or a reply: an acceptance counts at the second step."""
 
+from collections.abc import Sequence
+
 from bridge.conversations.model import Conversation, Member
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
@@ -60,14 +62,16 @@ class Answering:
         if said == ("declined" if answer == "decline" else "accepted", by):
             return
         questions = await self._store.questions(tx, quote.quote_id)
-        mine = next((one for one in questions if one.participant_id == by), None)
-        if mine is not None and mine.message_id == target.message_id and answer == "leave":
-            await self._leave_open(tx, conversation, quote, mine, person, others=len(questions) - 1)
-        elif mine is not None and mine.message_id == target.message_id and answer == "confirm":
-            await self._end(tx, conversation, quote, mine.revision, "confirm", person)
+        mine = [one for one in questions if one.participant_id == by]
+        is_mine = target.message_id in {one.message_id for one in mine}
+        if is_mine and answer == "leave":
+            others = len(questions) - len(mine)
+            await self._leave_open(tx, conversation, quote, target, person, mine, others=others)
+        elif is_mine and answer == "confirm":
+            await self._end(tx, conversation, quote, target.revision, "confirm", person)
         elif answer == "decline":
             await self._end(tx, conversation, quote, target.revision, "decline", person)
-        elif answer != "leave" and (mine is None or mine.revision != target.revision):
+        elif answer != "leave" and not rules.is_asked(mine, target.revision, now=self._clock.now()):
             # Who says yes to what was asked of somebody else, or is over, begins at the beginning.
             await self._ask(tx, conversation, quote, revision, person)
 
@@ -96,6 +100,7 @@ class Answering:
             quote_id=quote.quote_id,
             revision=number,
             participant_id=who.participant_id,
+            asked_at=now,
         )
         await self._outcomes.say(
             tx,
@@ -106,7 +111,7 @@ class Answering:
             mentions=(who.participant_id,),
         )
         await self._reactions.offer(tx, question.message_id, TO_QUESTION)
-        await self._store.ask(tx, question, now=now)
+        await self._store.ask(tx, question)
         if state != revision.state:
             await self._store.set_state(tx, quote, number, state, now=now)
 
@@ -115,15 +120,17 @@ class Answering:
         tx: Transaction,
         conversation: Conversation,
         quote: Quote,
-        question: Question,
+        target: Target,
         person: Member,
+        mine: Sequence[Question],
         *,
         others: int,
     ) -> None:
         now = self._clock.now()
-        state = rules.after(quote, question.revision, "leave", now=now)
-        await self._store.close_question(tx, question.message_id, now=now)
+        state = rules.after(quote, target.revision, "leave", now=now)
+        for question in mine:
+            await self._store.close_question(tx, question.message_id, now=now)
         state = rules.after_leaving(state, others_asked=others)
-        await self._store.set_state(tx, quote, question.revision, state, now=now)
-        text = texts.left_open(quote, quote.of(question.revision), person=person.participant.name)
-        await self._outcomes.say(tx, conversation, text, reply_to=question.message_id)
+        await self._store.set_state(tx, quote, target.revision, state, now=now)
+        text = texts.left_open(quote, quote.of(target.revision), person=person.participant.name)
+        await self._outcomes.say(tx, conversation, text, reply_to=target.message_id)

@@ -59,6 +59,7 @@ SEND = Operation(
     },
     refusals=(*_OF_SOMEBODY, "quote_invalid", "too_many_quotes"),
     roles=STAFF | {"vendor"},
+    sender="sender_id",
 )
 LIST = Operation(
     method="GET",
@@ -96,6 +97,7 @@ REVISE = Operation(
     answers={HTTPStatus.CREATED: Says("It is on its way.", QuoteView)},
     refusals=(*_OF_SOMEBODY, "quote_invalid", "too_many_quotes", *_OVER),
     roles=STAFF | {"vendor"},
+    sender="sender_id",
 )
 WITHDRAW = Operation(
     method="POST",

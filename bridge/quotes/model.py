@@ -86,6 +86,7 @@ class Question:
     quote_id: QuoteId
     revision: int
     participant_id: ParticipantId
+    asked_at: int
 
 
 @dataclass(frozen=True, slots=True)

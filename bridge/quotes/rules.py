@@ -1,6 +1,6 @@
 """What may be offered, and what becomes of it by what is done: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bridge.conversations.errors import NotAllowed
@@ -10,7 +10,7 @@ from bridge.core.errors import Refusal
 from bridge.core.ids import ParticipantId
 from bridge.messages.errors import NotAParticipant
 from bridge.quotes import errors
-from bridge.quotes.model import OPEN, Act, Line, Offer, Quote, Revision, State
+from bridge.quotes.model import OPEN, Act, Line, Offer, Question, Quote, Revision, State
 from bridge.quotes.money import LARGEST, currencies, shown
 
 MOST_LINES = 50
@@ -25,6 +25,8 @@ MOST_REVISIONS = 50
 VALID_FOR = timedelta(days=14)
 """Where nobody says until when."""
 LONGEST_VALID = timedelta(days=2 * 365)
+ASK_AGAIN_AFTER = timedelta(minutes=1)
+"""Who says yes once more has not found the question; who has said it in two ways has."""
 
 AFTER: Mapping[tuple[State, Act], State | None] = {
     ("sent", "ask"): "asked",
@@ -183,6 +185,12 @@ def after(quote: Quote, revision: int, act: Act, *, now: int) -> State:
     if reached is None:
         raise refusal(quote, one, state)
     return reached
+
+
+def is_asked(questions: Sequence[Question], revision: int, *, now: int) -> bool:
+    """Whether somebody need not be asked once more. `questions`: those that are open to them."""
+    recent = now - ASK_AGAIN_AFTER // timedelta(milliseconds=1)
+    return any(one.revision == revision and one.asked_at > recent for one in questions)
 
 
 def after_leaving(state: State, *, others_asked: int) -> State:

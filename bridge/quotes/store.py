@@ -51,7 +51,7 @@ INSERT_QUESTION = """
 INSERT INTO quote_questions (message_id, quote_id, revision, participant_id, asked_at) VALUES ($1, $2, $3, $4, $5)
 """
 SELECT_QUESTIONS = """
-SELECT message_id, quote_id, revision, participant_id FROM quote_questions
+SELECT message_id, quote_id, revision, participant_id, asked_at FROM quote_questions
 WHERE quote_id = $1 AND closed_at IS NULL ORDER BY asked_at, message_id
 """
 CLOSE_QUESTION = "UPDATE quote_questions SET closed_at = $2 WHERE message_id = $1 AND closed_at IS NULL"
@@ -163,14 +163,14 @@ class QuoteStore:
 
     # What Festimo has asked
 
-    async def ask(self, tx: Transaction, question: Question, *, now: int) -> None:
+    async def ask(self, tx: Transaction, question: Question) -> None:
         await tx.execute(
             INSERT_QUESTION,
             question.message_id,
             question.quote_id,
             question.revision,
             question.participant_id,
-            now,
+            question.asked_at,
         )
 
     async def questions(self, reader: Reader, quote_id: QuoteId) -> Sequence[Question]:
@@ -181,6 +181,7 @@ class QuoteStore:
                 quote_id=QuoteId(row["quote_id"]),
                 revision=row["revision"],
                 participant_id=ParticipantId(row["participant_id"]),
+                asked_at=row["asked_at"],
             )
             for row in await reader.fetch(SELECT_QUESTIONS, quote_id)
         ]

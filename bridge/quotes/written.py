@@ -37,7 +37,8 @@ _ITEM = re.compile(
 _TAX = re.compile(r"(?:plus\s+|incl\.?\s+)?(?:tax|vat|mwst|ust)\b\.?\s*[:=]?\s*(?P<value>.+)", re.IGNORECASE)
 _RATE = re.compile(r"(?P<whole>[0-9]{1,3})(?:[.,](?P<rest>[0-9]{1,2}))?\s*%")
 _TOTAL = re.compile(r"total\b\s*[:=]?\s*(?P<value>.+)", re.IGNORECASE)
-_UNTIL = re.compile(r"(?:valid\b\s*)?(?:until|till|for|valid)\b\s*[:=]?\s*(?P<value>.+)", re.IGNORECASE)
+_UNTIL = re.compile(r"(?:valid\s+)?(?:until|till)\b\s*[:=]?\s*(?P<value>.+)", re.IGNORECASE)
+_VALID = re.compile(r"valid\s+(?:for\s+)?(?P<value>.+)", re.IGNORECASE)
 _CURRENCY = re.compile(r"(?:[Cc]urrency\s*[:=]?\s*)?(?P<code>[A-Z]{3})")
 _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9]{2}):([0-9]{2}))?(?:\s*UTC)?")
 _DOTTED_DAY = re.compile(r"(?P<day>[0-9]{1,2})\.(?P<month>[0-9]{1,2})\.(?P<year>[0-9]{4})")
@@ -120,19 +121,10 @@ class _Reading:
     def _line(self, line: str, *, is_first: bool) -> None:
         if len(line) > _LONGEST:
             raise _unclear(f"A line is too long: at most {_LONGEST} characters.")
-        if found := _TAX.fullmatch(line):
-            self._tax_in(line, found["value"])
-        elif found := _TOTAL.fullmatch(line):
-            self._total = self._priced(line, found["value"])
-        elif (found := _UNTIL.fullmatch(line)) and (
-            until := _moment(found["value"], now=self._now)
-        ) is not None:
-            self._valid_until = until
-        elif found and not is_first:
-            raise _unclear(f"I cannot read when “{line}” is. Write it as 2027-05-01, or as 14 days.")
-        elif (found := _CURRENCY.fullmatch(line)) and found["code"] in currencies():
-            self._codes[found["code"]] = None
-        elif (item := _ITEM.fullmatch(line)) and _is_item(item, is_first=is_first):
+        if self._says_more(line) or self._says_until(line, is_first=is_first):
+            return
+        item = _ITEM.fullmatch(line)
+        if item is not None and _is_item(item, is_first=is_first):
             self._lines.append(self._item(line, item))
         elif is_first:
             self._title = _described(line)
@@ -140,6 +132,31 @@ class _Reading:
             raise _unclear(
                 f"I do not understand “{line}”. An item ends with its price, such as “Delivery: 120.00”."
             )
+
+    def _says_more(self, line: str) -> bool:
+        """Whether it is about the tax, the total or the currency."""
+        if (found := _TAX.fullmatch(line)) and (rate := _RATE.fullmatch(found["value"])):
+            self._tax_rate = int(rate["whole"]) * 100 + int((rate["rest"] or "0").ljust(2, "0"))
+            if self._tax_rate > MOST_TAX_RATE:
+                raise _unclear(f"“{line}” is more than the price itself.")
+        elif found and (price := _PRICE.fullmatch(found["value"])):
+            self._tax = self._money(line, price, description="", quantity=1)
+        elif (found := _TOTAL.fullmatch(line)) and (price := _PRICE.fullmatch(found["value"])):
+            self._total = self._money(line, price, description="", quantity=1)
+        elif (found := _CURRENCY.fullmatch(line)) and found["code"] in currencies():
+            self._codes[found["code"]] = None
+        else:
+            return False
+        return True
+
+    def _says_until(self, line: str, *, is_first: bool) -> bool:
+        found = _UNTIL.fullmatch(line)
+        said = found or _VALID.fullmatch(line)
+        until = None if said is None else _moment(said["value"], now=self._now)
+        if until is None and found is not None and not is_first:
+            raise _unclear(f"I cannot read when “{line}” is. Write it as 2027-05-01, or as 14 days.")
+        self._valid_until = until or self._valid_until
+        return until is not None
 
     def _item(self, line: str, found: re.Match[str]) -> _Priced:
         quantity = found["quantity"] or "1"
@@ -150,21 +167,6 @@ class _Reading:
                 f"Does “{line}” mean so many of them? Then write an x, as in “80 x Menu at 45.00”, else “1 x”."
             )
         return self._money(line, found, description=_described(found["what"]), quantity=int(quantity[:9]))
-
-    def _tax_in(self, line: str, value: str) -> None:
-        found = _RATE.fullmatch(value)
-        if found is None:
-            self._tax = self._priced(line, value)
-            return
-        self._tax_rate = int(found["whole"]) * 100 + int((found["rest"] or "0").ljust(2, "0"))
-        if self._tax_rate > MOST_TAX_RATE:
-            raise _unclear(f"“{line}” is more than the price itself.")
-
-    def _priced(self, line: str, value: str) -> _Priced:
-        found = _PRICE.fullmatch(value.strip())
-        if found is None:
-            raise _unclear(f"I cannot read the amount in “{line}”. Write it as 1234.50.")
-        return self._money(line, found, description="", quantity=1)
 
     def _money(self, line: str, found: re.Match[str], *, description: str, quantity: int) -> _Priced:
         for unit in (found["before"], found["after"]):
@@ -198,7 +200,7 @@ class _Reading:
 def _lines_of(body: str) -> list[str]:
     """Without what people begin the lines of lists with."""
     lines = (re.sub(r"^[-•*–]\s+", "", line.strip()) for line in re.split(r"[\n;]", body))
-    return [" ".join(line.split(" ")).strip().rstrip(",") for line in lines if line.strip()]
+    return [line.rstrip(",") for line in lines if line]
 
 
 def _is_item(found: re.Match[str], *, is_first: bool) -> bool:

@@ -367,6 +367,26 @@ async def test_the_last_who_leaves_it_open_leaves_it_unasked(stall: Stall) -> No
     assert await stall.state(quote) == "sent"
 
 
+async def test_who_says_yes_again_later_is_asked_again_and_may_confirm_either(stall: Stall) -> None:
+    quote = await stall.send()
+    await stall.react(quote.latest.message_id, YES)
+    first = await stall.question()
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    second = await stall.question()
+    assert second.message_id != first.message_id
+    await stall.react(second.message_id, NOT_YET)
+    assert await stall.state(quote) == "sent"
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    third = await stall.question()
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    await stall.react(third.message_id, YES)
+    assert await stall.state(quote) == "accepted"
+    assert await stall.store.questions(stall.database, quote.quote_id) == []
+
+
 async def test_what_a_question_is_about_is_what_counts(stall: Stall) -> None:
     """The vendor raises the price between the two steps: the yes to the old one counts for nothing."""
     quote = await stall.send(100_000)

@@ -65,6 +65,14 @@ MENU = line("Menu", 4_500, 80)
         ),
         # Half a cent is rounded up: 7.7% of 0.50 are 3.85.
         ("Pin\nPin: 0.50 CHF\nMwSt 7,7 %", "Pin", (line("Pin", 50),), 4, 54),
+        # What only begins like something else is an item, or the title.
+        (
+            "Tax advice\nTotal makeover: 300 EUR\nValid passport: 5",
+            "Tax advice",
+            (line("Total makeover", 30_000), line("Valid passport", 500)),
+            0,
+            30_500,
+        ),
         # No cents.
         ("Tea\n2 x Tea: 1,500 JPY", "Tea", (line("Tea", 1_500, 2),), 0, 3_000),
     ],
@@ -108,7 +116,8 @@ def test_until_when(said: str, expected: int) -> None:
         # American or European?
         ("Cake: 350\nEUR\nuntil 05/06/2027", "cannot read when"),
         ("Cake: 350\nEUR\ntotal 351", "come to EUR 350.00, not to EUR 351.00"),
-        ("Cake: 350\nEUR\ntax a lot", "cannot read the amount in “tax a lot”"),
+        ("Cake: 350\nEUR\ntax a lot", "do not understand “tax a lot”"),
+        ("Cake: 350\nEUR\nuntil 2027", "cannot read when"),
         ("Cake: 350\nEUR\ntax 200%", "more than the price itself"),
         ("x" * 401, "too long"),
         ("x" * 201, "at most 200 characters"),
