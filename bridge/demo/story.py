@@ -270,7 +270,8 @@ class Story:
             undecryptable=sum(entry.undecryptable for entry in seen),
             # Reactions are encrypted by no client.
             warnings=sum(
-                entry.warning is not None or not (entry.encrypted or entry.type == "m.reaction") for entry in seen
+                entry.warning is not None or not (entry.encrypted or entry.type == "m.reaction")
+                for entry in seen
             ),
         )
 

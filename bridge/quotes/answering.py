@@ -110,7 +110,7 @@ class Answering:
             reply_to=revision.message_id,
             mentions=(who.participant_id,),
         )
-        await self._reactions.offer(tx, question.message_id, TO_QUESTION)
+        await self._reactions.suggest(tx, question.message_id, TO_QUESTION)
         await self._store.ask(tx, question)
         if state != revision.state:
             await self._store.set_state(tx, quote, number, state, now=now)

@@ -194,7 +194,7 @@ class Quotes:
             reply_to=quote.revisions[-2].message_id if len(quote.revisions) > 1 else None,
             mentions=hosts,
         )
-        await self._reactions.offer(tx, quote.latest.message_id, TO_QUOTE)
+        await self._reactions.suggest(tx, quote.latest.message_id, TO_QUOTE)
 
     async def _sent(self, tx: Transaction, quote: Quote) -> None:
         sent = QuoteSent(

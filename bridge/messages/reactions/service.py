@@ -59,7 +59,7 @@ class Reactions:
         if emoji in known:
             await self._remove(tx, known[emoji], in_client=False)
 
-    async def offer(self, tx: Transaction, message_id: MessageId, emojis: Sequence[str]) -> None:
+    async def suggest(self, tx: Transaction, message_id: MessageId, emojis: Sequence[str]) -> None:
         """Festimo reacts to a message: a tap on what it put there does the same. Asked again, it changes nothing."""
         message = await self._messages.get(tx, message_id)
         assert message is not None, "messages are not removed"
