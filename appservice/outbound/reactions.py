@@ -138,7 +138,7 @@ class ReactionsInRoom:
 
     async def _speaker(self, reaction: Reaction) -> str | None:
         if reaction.participant_id is None:
-            return None
+            return self._names.bot if reaction.outsider is None else None
         person = await self._participants.get(
             self._database, reaction.tenant_id, ParticipantId(reaction.participant_id)
         )

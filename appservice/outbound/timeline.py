@@ -199,8 +199,9 @@ class Timeline:
     async def content(self, speaker: str, message: Message, prefix: str) -> Content:
         """What the message says. What is too long for an event goes unformatted, or else as a file."""
         text = prefix + message.text
-        # A notice is never answered by another program, nor pushed to phones.
-        msgtype = "m.text" if message.sender_type in ("user", "vendor") else "m.notice"
+        # A notice is never answered by another program, nor pushed to phones; a quote is there to be answered.
+        is_pushed = message.sender_type in ("user", "vendor") or message.kind == "quote"
+        msgtype = "m.text" if is_pushed else "m.notice"
         plain: Content = {"msgtype": msgtype, "body": text, "m.mentions": {}}
         formatted = {} if message.html is None else formatted_body(prefix, message.html)
         for content in (plain | formatted, plain):

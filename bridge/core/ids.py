@@ -12,6 +12,7 @@ ConversationId = NewType("ConversationId", str)
 ParticipantId = NewType("ParticipantId", str)
 MessageId = NewType("MessageId", str)
 LeadId = NewType("LeadId", str)
+QuoteId = NewType("QuoteId", str)
 
 
 def new_id() -> str:

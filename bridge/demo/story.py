@@ -24,6 +24,8 @@ from bridge.wiring import Bridge, api_keys
 PATIENCE = 30.0
 """Seconds until something that has not arrived counts as missing."""
 PARTY = "party-2027-06-12"
+YES = "✅"
+OFFER = "!festimo quote Vegan menu for 80 guests; 80 x Menu at 48.00; EUR; valid 10 days"
 
 
 class Missing(Exception):
@@ -90,6 +92,7 @@ class Story:
         await self._plan()
         await self._say(self._host, "catering", "Hi! We are 80 guests on 12 June. Do you cook vegan?")
         await self._say(self._vendor, "catering", "With pleasure: a vegan menu for 80. Tasting next week?")
+        await self._bargain()
         await self._book()
         await self._ask_festimo()
         await self._ghost_says("Hello Anna! Would ivory and gold balloons suit your hall?")
@@ -127,6 +130,34 @@ class Story:
         await self._until(
             client, lambda: user_id in client.members(room), f"{self._names[user_id]} in the room"
         )
+
+    async def _bargain(self) -> None:
+        """The vendor offers, the host taps, Festimo repeats the total, the host taps again."""
+        await self._say(self._vendor, "catering", OFFER)
+        quote = await self._heard("Quote 1:")
+        await self._tap(quote)
+        await self._tap(await self._heard(f"{self._anna.name}, you want to accept"))
+        await self._heard(f"{self._anna.name} has accepted")
+
+    async def _heard(self, begin: str) -> str:
+        """What Festimo says in the catering room, with this at its beginning."""
+        said = await self._posted("catering", lambda message: message.text.startswith(begin))
+        await self._arrived("catering", said.text)
+        return said.text
+
+    async def _tap(self, text: str) -> None:
+        """The host, on the yes that Festimo has put under this message."""
+        room = self._rooms["catering"]
+        entry = await self._host.wait_for_text(room, text, PATIENCE)
+        put = {"rel_type": "m.annotation", "event_id": entry.event_id, "key": YES}
+
+        def is_there() -> bool:
+            entries = self._host.timeline(room)
+            return any(one.content.get("m.relates_to") == put for one in entries)
+
+        await self._until(self._host, is_there, f"{YES} to tap on")
+        await self._host.send(room, "m.reaction", {"m.relates_to": put})
+        self._screen.tap(self._anna.name, YES, room="catering")
 
     async def _book(self) -> None:
         booking = {
@@ -237,7 +268,11 @@ class Story:
             host_read=_read(host),
             vendor_read=_read(vendor),
             undecryptable=sum(entry.undecryptable for entry in seen),
-            warnings=sum(entry.warning is not None or not entry.encrypted for entry in seen),
+            # Reactions are encrypted by no client.
+            warnings=sum(
+                entry.warning is not None or not (entry.encrypted or entry.type == "m.reaction")
+                for entry in seen
+            ),
         )
 
     def _party(self) -> dict[str, Any]:

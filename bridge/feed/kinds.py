@@ -26,6 +26,7 @@ from bridge.messages.pins.events import PinsChanged
 from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.scheduled.events import ScheduledMessageFailed
+from bridge.quotes.events import QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteSent, QuoteWithdrawn
 from bridge.signals.events import ConversationRead
 from bridge.vendors.events import VendorRated, VendorStatusChanged, VendorUpdated
 
@@ -61,6 +62,11 @@ KINDS: Mapping[type[Event], Kind] = {
     ParticipantAdded: Kind("conversation.updated", ("participant_id",)),
     ParticipantCame: Kind("conversation.updated", ("participant_id",)),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",)),
+    QuoteSent: Kind("quote.sent", ("quote_id",)),
+    QuoteAccepted: Kind("quote.accepted", ("quote_id",)),
+    QuoteDeclined: Kind("quote.declined", ("quote_id",)),
+    QuoteExpired: Kind("quote.expired", ("quote_id",)),
+    QuoteWithdrawn: Kind("quote.withdrawn", ("quote_id",)),
     VendorUpdated: Kind("vendor.updated", ("vendor_id",)),
     VendorStatusChanged: Kind("availability", ("vendor_id",)),
     VendorRated: Kind("vendor.rated", ("vendor_id",)),

@@ -3,7 +3,7 @@
 import re
 
 from bridge.festimo.commands import COMMANDS
-from bridge.festimo.model import Command, Scene, SetStatus
+from bridge.festimo.model import Command, Deed, Scene
 
 PREFIX = "!festimo"
 _WORDS = re.compile(r"\w+")
@@ -17,8 +17,8 @@ def is_for_festimo(text: str, *, mentioned: bool) -> bool:
 
 
 def is_command(text: str) -> bool:
-    first, _, _ = text.strip().partition(" ")
-    return first.lower() == PREFIX
+    words = text.split(maxsplit=1)
+    return bool(words) and words[0].lower() == PREFIX
 
 
 def greeting() -> str:
@@ -34,7 +34,7 @@ def answer(text: str, scene: Scene) -> str:
     return _to_question(text, scene)
 
 
-def deed(text: str, scene: Scene) -> SetStatus | None:
+def deed(text: str, scene: Scene) -> Deed | None:
     """What is to be done besides answering."""
     if not is_command(text):
         return None
@@ -49,8 +49,8 @@ def help_text() -> str:
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Of a command: its name, and what stands after it."""
-    name, _, rest = text.strip()[len(PREFIX) :].strip().partition(" ")
+    """Of a command: its name, and what stands after it, which may be several lines."""
+    name, rest = (*text.strip()[len(PREFIX) :].split(maxsplit=1), "", "")[:2]
     return name.lower(), rest.strip()
 
 

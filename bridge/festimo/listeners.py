@@ -9,10 +9,11 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.festimo import answers
-from bridge.festimo.model import Scene, SetStatus
+from bridge.festimo.model import Deed, Scene, SetStatus, WriteQuote
 from bridge.messages.events import MessageReceived
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
+from bridge.quotes.desk import QuoteDesk
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.vendors.model import Declared
 from bridge.vendors.service import Vendors
@@ -33,6 +34,7 @@ class Festimo:
         messages: Messages,
         message_store: MessageStore,
         vendors: Vendors,
+        quotes: QuoteDesk,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -41,6 +43,7 @@ class Festimo:
         self._messages = messages
         self._message_store = message_store
         self._vendors = vendors
+        self._quotes = quotes
         self._outbox = outbox
 
     async def opened(self, item: Item) -> None:
@@ -59,8 +62,12 @@ class Festimo:
             if not message.is_deleted:
                 conversation = await self._conversation(message.conversation_id)
                 scene = await self._scene(tx, conversation, asker=message.sender_id)
-                await self._do(tx, conversation, answers.deed(message.text, scene))
-                await self._messages.say(tx, conversation, text=answers.answer(message.text, scene))
+                answer = answers.answer(message.text, scene)
+                deed = answers.deed(message.text, scene)
+                if deed is not None:
+                    answer = await self._do(tx, conversation, deed, answer)
+                if answer:
+                    await self._messages.say(tx, conversation, text=answer)
             await self._outbox.finish(tx, item)
 
     async def _conversation(self, conversation_id: str) -> Conversation:
@@ -68,10 +75,16 @@ class Festimo:
         assert conversation is not None, "conversations are not deleted"
         return conversation
 
-    async def _do(self, tx: Transaction, conversation: Conversation, deed: SetStatus | None) -> None:
-        if deed is not None:
-            declared = None if deed.status is None else Declared(status=deed.status)
-            await self._vendors.set_status(tx, conversation.tenant_id, deed.vendor_id, declared)
+    async def _do(self, tx: Transaction, conversation: Conversation, deed: Deed, answer: str) -> str:
+        """Return what to say: the command's `answer`, or what was found while it was done."""
+        match deed:
+            case SetStatus(vendor_id, status):
+                declared = None if status is None else Declared(status=status)
+                await self._vendors.set_status(tx, conversation.tenant_id, vendor_id, declared)
+                return answer
+            case WriteQuote(vendor_id, rest):
+                # What is sent stands in the conversation already: there is nothing to add.
+                return await self._quotes.write(tx, conversation, by=vendor_id, rest=rest) or ""
 
     async def _scene(
         self, reader: Reader, conversation: Conversation, *, asker: ParticipantId | None

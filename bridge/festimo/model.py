@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bridge.bookings.model import Booking
 from bridge.conversations.model import Conversation, Member
-from bridge.core.ids import VendorId
+from bridge.core.ids import ParticipantId, VendorId
 from bridge.vendors.model import Status
 
 
@@ -27,7 +28,18 @@ class SetStatus:
     status: Status | None
 
 
-def nothing(scene: Scene, rest: str) -> SetStatus | None:
+@dataclass(frozen=True, slots=True)
+class WriteQuote:
+    """A vendor writes something about quotes, which the quotes read: they answer it, too."""
+
+    vendor_id: ParticipantId
+    rest: str
+
+
+Deed: TypeAlias = SetStatus | WriteQuote
+
+
+def nothing(scene: Scene, rest: str) -> Deed | None:
     return None
 
 
@@ -42,4 +54,4 @@ class Command:
     summary: str
     words: frozenset[str]
     answer: Callable[[Scene, str], str]
-    deed: Callable[[Scene, str], SetStatus | None] = nothing
+    deed: Callable[[Scene, str], Deed | None] = nothing

@@ -15,11 +15,15 @@ class MessagePosted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(Event):
-    """Somebody said something in the conversation's room: everybody there has it already."""
+    """Somebody said something in the conversation's room: everybody there has it already.
+
+    `is_reply`: it answers another message.
+    """
 
     message_id: MessageId
     for_festimo: bool
     automated: bool
+    is_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from bridge.core.ids import ConversationId, LeadId, MessageId, ParticipantId, TenantId
 from bridge.messages.held import Held
 
-Kind = Literal["text", "image", "file", "video", "audio", "voice", "location", "poll", "system"]
+Kind = Literal["text", "image", "file", "video", "audio", "voice", "location", "poll", "quote", "system"]
 MEDIA: tuple[Kind, ...] = ("image", "file", "video", "audio", "voice")
 SenderType = Literal["user", "vendor", "festimo", "system"]
 Direction = Literal["inbound", "outbound"]

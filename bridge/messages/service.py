@@ -148,10 +148,25 @@ class Messages:
         conversation: Conversation,
         *,
         text: str,
+        html: str | None = None,
+        kind: Kind = "text",
+        mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
+        message_id: MessageId | None = None,
     ) -> MessageId:
-        """Festimo says something of its own."""
-        return await self._post(tx, conversation, None, "festimo", "text", text, reply_to=reply_to)
+        """Festimo says something of its own. `html`: the same, formatted, in tags that need no cleaning."""
+        return await self._post(
+            tx,
+            conversation,
+            None,
+            "festimo",
+            kind,
+            text,
+            html=html,
+            mentions=mentions,
+            reply_to=reply_to,
+            message_id=message_id,
+        )
 
     async def receive(
         self,
@@ -210,6 +225,7 @@ class Messages:
                 message_id=message_id,
                 for_festimo=for_festimo,
                 automated=automated,
+                is_reply=reply_origin is not None,
             )
             await self._outbox.record(tx, received)
 

@@ -55,6 +55,9 @@ from bridge.platform import api as events
 from bridge.platform import states_api as event_states
 from bridge.platform.replay import EventReplays
 from bridge.platform.store import EventStore
+from bridge.quotes import api as quotes_api
+from bridge.quotes.service import Quotes
+from bridge.quotes.store import QuoteStore
 from bridge.search import api as search
 from bridge.search.service import Searching
 from bridge.signals import api as signals_api
@@ -110,6 +113,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *reactions_api.OPERATIONS,
     *pins_api.OPERATIONS,
     *polls_api.OPERATIONS,
+    *quotes_api.OPERATIONS,
     *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
     *leads_api.OPERATIONS,
@@ -160,6 +164,8 @@ def routes(
     reaction_store: ReactionStore,
     pins: Pins,
     polls: Polls,
+    quotes: Quotes,
+    quote_store: QuoteStore,
     searching: Searching,
     participants: ParticipantStore,
     vendors: Vendors,
@@ -247,6 +253,7 @@ def routes(
         ).routes(toolkit),
         *pins_api.PinsApi(pins, message_access, message_views).routes(toolkit),
         *polls_api.PollsApi(polls, message_access, message_views).routes(toolkit),
+        *quotes_api.QuotesApi(database, quotes, quote_store, access, cursors, clock).routes(toolkit),
         *gallery_api.GalleryApi(database, GalleryStore(), message_store, access, cursors).routes(toolkit),
         *search.SearchApi(database, searching, access, message_views, cursors).routes(toolkit),
         *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(

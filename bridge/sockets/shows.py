@@ -24,6 +24,7 @@ from bridge.sockets.views import (
     OfConversation,
     OfHidden,
     OfMessage,
+    OfQuote,
     OfReader,
     OfScheduled,
     OfVendor,
@@ -89,6 +90,9 @@ class Shows:
         vendor_id = VendorId(entry.about["vendor_id"])
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
+
+    async def quote(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+        return OfQuote(**self._head(entry), quote_id=entry.about["quote_id"])
 
     # Of a person's notifications
 

@@ -71,6 +71,12 @@ class OfConversation(Told):
     conversation: ConversationView
 
 
+class OfQuote(Told):
+    """What it offers, and for how much, the REST API tells."""
+
+    quote_id: str
+
+
 class MessageNotice(Told):
     """Nothing of what was said is in it."""
 

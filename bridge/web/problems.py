@@ -49,6 +49,7 @@ STATUS_BY_CODE = {
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "text_blank": HTTPStatus.UNPROCESSABLE_ENTITY,
     "text_too_long": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "quote_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "poll_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_a_reaction": HTTPStatus.UNPROCESSABLE_ENTITY,
     "send_at_past": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -25,6 +25,7 @@ from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
 from bridge.platform.intake import TOPIC as PLATFORM_EVENT
+from bridge.quotes.listeners import may_be_an_answer
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
 from bridge.storage.database import Database
@@ -53,6 +54,8 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
     outbox.subscribe("festimo", ConversationOpened)
     outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
+    outbox.subscribe("quotes", ReactionAdded)
+    outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
 
 
 def inbox_dispatcher(
@@ -105,6 +108,8 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "receipts.ConversationRead": outbound.receipts.read,
                 "festimo.ConversationOpened": product.festimo.opened,
                 "festimo.MessageReceived": product.festimo.heard,
+                "quotes.ReactionAdded": product.quote_listener.reacted,
+                "quotes.MessageReceived": product.quote_listener.replied,
             }
         ),
         clock,

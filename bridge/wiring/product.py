@@ -59,6 +59,13 @@ from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.privacy.service import Erasures
+from bridge.quotes.answering import Answering
+from bridge.quotes.desk import QuoteDesk
+from bridge.quotes.due import DueQuotes
+from bridge.quotes.listeners import QuoteListener
+from bridge.quotes.outcomes import Outcomes
+from bridge.quotes.service import Quotes
+from bridge.quotes.store import QuoteStore
 from bridge.recap.listeners import RecapListener
 from bridge.recap.service import Recaps
 from bridge.recap.store import RecapStore
@@ -140,6 +147,19 @@ class Product:
         )
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
+        self.quote_store = quote_store = QuoteStore(sealer)
+        outcomes = Outcomes(quote_store, self.messages, conversation_store, outbox, clock)
+        self.quotes = Quotes(quote_store, outcomes, self.reactions, conversation_store, outbox, clock)
+        self.due_quotes = DueQuotes(database, quote_store, self.quotes, clock)
+        self.quote_listener = QuoteListener(
+            database=database,
+            store=quote_store,
+            answering=Answering(quote_store, outcomes, self.reactions, clock),
+            messages=message_store,
+            reactions=self.reaction_store,
+            outbox=outbox,
+        )
+
         booking_store = BookingStore(sealer, clock)
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
@@ -190,6 +210,7 @@ class Product:
             messages=self.messages,
             message_store=message_store,
             vendors=self.vendors,
+            quotes=QuoteDesk(self.quotes, quote_store, clock),
             outbox=outbox,
         )
         self.recap_store = RecapStore()

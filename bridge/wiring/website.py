@@ -86,6 +86,8 @@ class Website:
             reaction_store=product.reaction_store,
             pins=product.pins,
             polls=product.polls,
+            quotes=product.quotes,
+            quote_store=product.quote_store,
             searching=product.searching,
             participants=product.participants,
             vendors=product.vendors,

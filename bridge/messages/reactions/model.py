@@ -8,7 +8,8 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """`outsider`: the outside's name of somebody who is no participant. `removed_at`: taken back."""
+    """`outsider`: the outside's name of somebody who is no participant. Who is neither is Festimo. `removed_at`: taken
+    back."""
 
     reaction_id: str
     tenant_id: TenantId
@@ -32,7 +33,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All reactions with one emoji. `count` holds those of outsiders, too."""
+    """All reactions with one emoji. `count` holds those of outsiders and of Festimo, too."""
 
     emoji: str
     count: int

@@ -1,9 +1,11 @@
 """React to a message and take a reaction back: from our side, and as it was done in a client."""
 
+from collections.abc import Sequence
+
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
-from bridge.core.ids import ConversationId, ParticipantId, new_id
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages.errors import NotTheSender
 from bridge.messages.model import Message
@@ -56,6 +58,16 @@ class Reactions:
         known = await self._of_person(tx, message, by, None)
         if emoji in known:
             await self._remove(tx, known[emoji], in_client=False)
+
+    async def suggest(self, tx: Transaction, message_id: MessageId, emojis: Sequence[str]) -> None:
+        """Festimo reacts to a message: a tap on what it put there does the same. Asked again, it changes nothing."""
+        message = await self._messages.get(tx, message_id)
+        assert message is not None, "messages are not removed"
+        message = await self._locked(tx, message)
+        known = await self._of_person(tx, message, None, None)
+        for emoji in emojis:
+            if emoji not in known:
+                await self._add(tx, message, None, None, emoji, at=self._clock.now(), in_client=False)
 
     # As it was done in a client
 

@@ -10,7 +10,9 @@ from bridge.messages.reactions.model import Reaction, tallies
 
 class ReactionView(BaseModel):
     emoji: str
-    count: int = Field(description="how many people, those included that take no part here")
+    count: int = Field(
+        description="how many people, those included that take no part here, and Festimo where it suggests this"
+    )
     participants: list[str] = Field(description="who, those first who did first")
     mine: bool = Field(description="whether the one who asks is among them; false for a program")
 

@@ -28,7 +28,7 @@ NAME_A_READER = (
 NAME_SOMEBODY = ("/read", "/typing", "/presence")
 """Paths of what a program does for somebody, and has to say for whom."""
 NAME_NO_SENDER = ("/api/v1/quick-replies", "/api/v1/scheduled-messages", "/api/v1/leads")
-SAID = {"text", "quick_reply_id", "emoji", "poll", "location", "answers"}
+SAID = {"text", "quick_reply_id", "emoji", "poll", "location", "answers", "items", "revision"}
 """Fields of what somebody says, and a program has to say who."""
 AnyCase: TypeAlias = "schemathesis.Case[Any]"
 given: set[tuple[str, str]] = set()
@@ -123,6 +123,8 @@ def _mend(body: Any) -> None:
     """No two people of a list have the same id; nothing ends before it starts; what is said later is said soon."""
     if isinstance(body, dict) and isinstance(body.get("send_at"), str) and TIME.match(body["send_at"]):
         body["send_at"] = SOON
+    if isinstance(body, dict) and isinstance(body.get("items"), list):
+        _mend_offer(body)
     for value in _objects(body):
         for people in (value.get("hosts"), value.get("vendors")):
             seen: set[str] = set()
@@ -133,6 +135,18 @@ def _mend(body: Any) -> None:
         starts, ends = value.get("starts_at"), value.get("ends_at")
         if isinstance(starts, str) and isinstance(ends, str) and TIME.match(ends):
             value["ends_at"] = starts
+
+
+def _mend_offer(body: dict[str, Any]) -> None:
+    """What is offered comes to something, and not to another sum; and not before it is sent."""
+    body.pop("total", None)
+    for one in body["items"]:
+        if isinstance(one, dict) and isinstance(one.get("unit_price"), int):
+            one["unit_price"] = abs(one["unit_price"]) % 1_000
+    if isinstance(body.get("tax"), int):
+        body["tax"] = body["tax"] % 1_000 if body["tax"] >= 0 else body["tax"]
+    if isinstance(body.get("valid_until"), str) and TIME.match(body["valid_until"]):
+        body["valid_until"] = SOON
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

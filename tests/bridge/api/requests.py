@@ -69,6 +69,17 @@ async def asked(api: Api, conversation_id: str) -> Answer:
     return await api.post(messages_of(conversation_id), poll())
 
 
+def quote(**more: Any) -> dict[str, Any]:
+    """What Sweet Bites offers, for 3,840 euros."""
+    items = [{"description": "Menu", "quantity": 80, "unit_price": 4_000}]
+    offered = {"title": "Catering", "items": items, "tax": 64_000, "currency": "EUR"}
+    return {"sender_id": "v-1"} | offered | more
+
+
+async def quoted(api: Api, conversation_id: str, **more: Any) -> Answer:
+    return await api.post(f"{CONVERSATIONS}/{conversation_id}/quotes", quote(**more))
+
+
 async def event_sent(api: Api, secret: str, event: dict[str, Any] | None = None) -> Answer:
     body = encode(vendor_selected() if event is None else event)
     headers = {name.replace("-", "_"): value for name, value in sign(body, secret=secret).items()}

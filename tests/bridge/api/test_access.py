@@ -21,6 +21,8 @@ from tests.bridge.api.requests import (
     group_opened,
     opened,
     pair,
+    quote,
+    quoted,
     said,
     scheduled,
     sent_with,
@@ -84,6 +86,11 @@ BODIES: dict[str, Any] = {
     },
     "changeLead": {"status": "won"},
     "rateVendor": {"host_id": "u-anna", "rating": 5},
+    "sendQuote": quote(),
+    "reviseQuote": quote(tax=0),
+    "withdrawQuote": {"sender_id": "v-1"},
+    "acceptQuote": {"sender_id": "u-anna", "revision": 1, "total": 384_000, "currency": "EUR"},
+    "declineQuote": {"sender_id": "u-anna", "revision": 1},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
@@ -149,6 +156,7 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "lead_id": await lead(sides.ours) if "Lead" in name else "unknown",
         "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
         "quick_reply_id": await quick_reply(sides.ours),
+        "quote_id": (await quoted(sides.ours, conversation_id)).json["quote_id"],
     }
 
 

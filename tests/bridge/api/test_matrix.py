@@ -13,7 +13,7 @@ from bridge.platform.rest import OPERATIONS, SCOPES
 from bridge.web.openapi import AnyOperation
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
-from tests.bridge.api.requests import opened, pair
+from tests.bridge.api.requests import opened, pair, quote
 from tests.bridge.api.test_access import (
     BODIES,
     QUERIES,
@@ -83,6 +83,13 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "unpinMessage": EVERYBODY,
     "votePoll": EVERYBODY,
     "closePoll": EVERYBODY,
+    "sendQuote": STAFF | {"vendor"},
+    "listQuotes": EVERYBODY,
+    "getQuote": EVERYBODY,
+    "reviseQuote": STAFF | {"vendor"},
+    "withdrawQuote": STAFF | {"vendor"},
+    "acceptQuote": STAFF | {"host"},
+    "declineQuote": STAFF | {"host"},
     "listMedia": EVERYBODY,
     "bookmarkMessage": EVERYBODY,
     "removeBookmark": EVERYBODY,
@@ -114,6 +121,7 @@ WHO: dict[str, frozenset[CallerRole]] = {
 # Objects that belong to nobody in particular: everybody of the tenant whom `WHO` lets in may have them.
 FOR_THE_WHOLE_TENANT: frozenset[str] = frozenset()
 KEYED: dict[str, AnyOperation] = {one.name: one for one in OPERATIONS if one.security == "api_key"}
+OFFER = {name: value for name, value in quote().items() if name != "sender_id"}
 # Asked by a person for themselves, these name nobody.
 AS_ONESELF: dict[str, Any] = {
     "postMessage": {"text": "Hello"},
@@ -129,6 +137,11 @@ AS_ONESELF: dict[str, Any] = {
     "setTyping": {"conversation_id": "{conversation_id}"},
     "setPresence": {"presence": "online"},
     "rateVendor": {"rating": 4},
+    "sendQuote": OFFER,
+    "reviseQuote": OFFER,
+    "withdrawQuote": {},
+    "acceptQuote": {"revision": 1, "total": 384_000, "currency": "EUR"},
+    "declineQuote": {"revision": 1},
 }
 BY_RULE = ("not_allowed", "not_an_owner")
 """What somebody who may see it may not do all the same."""

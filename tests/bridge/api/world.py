@@ -81,6 +81,9 @@ from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.privacy.service import Erasures
+from bridge.quotes.outcomes import Outcomes
+from bridge.quotes.service import Quotes
+from bridge.quotes.store import QuoteStore
 from bridge.search.backfill import Backfill
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -132,6 +135,9 @@ TABLES = (
     "pins",
     "poll_votes",
     "poll_ends",
+    "quotes",
+    "quote_revisions",
+    "quote_questions",
     "bookmarks",
     "scheduled_messages",
     "quick_replies",
@@ -273,6 +279,15 @@ class World:
         self.polls = Polls(
             PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
         )
+        self.quote_store = QuoteStore(self.sealer)
+        self.quotes = Quotes(
+            self.quote_store,
+            Outcomes(self.quote_store, self.messages, self.conversation_store, self.outbox, self.clock),
+            self.reactions,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+        )
         self.callers: dict[str, Caller] = {}
         people = People(self.participants, self.outbox)
         self.lead_store = LeadStore(self.sealer, self.clock)
@@ -386,6 +401,8 @@ class World:
                 schedule=self.schedule,
                 pins=self.pins,
                 polls=self.polls,
+                quotes=self.quotes,
+                quote_store=self.quote_store,
                 searching=self.searching,
                 participants=self.participants,
                 vendors=self.vendors,

@@ -9,7 +9,7 @@ from bridge.conversations.model import Conversation, Member, Role
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.festimo.answers import answer, deed, help_text, is_for_festimo
 from bridge.festimo.commands import COMMANDS
-from bridge.festimo.model import Scene, SetStatus
+from bridge.festimo.model import Scene, SetStatus, WriteQuote
 from bridge.participants.model import Participant
 
 TENANT = TenantId("festipin")
@@ -139,3 +139,24 @@ def test_a_vendor_says_whether_they_are_there(
     assert said.startswith(("You are shown as busy", "From now on")) == (expected is not None)
     if "status busy" in text.lower() and text.startswith("!") and expected is None:
         assert said == "Only a vendor is shown as there or away. Nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("text", "asker", "expected"),
+    [
+        # All that stands behind the name, in whatever lines.
+        ("!festimo quote Cake; Cake: 5 EUR", CHEF, "Cake; Cake: 5 EUR"),
+        ("!festimo quote\nCake: 5\nEUR", CHEF, "Cake: 5\nEUR"),
+        ("!festimo\nquote\n\n Cake: 5 EUR", CHEF, "Cake: 5 EUR"),
+        ("!festimo quote", CHEF, ""),
+        # Talk about one is none, and hosts send none.
+        ("Festimo, a quote for a cake: 5 EUR", CHEF, None),
+        ("!festimo quote Cake: 5 EUR", ANNA, None),
+        ("!festimo quote Cake: 5 EUR", None, None),
+    ],
+)
+def test_a_vendor_writes_about_quotes(text: str, asker: Member | None, expected: str | None) -> None:
+    here = scene(asker=asker)
+    assert deed(text, here) == (None if expected is None else WriteQuote(ParticipantId("chef"), expected))
+    if expected is None:
+        assert answer(text, here).startswith("Quotes are sent by vendors.")

@@ -1,0 +1,127 @@
+"""What is common to all that is done with quotes: the lock, the outcome, and how Festimo tells of it."""
+
+from collections.abc import Mapping, Sequence
+
+from bridge.conversations.model import Conversation, Member
+from bridge.conversations.store import ConversationStore
+from bridge.core.clock import Clock
+from bridge.core.errors import Refusal
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.delivery.outbox import Outbox
+from bridge.messages.service import Messages
+from bridge.quotes import events, rules, texts
+from bridge.quotes.model import Act, Quote, State, Target
+from bridge.quotes.store import QuoteStore
+from bridge.storage.database import Transaction
+
+ENDED: Mapping[State, type[events.QuoteEvent]] = {
+    "accepted": events.QuoteAccepted,
+    "declined": events.QuoteDeclined,
+    "expired": events.QuoteExpired,
+    "withdrawn": events.QuoteWithdrawn,
+}
+
+
+class Outcomes:
+    def __init__(
+        self,
+        store: QuoteStore,
+        messages: Messages,
+        conversations: ConversationStore,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._messages = messages
+        self._conversations = conversations
+        self._outbox = outbox
+        self._clock = clock
+
+    async def locked(
+        self, tx: Transaction, quote: Quote, by: ParticipantId | None
+    ) -> tuple[Conversation, Member | None, Quote]:
+        """The quote as it is, and stays until this transaction ends; and who `by` is in its conversation."""
+        await self._store.lock(tx, quote.conversation_id)
+        conversation, member = await self.who(tx, quote.conversation_id, by)
+        return conversation, member, await self.again(tx, quote)
+
+    async def who(
+        self, tx: Transaction, conversation_id: ConversationId, by: ParticipantId | None
+    ) -> tuple[Conversation, Member | None]:
+        conversation = await self._conversations.get(tx, conversation_id)
+        assert conversation is not None, "the rows of conversations stay"
+        member = None if by is None else await self._conversations.member(tx, conversation_id, by)
+        return conversation, member
+
+    async def again(self, tx: Transaction, quote: Quote) -> Quote:
+        found = await self._store.get(tx, quote.quote_id)
+        assert found is not None, "quotes are not removed"
+        return found
+
+    async def end(
+        self, tx: Transaction, conversation: Conversation, quote: Quote, act: Act, *, by: Member | None
+    ) -> Quote:
+        """Its latest revision becomes what it stays. `by`: None is the clock."""
+        now, one = self._clock.now(), quote.latest
+        # That it expires is noted once it has: what it is by then is no reason not to.
+        state = (
+            rules.AFTER[one.state, act] if act == "expire" else rules.after(quote, one.revision, act, now=now)
+        )
+        assert state is not None, "what is open can expire"
+        who = None if by is None else by.participant.participant_id
+        await self._store.set_state(tx, quote, one.revision, state, now=now, by=who, is_answer=True)
+        await self._store.close_questions(tx, quote.quote_id, now=now)
+        if conversation.deleted_at is None:
+            text = _told(quote, state, "" if by is None else by.participant.name)
+            vendor = () if state == "withdrawn" else (quote.vendor_id,)
+            await self.say(tx, conversation, text, reply_to=one.message_id, mentions=vendor)
+        ended = ENDED[state](
+            tenant_id=quote.tenant_id,
+            conversation_id=quote.conversation_id,
+            quote_id=quote.quote_id,
+            revision=one.revision,
+        )
+        await self._outbox.record(tx, ended)
+        return await self.again(tx, quote)
+
+    async def tell(
+        self, tx: Transaction, conversation: Conversation, person: Member, refusal: Refusal, target: Target
+    ) -> None:
+        """Why what they did has changed nothing."""
+        text = f"{person.participant.name}: {refusal.detail}"
+        await self._messages.say(tx, conversation, text=text, reply_to=target.message_id)
+
+    async def say(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        text: str,
+        *,
+        html: str | None = None,
+        message_id: MessageId | None = None,
+        reply_to: MessageId | None = None,
+        mentions: Sequence[ParticipantId] = (),
+    ) -> None:
+        await self._messages.say(
+            tx,
+            conversation,
+            text=text,
+            html=html,
+            kind="quote",
+            message_id=message_id,
+            reply_to=reply_to,
+            mentions=mentions,
+        )
+
+
+def _told(quote: Quote, state: State, name: str) -> str:
+    one = quote.latest
+    match state:
+        case "accepted":
+            return texts.accepted(quote, one, person=name)
+        case "declined":
+            return texts.declined(quote, one, person=name)
+        case "withdrawn":
+            return texts.withdrawn(quote, one, vendor=name)
+        case _:
+            return texts.expired(quote, one)

@@ -1,0 +1,221 @@
+"""A conversation of two hosts and a vendor about quotes, wired as in the bridge, without Matrix."""
+
+import json
+from collections.abc import Sequence
+
+from bridge.conversations.model import Conversation
+from bridge.core.ids import MessageId, ParticipantId, QuoteId
+from bridge.delivery.queue import Item
+from bridge.messages.events import MessageReceived
+from bridge.messages.model import Message
+from bridge.messages.reactions.events import ReactionAdded
+from bridge.quotes.answering import Answering
+from bridge.quotes.desk import QuoteDesk
+from bridge.quotes.due import DueQuotes
+from bridge.quotes.events import QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteSent, QuoteWithdrawn
+from bridge.quotes.listeners import QuoteListener, may_be_an_answer
+from bridge.quotes.model import Line, Offer, Quote, State
+from bridge.quotes.outcomes import Outcomes
+from bridge.quotes.rules import state_at
+from bridge.quotes.service import Quotes
+from bridge.quotes.store import QuoteStore
+from bridge.storage.database import Database
+from tests.bridge.conversations.features import Features, person
+
+ANNA, BEN, CHEF = ParticipantId("anna"), ParticipantId("ben"), ParticipantId("chef")
+STRANGER = "@mallory:people.test"
+DAY = 24 * 60 * 60 * 1000
+EVENTS = (QuoteSent, QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteWithdrawn)
+
+
+def offer(total: int = 384_000, *, title: str = "Catering", currency: str = "EUR") -> Offer:
+    """80 menus, and the rest as tax."""
+    menus = Line(description="Menu", quantity=80, unit_price=total // 100)
+    return Offer(title=title, lines=(menus,), tax=total - menus.amount, currency=currency)
+
+
+class Stall:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.features = features = Features(database)
+        self.clock = features.clock
+        outbox = features.outbox
+        outbox.subscribe("listener", *EVENTS)
+        outbox.subscribe("quotes", ReactionAdded)
+        outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+        self.store = store = QuoteStore(features.sealer)
+        outcomes = Outcomes(store, features.messages, features.conversation_store, outbox, self.clock)
+        self.quotes = Quotes(
+            store, outcomes, features.reactions, features.conversation_store, outbox, self.clock
+        )
+        self.answering = Answering(store, outcomes, features.reactions, self.clock)
+        self.desk = QuoteDesk(self.quotes, store, self.clock)
+        self.conversation: Conversation
+        self._said = 0
+
+    async def opened(self) -> "Stall":
+        hosts = [person("anna", "Anna"), person("ben", "Ben")]
+        self.conversation = await self.features.open(hosts=hosts)
+        return self
+
+    def listener(self, database: Database | None = None) -> QuoteListener:
+        return QuoteListener(
+            database=database or self.database,
+            store=self.store,
+            answering=self.answering,
+            messages=self.features.message_store,
+            reactions=self.features.reaction_store,
+            outbox=self.features.outbox,
+        )
+
+    def due(self, database: Database | None = None) -> DueQuotes:
+        return DueQuotes(database or self.database, self.store, self.quotes, self.clock)
+
+    # What is done
+
+    async def send(self, total: int = 384_000, *, days: int = 14, by: ParticipantId = CHEF) -> Quote:
+        until = self.clock.now() + days * DAY
+        async with self.database.transaction() as tx:
+            quote = await self.quotes.send(
+                tx, self.conversation, by=by, offer=offer(total), valid_until=until
+            )
+        await self.shown()
+        return quote
+
+    async def revise(self, quote: Quote, total: int, *, days: int = 14, by: ParticipantId = CHEF) -> Quote:
+        until = self.clock.now() + days * DAY
+        async with self.database.transaction() as tx:
+            quote = await self.quotes.revise(tx, quote, by=by, offer=offer(total), valid_until=until)
+        await self.shown()
+        return quote
+
+    async def withdraw(self, quote: Quote, *, by: ParticipantId = CHEF) -> None:
+        async with self.database.transaction() as tx:
+            await self.quotes.withdraw(tx, quote, by=by)
+
+    async def accept(
+        self, quote: Quote, revision: int, total: int, *, by: ParticipantId = ANNA, currency: str = "EUR"
+    ) -> None:
+        async with self.database.transaction() as tx:
+            await self.quotes.accept(tx, quote, by=by, revision=revision, total=total, currency=currency)
+
+    async def decline(self, quote: Quote, revision: int, *, by: ParticipantId = ANNA) -> None:
+        async with self.database.transaction() as tx:
+            await self.quotes.decline(tx, quote, by=by, revision=revision)
+
+    async def react(self, message_id: MessageId, emoji: str, *, by: ParticipantId | None = ANNA) -> None:
+        """In a client. `by`: None is somebody who is no participant."""
+        self._said += 1
+        async with self.database.transaction() as tx:
+            await self.features.reactions.receive(
+                tx,
+                self.conversation,
+                of=f"${message_id}",
+                by=STRANGER if by is None else f"@{by}:people.test",
+                participant_id=by,
+                emoji=emoji,
+                origin_id=f"$reaction-{self._said}",
+                claimed_at=self.clock.now(),
+                received_at=self.clock.now(),
+            )
+        await self.work()
+
+    async def reply(self, message_id: MessageId, text: str, *, by: ParticipantId | None = ANNA) -> None:
+        """In a client."""
+        self._said += 1
+        people = await self.features.conversation_store.members(
+            self.database, self.conversation.conversation_id
+        )
+        async with self.database.transaction() as tx:
+            await self.features.messages.receive(
+                tx,
+                self.conversation,
+                sender=next((one for one in people if one.participant.participant_id == by), None),
+                text=text,
+                origin_id=f"$reply-{self._said}",
+                sent_at=self.clock.now(),
+                reply_origin=f"${message_id}",
+            )
+        await self.work()
+
+    async def write(self, rest: str, *, by: ParticipantId = CHEF) -> str | None:
+        """`!festimo quote ...`"""
+        async with self.database.transaction() as tx:
+            answer = await self.desk.write(tx, self.conversation, by=by, rest=rest)
+        await self.shown()
+        return answer
+
+    async def later(self, milliseconds: int) -> None:
+        self.clock.advance(milliseconds)
+        await self.due().expire_due()
+
+    # What the bridge does of it
+
+    async def work(self) -> None:
+        while (item := await self.head()) is not None:
+            await self.handle(item)
+        await self.shown()
+
+    async def head(self) -> Item | None:
+        return await self.features.outbox.head(f"quotes:{self.conversation.conversation_id}")
+
+    async def handle(self, item: Item, database: Database | None = None) -> None:
+        listener = self.listener(database)
+        handlers = {
+            "quotes.ReactionAdded": listener.reacted,
+            "quotes.MessageReceived": listener.replied,
+        }
+        await handlers[item.topic](item)
+
+    async def shown(self) -> None:
+        """The room has all that Festimo said."""
+        sql = "SELECT message_id FROM messages WHERE status = 'pending'"
+        if pending := await self.database.fetch(sql):
+            async with self.database.transaction() as tx:
+                for row in pending:
+                    message_id = MessageId(row["message_id"])
+                    await self.features.messages.sent(tx, message_id, origin_id=f"${message_id}")
+
+    # What came of it
+
+    async def get(self, quote_id: QuoteId) -> Quote:
+        quote = await self.store.get(self.database, quote_id)
+        assert quote is not None
+        return quote
+
+    async def state(self, quote: Quote, revision: int | None = None) -> State:
+        now = await self.get(quote.quote_id)
+        one = now.latest if revision is None else now.of(revision)
+        return state_at(one, now=self.clock.now())
+
+    async def events(self) -> list[str]:
+        """Names, in order, without "Quote"."""
+        return [name for name, _ in await self.told()]
+
+    async def told(self) -> list[tuple[str, int]]:
+        """What was recorded of quotes, in order: the event's name, without "Quote", and the revision."""
+        found: list[tuple[str, int]] = []
+        sql = "SELECT id, topic, body FROM outbox WHERE topic LIKE 'listener.Quote%' ORDER BY seq"
+        for row in await self.database.fetch(sql):
+            place = f"outbox.body:{row['id']}"
+            body = json.loads(await self.features.sealer.open(self.database, row["body"], place=place))
+            found.append((row["topic"].removeprefix("listener.Quote"), body["revision"]))
+        return found
+
+    async def festimo(self) -> Sequence[Message]:
+        return [one for one in await self.features.history(self.conversation) if one.sender_id is None]
+
+    async def last(self) -> Message:
+        return (await self.festimo())[-1]
+
+    async def question(self) -> Message:
+        """The last one."""
+        return [one for one in await self.festimo() if is_question(one)][-1]
+
+
+def is_question(message: Message) -> bool:
+    return "it counts only then" in message.text
+
+
+def is_refusal(message: Message) -> bool:
+    return "Nothing was changed." in message.text

@@ -1,0 +1,443 @@
+"""Every state of a revision, and all that can be done with it: what it is then, what is told, and what is said."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from bridge.core.errors import Refusal
+from bridge.core.ids import MessageId
+from bridge.quotes.model import Act as Deed
+from bridge.quotes.model import Quote, State
+from bridge.quotes.rules import AFTER
+from tests.bridge.quotes.stall import BEN, CHEF, DAY, Stall, is_question, is_refusal
+from tests.databases import one_database, quick_database
+
+pytestmark = one_database
+TOTAL = 384_000
+YES, NO, NOT_YET = "✅", "❌", "↩️"
+
+STATES = ("sent", "asked", "over", "accepted", "declined", "expired", "withdrawn", "superseded")
+"""Of revision 1. Anna was asked in each, and where it is "sent" has left it open. `over`: its time is, and nobody has
+noticed yet."""
+
+
+class Case:
+    def __init__(self, stall: Stall, quote: Quote, question: MessageId) -> None:
+        self.stall = stall
+        self.quote = quote
+        self.message = quote.latest.message_id
+        self.question = question
+        """Anna's."""
+
+    async def latest(self) -> Quote:
+        return await self.stall.get(self.quote.quote_id)
+
+
+async def reach(stall: Stall, state: str) -> Case:
+    quote = await stall.send(TOTAL)
+    await stall.react(quote.latest.message_id, YES)
+    question = (await stall.question()).message_id
+    match state:
+        case "sent":
+            await stall.react(question, NOT_YET)
+        case "over":
+            stall.clock.advance(14 * DAY)
+        case "accepted":
+            await stall.react(question, YES)
+        case "declined":
+            await stall.reply(quote.latest.message_id, "decline")
+        case "expired":
+            await stall.later(14 * DAY)
+        case "withdrawn":
+            await stall.withdraw(quote)
+        case "superseded":
+            await stall.revise(quote, 300_000, days=60)
+    return Case(stall, quote, question)
+
+
+Act = Callable[[Case], Awaitable[None]]
+ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
+    # A first yes gets a question, of whoever has not been asked yet.
+    "ben reacts yes": (
+        lambda case: case.stall.react(case.message, YES, by=BEN),
+        (
+            "asked question",
+            "asked question",
+            "expired Expired",
+            "accepted told",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    "ben replies yes": (
+        lambda case: case.stall.reply(case.message, "Accept!", by=BEN),
+        (
+            "asked question",
+            "asked question",
+            "expired Expired",
+            "accepted told",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    # Who has been asked is not asked again; who says the same again is not bothered.
+    "anna replies yes": (
+        lambda case: case.stall.reply(case.message, "accept"),
+        (
+            "asked question",
+            "asked",
+            "expired Expired",
+            "accepted",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    # A no counts at once.
+    "ben reacts no": (
+        lambda case: case.stall.react(case.message, NO, by=BEN),
+        (
+            "declined Declined",
+            "declined Declined",
+            "expired Expired",
+            "accepted told",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    "anna replies no": (
+        lambda case: case.stall.reply(case.message, " DECLINE. "),
+        (
+            "declined Declined",
+            "declined Declined",
+            "expired Expired",
+            "accepted told",
+            "declined",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    # The second step, of who was asked: a yes to a question that is over begins at the beginning.
+    "anna confirms": (
+        lambda case: case.stall.react(case.question, "✅\ufe0f"),
+        (
+            "asked question",
+            "accepted Accepted",
+            "expired Expired",
+            "accepted",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    "anna confirms in words": (
+        lambda case: case.stall.reply(case.question, "“Confirm”"),
+        (
+            "asked question",
+            "accepted Accepted",
+            "expired Expired",
+            "accepted",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    "anna leaves it open": (
+        lambda case: case.stall.reply(case.question, "cancel"),
+        (
+            "sent",
+            "sent left",
+            "expired Expired",
+            "accepted",
+            "declined",
+            "expired",
+            "withdrawn",
+            "superseded",
+        ),
+    ),
+    "anna says no to the question": (
+        lambda case: case.stall.react(case.question, NO),
+        (
+            "sent",
+            "sent left",
+            "expired Expired",
+            "accepted",
+            "declined",
+            "expired",
+            "withdrawn",
+            "superseded",
+        ),
+    ),
+    # What was asked of Anna, Ben does not confirm: he is asked, too.
+    "ben confirms what anna was asked": (
+        lambda case: case.stall.react(case.question, YES, by=BEN),
+        (
+            "asked question",
+            "asked question",
+            "expired Expired",
+            "accepted told",
+            "declined told",
+            "expired told",
+            "withdrawn told",
+            "superseded told",
+        ),
+    ),
+    "ben leaves open what anna was asked": (
+        lambda case: case.stall.react(case.question, NOT_YET, by=BEN),
+        ("sent", "asked", "expired Expired", "accepted", "declined", "expired", "withdrawn", "superseded"),
+    ),
+    # By API, with the exact revision and total.
+    "ben accepts by API": (
+        lambda case: case.stall.accept(case.quote, 1, TOTAL, by=BEN),
+        (
+            "accepted Accepted",
+            "accepted Accepted",
+            "expired quote_expired",
+            "accepted quote_accepted",
+            "declined quote_declined",
+            "expired quote_expired",
+            "withdrawn quote_withdrawn",
+            "superseded quote_differs",
+        ),
+    ),
+    "anna accepts by API": (
+        lambda case: case.stall.accept(case.quote, 1, TOTAL),
+        (
+            "accepted Accepted",
+            "accepted Accepted",
+            "expired quote_expired",
+            "accepted",
+            "declined quote_declined",
+            "expired quote_expired",
+            "withdrawn quote_withdrawn",
+            "superseded quote_differs",
+        ),
+    ),
+    "anna accepts another total by API": (
+        lambda case: case.stall.accept(case.quote, 1, TOTAL - 1),
+        tuple(f"{state} quote_differs" for state in ("sent", "asked", "expired", *STATES[3:])),
+    ),
+    "anna accepts another currency by API": (
+        lambda case: case.stall.accept(case.quote, 1, TOTAL, currency="CHF"),
+        tuple(f"{state} quote_differs" for state in ("sent", "asked", "expired", *STATES[3:])),
+    ),
+    "anna declines by API": (
+        lambda case: case.stall.decline(case.quote, 1),
+        (
+            "declined Declined",
+            "declined Declined",
+            "expired quote_expired",
+            "accepted quote_accepted",
+            "declined",
+            "expired quote_expired",
+            "withdrawn quote_withdrawn",
+            "superseded quote_differs",
+        ),
+    ),
+    "the vendor accepts by API": (
+        lambda case: case.stall.accept(case.quote, 1, TOTAL, by=CHEF),
+        tuple(f"{state} not_allowed" for state in ("sent", "asked", "expired", *STATES[3:])),
+    ),
+    # Of the vendor.
+    "the vendor revises": (
+        lambda case: _done(case.stall.revise(case.quote, 200_000)),
+        (
+            "superseded Sent",
+            "superseded Sent",
+            "expired Expired Sent",
+            "accepted quote_accepted",
+            "declined Sent",
+            "expired Sent",
+            "withdrawn quote_withdrawn",
+            "superseded Sent",
+        ),
+    ),
+    "the vendor withdraws": (
+        lambda case: case.stall.withdraw(case.quote),
+        (
+            "withdrawn Withdrawn",
+            "withdrawn Withdrawn",
+            "expired quote_expired",
+            "accepted quote_accepted",
+            "declined quote_declined",
+            "expired quote_expired",
+            "withdrawn",
+            "superseded Withdrawn",  # the revision that has replaced it
+        ),
+    ),
+    "a host withdraws": (
+        lambda case: case.stall.withdraw(case.quote, by=BEN),
+        tuple(f"{state} not_allowed" for state in ("sent", "asked", "expired", *STATES[3:])),
+    ),
+    # Who may not answer: a reaction means nothing, words are answered.
+    "the vendor reacts yes": (
+        lambda case: case.stall.react(case.message, YES, by=CHEF),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    "the vendor confirms": (
+        lambda case: case.stall.react(case.question, YES, by=CHEF),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    "the vendor replies yes": (
+        lambda case: case.stall.reply(case.message, "accept", by=CHEF),
+        tuple(f"{state} told" for state in ("sent", "asked", "expired", *STATES[3:])),
+    ),
+    "a stranger reacts yes": (
+        lambda case: case.stall.react(case.message, YES, by=None),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    "a stranger confirms": (
+        lambda case: case.stall.reply(case.question, "confirm", by=None),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    # Talk.
+    "anna reacts otherwise": (
+        lambda case: case.stall.react(case.message, "👍"),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    "anna replies otherwise": (
+        lambda case: case.stall.reply(case.message, "Shall we accept?"),
+        ("sent", "asked", "expired", *STATES[3:]),
+    ),
+    # The clock.
+    "its time comes": (
+        lambda case: case.stall.later(14 * DAY),
+        (
+            "expired Expired",
+            "expired Expired",
+            "expired Expired",
+            *STATES[3:],
+        ),
+    ),
+}
+
+
+async def _done(work: Awaitable[object]) -> None:
+    await work
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_each_state_and_all_that_can_be_done(name: str) -> None:
+    act, expected = ACTS[name]
+    for state, wanted in zip(STATES, expected, strict=True):
+        async with quick_database() as database:
+            case = await reach(await Stall(database).opened(), state)
+            stall = case.stall
+            told, said = await stall.events(), len(await stall.festimo())
+            before = await stall.features.everything()
+            code = []
+            try:
+                await act(case)
+            except Refusal as refusal:
+                code = [refusal.code]
+                assert await stall.features.everything() == before, (state, "a refusal has changed something")
+            words = (await stall.festimo())[said:]
+            seen = [
+                await stall.state(case.quote, 1),
+                *(await stall.events())[len(told) :],
+                *("question" for one in words if is_question(one)),
+                *("told" for one in words if is_refusal(one)),
+                *("left" for one in words if "stays open" in one.text),
+                *code,
+            ]
+            assert " ".join(seen) == wanted, (state, [one.text for one in words])
+
+
+async def test_the_last_who_leaves_it_open_leaves_it_unasked(stall: Stall) -> None:
+    quote = await stall.send()
+    await stall.react(quote.latest.message_id, YES)
+    of_anna = await stall.question()
+    await stall.react(quote.latest.message_id, YES, by=BEN)
+    of_ben = await stall.question()
+    await stall.react(of_anna.message_id, NOT_YET)
+    assert await stall.state(quote) == "asked"
+    await stall.react(of_ben.message_id, NOT_YET, by=BEN)
+    assert await stall.state(quote) == "sent"
+
+
+async def test_who_says_yes_again_later_is_asked_again_and_may_confirm_either(stall: Stall) -> None:
+    quote = await stall.send()
+    await stall.react(quote.latest.message_id, YES)
+    first = await stall.question()
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    second = await stall.question()
+    assert second.message_id != first.message_id
+    await stall.react(second.message_id, NOT_YET)
+    assert await stall.state(quote) == "sent"
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    third = await stall.question()
+    stall.clock.advance(60_000)
+    await stall.reply(quote.latest.message_id, "accept")
+    await stall.react(third.message_id, YES)
+    assert await stall.state(quote) == "accepted"
+    assert await stall.store.questions(stall.database, quote.quote_id) == []
+
+
+async def test_what_a_question_is_about_is_what_counts(stall: Stall) -> None:
+    """The vendor raises the price between the two steps: the yes to the old one counts for nothing."""
+    quote = await stall.send(100_000)
+    await stall.react(quote.latest.message_id, YES)
+    question = await stall.question()
+    assert "revision 1" in question.text
+    assert "EUR 1,000.00" in question.text
+    quote = await stall.revise(quote, 900_000)
+    await stall.react(question.message_id, YES)
+    assert (await stall.state(quote), await stall.events()) == ("sent", ["Sent", "Sent"])
+    assert "replaced by revision 2" in (await stall.last()).text
+    await stall.react(quote.latest.message_id, YES)
+    assert "revision 2 (“Catering”), at a total of EUR 9,000.00" in (await stall.question()).text
+    await stall.react((await stall.question()).message_id, YES)
+    assert "revision 2 (“Catering”), at a total of EUR 9,000.00" in (await stall.last()).text
+    assert await stall.events() == ["Sent", "Sent", "Accepted"]
+
+
+async def test_a_reaction_that_was_taken_back_before_it_was_seen_means_nothing(stall: Stall) -> None:
+    quote = await stall.send()
+    await stall.work()
+    message = await stall.features.message_store.get(stall.database, quote.latest.message_id)
+    assert message is not None
+    async with stall.database.transaction() as tx:
+        await stall.features.reactions.add(tx, message, by=BEN, emoji=NO)
+        await stall.features.reactions.remove(tx, message, by=BEN, emoji=NO)
+    await stall.work()
+    assert await stall.state(quote) == "sent"
+
+
+async def test_in_a_closed_conversation_nothing_is_answered(stall: Stall) -> None:
+    quote = await stall.send()
+    await stall.work()
+    async with stall.database.transaction() as tx:
+        await tx.execute("UPDATE conversations SET closed_at = 1")
+    said = len(await stall.festimo())
+    await stall.react(quote.latest.message_id, NO)
+    assert (await stall.state(quote), len(await stall.festimo())) == ("sent", said)
+    with pytest.raises(Refusal) as refused:
+        await stall.accept(quote, 1, 384_000)
+    assert refused.value.code == "conversation_closed"
+
+
+def test_the_page_shows_the_table_that_there_is() -> None:
+    page = (Path(__file__).parents[3] / "docs/quotes.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"
+    ]
+    at = next(number for number, row in enumerate(rows) if row[0] == "" and row[1] == "ask")
+    acts = rows[at][1:]
+    shown = {(row[0], act): cell for row in rows[at + 2 :] for act, cell in zip(acts, row[1:], strict=True)}
+    assert shown == {pair: state or "–" for pair, state in AFTER.items()}
+    assert {state for state, _ in AFTER} == set(get_args(State))
+    assert {act for _, act in AFTER} == set(get_args(Deed))

@@ -1,0 +1,164 @@
+"""Quotes between real clients: written by the vendor, tapped and confirmed by the host, revised, and expired."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from appservice.embedded.client import Client
+from appservice.embedded.timeline import Entry
+from bridge.demo.stand import Stand, stand
+from bridge.web.fields import rfc3339
+from tests.clients.people import People
+from tests.e2e.test_changes import ChangingScene
+from tests.e2e.test_first_path import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WRITTEN = "!festimo quote Catering\n80 x Menu at 48.00\nEUR\nvalid 10 days"
+OFFER: dict[str, Any] = {
+    "title": "Catering",
+    "items": [{"description": "Menu", "quantity": 80, "unit_price": 4_500}],
+    "currency": "EUR",
+}
+
+
+class Bargaining(ChangingScene):
+    async def begun(self) -> tuple[Client, Client]:
+        """Anna hosts, Chef sells; both have accounts."""
+        anna, chef = await self.people.person("Anna"), await self.people.person("Chef")
+        host, vendor = await self.people.nio(anna), await self.people.nio(chef)
+        await self.open(host, vendor, hosts={"Anna": anna}, vendor=chef)
+        return host, vendor
+
+    async def quote(self, number: int) -> dict[str, Any]:
+        page = await self.api("GET", f"{await self.path()}/quotes")
+        return next(one for one in page["quotes"] if one["number"] == number)
+
+    async def path(self) -> str:
+        conversation = await self._conversation()
+        assert conversation is not None
+        return f"conversations/{conversation.conversation_id}"
+
+    async def becomes_quote(self, number: int, state: str, revision: int) -> None:
+        async def look() -> bool | None:
+            now = await self.quote(number)
+            return True if (now["state"], now["revision"]) == (state, revision) else None
+
+        await eventually(look)
+
+    async def shown(self, client: Client, *words: str) -> Entry:
+        """What Festimo says with these words in it: encrypted, and without a warning."""
+
+        def found() -> Entry | None:
+            return next(
+                (
+                    one
+                    for one in client.timeline(self.room)
+                    if one.sender == self.bridge.names.bot and all(word in one.body for word in words)
+                ),
+                None,
+            )
+
+        await client.sync_until(lambda: found() is not None)
+        entry = found()
+        assert entry is not None
+        assert (entry.encrypted, entry.warning) == (True, None)
+        return entry
+
+    async def tap(self, client: Client, entry: Entry, emoji: str) -> None:
+        """On a reaction that Festimo has put there."""
+        put = {"rel_type": "m.annotation", "event_id": entry.event_id, "key": emoji}
+
+        def is_there() -> bool:
+            return any(
+                one.type == "m.reaction"
+                and one.sender == self.bridge.names.bot
+                and one.content["m.relates_to"] == put
+                for one in client.timeline(self.room)
+            )
+
+        await client.sync_until(is_there)
+        await client.send(self.room, "m.reaction", {"m.relates_to": put})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with stand(tmp_path_factory.mktemp("quotes")) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[Bargaining]:
+    async with People(ground.synapse, tmp_path) as people:
+        bargaining = Bargaining(ground, people)
+        async with bargaining.running():
+            yield bargaining
+
+
+async def test_a_quote_is_tapped_repeated_and_confirmed(scene: Bargaining) -> None:
+    host, vendor = await scene.begun()
+    await vendor.send_text(scene.room, WRITTEN)
+    quote = await scene.shown(host, "Quote 1: Catering", "Total: EUR 3,840.00")
+    assert quote.content["msgtype"] == "m.text"
+    await scene.tap(vendor, quote, "✅")  # the vendor's own means nothing
+    await scene.tap(host, quote, "✅")
+    question = await scene.shown(host, "revision 1 (“Catering”), at a total of EUR 3,840.00", "only then")
+    assert question.body.startswith("Anna,")
+    await scene.becomes_quote(1, "asked", 1)
+    await scene.tap(vendor, question, "✅")
+    await scene.tap(host, question, "✅")
+    await scene.shown(vendor, "Anna has accepted quote 1, revision 1", "EUR 3,840.00")
+    await scene.becomes_quote(1, "accepted", 1)
+    accepted = await scene.quote(1)
+    assert (accepted["total"], accepted["currency"]) == (384_000, "EUR")
+    assert accepted["revisions"][0]["answered_by"] == f"Anna-{scene.party_id}"
+
+    asked = [one for one in host.timeline(scene.room) if "it counts only then" in one.body]
+    assert len(asked) == 1
+    path = f"v3/rooms/{scene.room}/messages?dir=b&limit=100"
+    _, room = await scene.call("GET", path, host.access_token)
+    state = (await scene.call("GET", f"v3/rooms/{scene.room}/state", host.access_token))[1]
+    # Words that no ciphertext holds by chance.
+    for word in ("3,840", "48.00", "Catering"):
+        assert word not in json.dumps([room["chunk"], state])
+
+
+async def test_a_revised_one_is_another_question_and_one_that_is_over_is_none(scene: Bargaining) -> None:
+    host, vendor = await scene.begun()
+    await vendor.send_text(scene.room, "!festimo quote Catering\n80 Menus at 48.00")
+    await scene.shown(vendor, "Nothing was sent.", "write an x")
+    await vendor.send_text(scene.room, WRITTEN)
+    first = await scene.shown(host, "Quote 1: Catering")
+    await scene.tap(host, first, "✅")
+    question = await scene.shown(host, "it counts only then")
+
+    await vendor.send_text(scene.room, "!festimo quote revise\n80 x Menu at 90.00")
+    second = await scene.shown(host, "Quote 1, revision 2: Catering", "Total: EUR 7,200.00")
+    await scene.tap(host, question, "✅")
+    await scene.shown(host, "was replaced by revision 2")
+    await scene.becomes_quote(1, "sent", 2)
+    reply = {"msgtype": "m.text", "body": "Decline", "m.relates_to": _to(second)}
+    await host.send(scene.room, "m.room.message", reply)
+    await scene.shown(vendor, "Anna has declined quote 1, revision 2")
+    await scene.becomes_quote(1, "declined", 2)
+
+    soon = rfc3339(scene.clock.now() + 2_000)
+    offered = OFFER | {"sender_id": scene.chef["id"], "valid_until": soon}
+    await scene.api("POST", f"{await scene.path()}/quotes", json=offered)
+    over = await scene.shown(host, "Quote 2: Catering")
+    await scene.shown(host, "Quote 2 (“Catering”) has expired.")
+    await scene.tap(host, over, "✅")
+    await scene.shown(host, "Anna: Quote 2 has expired")
+    await scene.becomes_quote(2, "expired", 1)
+    dead = await scene.bridge.database.fetch(
+        "SELECT id FROM inbox WHERE state = 'dead' UNION ALL SELECT id FROM outbox WHERE state = 'dead'"
+    )
+    assert dead == []
+
+
+def _to(entry: Entry) -> dict[str, Any]:
+    return {"m.in_reply_to": {"event_id": entry.event_id}}
