@@ -23,7 +23,7 @@ from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
-from bridge.messages.held import Location, Poll
+from bridge.messages.held import Document, Location, Poll
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
@@ -190,6 +190,8 @@ class Timeline:
                 content = start_of(poll, text=message.text, prefix=prefix)
             case Location() as place:
                 content = place_content(place, text=message.text, prefix=prefix, at=message.created_at)
+            case Document() as file:
+                content = await self._file(speaker, file.text, name=file.name, mimetype=file.mimetype)
             case _:
                 content = await self.content(speaker, message, prefix)
         content["m.mentions"] = await self.mentions(message, message.mentions)
@@ -207,15 +209,20 @@ class Timeline:
         for content in (plain | formatted, plain):
             if _is_small(content) or _size(content) <= LARGEST_PLAINTEXT:
                 return content
+        content = await self._file(speaker, text, name="message.txt", mimetype="text/plain")
+        return content | {"body": text[:PREVIEW] + " …"}
+
+    async def _file(self, speaker: str, text: str, *, name: str, mimetype: str) -> Content:
+        """The homeserver keeps ciphertext, and is not told of what."""
         data = text.encode()
         ciphertext, file = encrypt_attachment(data)
         file["url"] = await self._homeserver.upload(speaker, ciphertext, "application/octet-stream")
         return {
             "msgtype": "m.file",
-            "body": text[:PREVIEW] + " …",
-            "filename": "message.txt",
+            "body": name,
+            "filename": name,
             "file": file,
-            "info": {"mimetype": "text/plain", "size": len(data)},
+            "info": {"mimetype": mimetype, "size": len(data)},
             "m.mentions": {},
         }
 

@@ -1,16 +1,20 @@
-"""A booking of a vendor for a party. Money is in minor units of its currency."""
+"""A booking of a vendor for a party, what is told of it and what is paid for it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bridge.core.ids import BookingId
+from bridge.core.ids import BookingId, ConversationId, MessageId, PartyId, PaymentId, VendorId
 
-Status = Literal["confirmed"]
+Status = Literal["requested", "confirmed", "cancelled", "completed"]
+Kind = Literal["requested", "confirmed", "changed", "cancelled", "completed"]
+"""Of news."""
+PaymentStatus = Literal["unpaid", "partly_paid", "paid"]
+Method = Literal["PUBLISH", "CANCEL"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
+class Money:
     """`amount`: minor units (cents); `currency`: ISO 4217."""
 
     amount: int
@@ -18,12 +22,64 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is booked. Times carry their zone; `time_zone` is its name (IANA), where that is known."""
+
+    service: str
+    starts_at: datetime
+    ends_at: datetime | None = None
+    total: Money | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What the platform has told of a booking. `news_id` names it for ever; `happened_at`: in epoch ms."""
+
+    news_id: str
+    kind: Kind
+    happened_at: int
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    payment_id: PaymentId
+    booking_id: BookingId
+    money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """Times carry their zone."""
+    """As it is, after all that was told. `paid`: so far; None: nothing."""
 
     booking_id: BookingId
     status: Status
+    terms: Terms
+    paid: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarEntry:
+    """What people's calendars were told last. `sequence` grows with each time."""
+
+    method: Method
+    sequence: int
     service: str
     starts_at: datetime
     ends_at: datetime | None
-    total: Total | None
+    time_zone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A booking in its conversation. `card_id`: the message that shows it. Times in epoch ms."""
+
+    booking: Booking
+    conversation_id: ConversationId
+    party_id: PartyId | None
+    vendor_id: VendorId | None
+    card_id: MessageId | None
+    entry: CalendarEntry | None
+    created_at: int
+    updated_at: int

@@ -1,32 +1,136 @@
-"""How a booking reads to people."""
+"""What a booking is after all that was told of it, whatever came first; what calendars are told: pure."""
 
-from datetime import datetime
-from decimal import Decimal
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from babel.dates import format_datetime
-from babel.numbers import format_currency, get_currency_precision
+from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
+from bridge.bookings.model import (
+    Booking,
+    CalendarEntry,
+    Kind,
+    Money,
+    News,
+    Payment,
+    PaymentStatus,
+    Status,
+    Terms,
+)
+from bridge.core.ids import BookingId
 
-from bridge.bookings.model import Booking, Total
+BELIEVED_AHEAD = timedelta(minutes=5)
+"""How much later than now something may claim to have happened: with a clock that is further ahead, all that comes
+after it would count as having been before it."""
 
-LOCALE = "en"
+AFTER: Mapping[tuple[Status | None, Kind], Status | None] = {
+    (None, "requested"): "requested",
+    (None, "confirmed"): "confirmed",
+    (None, "changed"): "requested",  # nothing says that anybody has confirmed it
+    (None, "cancelled"): "cancelled",
+    (None, "completed"): "completed",
+    ("requested", "requested"): "requested",
+    ("requested", "confirmed"): "confirmed",
+    ("requested", "changed"): "requested",
+    ("requested", "cancelled"): "cancelled",
+    ("requested", "completed"): "completed",
+    ("confirmed", "requested"): None,  # only a cancellation takes a confirmation back
+    ("confirmed", "confirmed"): "confirmed",
+    ("confirmed", "changed"): "confirmed",
+    ("confirmed", "cancelled"): "cancelled",
+    ("confirmed", "completed"): "completed",
+    ("cancelled", "requested"): "requested",  # booked once more
+    ("cancelled", "confirmed"): "confirmed",
+    ("cancelled", "changed"): None,
+    ("cancelled", "cancelled"): "cancelled",
+    ("cancelled", "completed"): None,
+    ("completed", "requested"): None,
+    ("completed", "confirmed"): None,
+    ("completed", "changed"): None,
+    ("completed", "cancelled"): None,
+    ("completed", "completed"): "completed",
+}
+"""What a booking is after news of it, in the order in which things happened; None before: nothing is known of it. None
+after: that cannot be, and changes nothing."""
+_AT_ONCE: Sequence[Kind] = ("requested", "confirmed", "changed", "completed", "cancelled")
+"""In which order things happened that are said to have happened at the same moment."""
+_END: Sequence[Kind] = ("cancelled", "completed")
+"""Of a booking that is known, these say nothing but that."""
 
 
-def confirmation_notice(booking: Booking) -> str:
-    lines = [f"Booking confirmed: {booking.service}", f"Starts: {time(booking.starts_at)}"]
-    if booking.ends_at is not None:
-        lines.append(f"Ends: {time(booking.ends_at)}")
-    if booking.total is not None:
-        lines.append(f"Total: {money(booking.total)}")
-    return "\n".join(lines)
+def happened_at(claimed: int | None, *, received: int) -> int:
+    """When what was told has happened. All in epoch ms."""
+    if claimed is None:
+        return received
+    return min(claimed, received + BELIEVED_AHEAD // timedelta(milliseconds=1))
 
 
-def time(when: datetime) -> str:
-    day = format_datetime(when, "EEEE d MMMM y, HH:mm", tzinfo=when.tzinfo, locale=LOCALE)
-    # Not Babel's `ZZZZ`: it writes -03:30 as -04:30.
-    zone = when.strftime("%z")
-    return f"{day} GMT{zone[:3]}:{zone[3:]}"
+def booking_of(booking_id: BookingId, news: Sequence[News], payments: Sequence[Payment]) -> Booking | None:
+    """As it is now. `news`, `payments`: all there are, in the order in which they came. None: there is no news."""
+    status: Status | None = None
+    terms: Terms | None = None
+    for one in sorted(news, key=lambda one: (one.happened_at, _AT_ONCE.index(one.kind))):
+        after = AFTER[status, one.kind]
+        if after is None:
+            continue
+        if terms is None or one.kind not in _END:
+            terms = one.terms
+        status = after
+    if status is None or terms is None:
+        return None
+    return Booking(booking_id=booking_id, status=status, terms=terms, paid=_paid(terms, payments))
 
 
-def money(total: Total) -> str:
-    amount = Decimal(total.amount).scaleb(-get_currency_precision(total.currency))
-    return str(format_currency(amount, total.currency, locale=LOCALE))
+def _paid(terms: Terms, payments: Sequence[Payment]) -> Money | None:
+    """In the currency of the total, or else of the first payment: there is no adding up of different ones."""
+    moneys = [payment.money for payment in payments]
+    if not moneys:
+        return None
+    currency = (terms.total or moneys[0]).currency
+    amount = sum(money.amount for money in moneys if money.currency == currency)
+    return Money(amount=amount, currency=currency) if amount else None
+
+
+def payment_status(booking: Booking) -> PaymentStatus:
+    paid = 0 if booking.paid is None else booking.paid.amount
+    total = booking.terms.total
+    if total is not None and paid >= total.amount:
+        return "paid"
+    return "partly_paid" if paid else "unpaid"
+
+
+def check_payment(payment: Payment, *, known: Payment | None, booking: Booking | None) -> None:
+    """`known`: what came under the same id before."""
+    if known is not None and known != payment:
+        raise PaymentDiffers(
+            "A payment with this id came before, with another amount or for another booking. Nothing was changed."
+            " Send another payment under another id.",
+            field="data.payment.id",
+        )
+    total = None if booking is None else booking.terms.total
+    if known is None and total is not None and total.currency != payment.money.currency:
+        raise CurrencyDiffers(
+            f"The booking is to be paid in {total.currency}, and this payment is in {payment.money.currency}."
+            " Nothing was changed. Send it in the booking's currency, or change the booking and replay this event.",
+            field="data.payment.currency",
+        )
+
+
+def calendar_entry(last: CalendarEntry | None, booking: Booking) -> CalendarEntry | None:
+    """What calendars are to be told now; None: nothing. `last`: what they were told before."""
+    terms = booking.terms
+    if booking.status == "confirmed":
+        new = CalendarEntry(
+            method="PUBLISH",
+            sequence=0 if last is None else last.sequence,
+            service=terms.service,
+            starts_at=terms.starts_at,
+            ends_at=terms.ends_at,
+            time_zone=terms.time_zone,
+        )
+    elif booking.status != "completed" and last is not None:
+        new = dataclasses.replace(last, method="CANCEL")
+    else:
+        return None
+    if last is None:
+        return new
+    return None if new == last else dataclasses.replace(new, sequence=last.sequence + 1)

@@ -9,7 +9,9 @@ from bridge.core.ids import ParticipantId, PartyId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationOpened(Event):
-    pass
+    """`again`: it was open before, and goes on where nothing has been said yet."""
+
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

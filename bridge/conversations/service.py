@@ -170,7 +170,9 @@ class Conversations:
         here = conversation.conversation_id
         again = await self._store.clear_failure(tx, here)
         if made or again:
-            opened = ConversationOpened(tenant_id=conversation.tenant_id, conversation_id=here)
+            opened = ConversationOpened(
+                tenant_id=conversation.tenant_id, conversation_id=here, again=not made
+            )
             await self._outbox.record(tx, opened)
         wanted: list[_Place] = []
         if again:  # a new room: everybody has to come in
@@ -202,7 +204,9 @@ class Conversations:
         """What it was held in is at its end: it goes on elsewhere, and everybody has to come in there."""
         here, tenant_id = conversation.conversation_id, conversation.tenant_id
         await self._store.clear_failure(tx, here)
-        await self._outbox.record(tx, ConversationOpened(tenant_id=tenant_id, conversation_id=here))
+        await self._outbox.record(
+            tx, ConversationOpened(tenant_id=tenant_id, conversation_id=here, again=True)
+        )
         for member in await self._store.members(tx, here):
             if member.away is None:
                 person = member.participant.participant_id

@@ -161,9 +161,10 @@ class Story:
 
     async def _book(self) -> None:
         booking = {
-            "id": "booking-1",
+            "id": "menu",
             "service": "Vegan menu for 80 guests",
             "starts_at": "2027-06-12T17:00:00+02:00",
+            "time_zone": "Europe/Berlin",
             "total": {"amount": 384000, "currency": "EUR"},
         }
         data = {
@@ -173,8 +174,9 @@ class Story:
         }
         await self._ground.platform.send("booking.confirmed", data)
         self._screen.platform("booking.confirmed", "Vegan menu for 80 guests")
-        notice = await self._posted("catering", lambda message: message.kind == "system")
-        await self._arrived("catering", notice.text)
+        card = await self._posted("catering", lambda message: message.kind == "system")
+        await self._arrived("catering", card.text)
+        await self._arrived("catering", "booking-menu.ics")
 
     async def _ghost_says(self, text: str) -> None:
         """Balloon Bliss has no Matrix: their website writes through the API, and reads the answers there."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.bookings.events import BookingUpdated
 from bridge.conversations.events import (
     ConversationChanged,
     ConversationOpened,
@@ -67,6 +68,7 @@ KINDS: Mapping[type[Event], Kind] = {
     QuoteDeclined: Kind("quote.declined", ("quote_id",)),
     QuoteExpired: Kind("quote.expired", ("quote_id",)),
     QuoteWithdrawn: Kind("quote.withdrawn", ("quote_id",)),
+    BookingUpdated: Kind("booking.updated", ("booking_id",)),
     VendorUpdated: Kind("vendor.updated", ("vendor_id",)),
     VendorStatusChanged: Kind("availability", ("vendor_id",)),
     VendorRated: Kind("vendor.rated", ("vendor_id",)),

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from bridge.messages.held import Media
+from bridge.messages.held import Document, Media
 from bridge.messages.model import Message
 from bridge.web.fields import Time, rfc3339
 
@@ -25,6 +25,14 @@ class AttachmentView(BaseModel):
 
 def attachments_of(message: Message) -> list[AttachmentView]:
     held = message.held
+    if isinstance(held, Document):
+        held = Media(
+            attachment_id=held.attachment_id,
+            name=held.name,
+            source={},
+            mimetype=held.mimetype,
+            size=len(held.text.encode()),
+        )
     if not isinstance(held, Media):
         return []
     return [

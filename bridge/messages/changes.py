@@ -66,20 +66,20 @@ class MessageChanges:
         await self._writers.check(tx, message.conversation_id, sender_id)
         rules.check_from_here(message)
         rules.check_editable(message, to="text")
-        # Later than the edit before, in whatever haste they are made.
-        edited_at = max(self._clock.now(), (message.edited_at or 0) + 1)
-        edit_id = new_id()
-        await self._edits.insert(
-            tx,
-            message,
-            edit_id=edit_id,
-            text=text,
-            html=cleaned,
-            mentions=message.mentions,
-            origin_id=None,
-            edited_at=edited_at,
-        )
-        await self._show(tx, message, edit_id=edit_id)
+        await self._edit(tx, message, text=text, html=cleaned)
+
+    async def revise(self, tx: Transaction, message: Message, *, text: str, html: str | None = None) -> bool:
+        """The platform brings up to date what it has said itself, however long ago. Return False where it is deleted.
+
+        Asked again, it changes nothing more.
+        """
+        assert message.sender_type == "system", "what others have said they edit themselves"
+        message = await self._locked(tx, message)
+        if message.is_deleted:
+            return False
+        if (message.text, message.html) != (text, html):
+            await self._edit(tx, message, text=text, html=html)
+        return True
 
     async def delete(self, tx: Transaction, message: Message, *, sender_id: ParticipantId | None) -> None:
         """The sender (None: the platform's staff) deletes it for everyone. Asked again, it changes nothing more."""
@@ -197,6 +197,22 @@ class MessageChanges:
         locked = await self._store.get(tx, message.message_id)
         assert locked is not None, "messages are not removed"
         return locked
+
+    async def _edit(self, tx: Transaction, message: Message, *, text: str, html: str | None) -> None:
+        # Later than the edit before, in whatever haste they are made.
+        edited_at = max(self._clock.now(), (message.edited_at or 0) + 1)
+        edit_id = new_id()
+        await self._edits.insert(
+            tx,
+            message,
+            edit_id=edit_id,
+            text=text,
+            html=html,
+            mentions=message.mentions,
+            origin_id=None,
+            edited_at=edited_at,
+        )
+        await self._show(tx, message, edit_id=edit_id)
 
     async def _show(self, tx: Transaction, message: Message, *, edit_id: str | None) -> None:
         await self._edits.show_latest(tx, message)

@@ -51,7 +51,17 @@ class Poll:
     max_selections: int
 
 
-Held: TypeAlias = Media | Location | Poll
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A small file of our own making: what is in it is kept with the message."""
+
+    attachment_id: str
+    name: str
+    mimetype: str
+    text: str = field(repr=False)
+
+
+Held: TypeAlias = Media | Document | Location | Poll
 
 
 def sealed_as(held: Held) -> dict[str, object]:
@@ -59,6 +69,8 @@ def sealed_as(held: Held) -> dict[str, object]:
     match held:
         case Media():
             return {"media": asdict(held)}
+        case Document():
+            return {"document": asdict(held)}
         case Location():
             return {"location": asdict(held)}
         case Poll():
@@ -68,6 +80,8 @@ def sealed_as(held: Held) -> dict[str, object]:
 def held_in(content: Mapping[str, Any]) -> Held | None:
     if "media" in content:
         return Media(**content["media"])
+    if "document" in content:
+        return Document(**content["document"])
     if "location" in content:
         return Location(**content["location"])
     if "poll" in content:

@@ -138,9 +138,21 @@ class Messages:
             forwarded=True,
         )
 
-    async def announce(self, tx: Transaction, conversation: Conversation, *, text: str) -> MessageId:
-        """The platform says something, in Festimo's voice."""
-        return await self._post(tx, conversation, None, "system", "system", text)
+    async def announce(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        text: str,
+        html: str | None = None,
+        kind: Kind = "system",
+        held: Held | None = None,
+    ) -> MessageId:
+        """The platform says something, in Festimo's voice. `html`: the same, formatted, and safe to show.
+
+        `kind`, `held`: of what is more than text.
+        """
+        return await self._post(tx, conversation, None, "system", kind, text, held=held, html=html)
 
     async def say(
         self,

@@ -19,7 +19,14 @@ from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.errors import NoEffect
 from bridge.platform.events import PlatformEvent, Unknown
-from bridge.platform.events.bookings import BookingConfirmed
+from bridge.platform.events.bookings import (
+    BookingCancelled,
+    BookingChanged,
+    BookingCompleted,
+    BookingConfirmed,
+    BookingRequested,
+    PaymentReceived,
+)
 from bridge.platform.events.leads import LeadCreated
 from bridge.platform.events.messages import MessageSend
 from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
@@ -56,7 +63,7 @@ class PlatformEvents:
             event = parse(item.body)
             async with self._database.transaction() as tx:
                 await self._check(tx, item.tenant_id, event)
-                await self._apply(tx, item.tenant_id, event)
+                await self._apply(tx, item, event)
                 await self._inbox.finish(tx, item)
         except NoEffect as reason:
             log.info("event_without_effect", id=item.id, reason=str(reason))
@@ -72,14 +79,22 @@ class PlatformEvents:
         for erased in sorted(await self._erasures.among(tx, tenant_id, needed)):
             raise NoEffect(f"{erased} {REASON}")
 
-    async def _apply(self, tx: Transaction, tenant_id: TenantId, event: PlatformEvent) -> None:
+    async def _apply(self, tx: Transaction, item: Item, event: PlatformEvent) -> None:
+        tenant_id = item.tenant_id
         match event:
             case PartyPlanCompleted() | VendorSelected():
                 await self._effects.openings.apply(tx, tenant_id, event)
             case MessageSend():
                 await self._effects.messages.apply(tx, tenant_id, event)
-            case BookingConfirmed():
-                await self._effects.bookings.apply(tx, tenant_id, event)
+            case (
+                BookingRequested()
+                | BookingConfirmed()
+                | BookingChanged()
+                | BookingCancelled()
+                | BookingCompleted()
+                | PaymentReceived()
+            ):
+                await self._effects.bookings.apply(tx, item, event)
             case LeadCreated():
                 await self._effects.leads.apply(tx, tenant_id, event)
             case VendorUpdated() | VendorStatusChanged() | ReviewCreated():

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from bridge.admin.dead_letters import api as dead_letters_api
 from bridge.admin.dead_letters.service import DeadLetters
+from bridge.bookings import api as bookings_api
+from bridge.bookings.store import BookingStore
 from bridge.conversations import accounts_api, members_api, openings_api, pair_api
 from bridge.conversations import api as conversations
 from bridge.conversations import changes_api as conversation_changes_api
@@ -117,6 +119,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *gallery_api.OPERATIONS,
     *bookmarks_api.OPERATIONS,
     *leads_api.OPERATIONS,
+    *bookings_api.OPERATIONS,
     *events.OPERATIONS,
     *event_states.OPERATIONS,
     *dead_letters_api.OPERATIONS,
@@ -174,6 +177,7 @@ def routes(
     rating_store: RatingStore,
     leads: Leads,
     lead_store: LeadStore,
+    booking_store: BookingStore,
     signals: Signals,
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
@@ -272,6 +276,7 @@ def routes(
         *vendor_statistics.VendorStatisticsApi(database, figures, vendor_access).routes(toolkit),
         *leads_api.LeadsApi(database, leads, lead_store, access, message_access, cursors).routes(toolkit),
         *on_signals.routes(toolkit),
+        *bookings_api.BookingsApi(database, booking_store, access, cursors).routes(toolkit),
         *events_api.routes(),
         *event_states.EventStatesApi(
             database, EventStore(), EventReplays(inbox, EventStore()), cursors

@@ -21,6 +21,7 @@ from bridge.sockets.views import (
     Happened,
     HiddenNotice,
     MessageNotice,
+    OfBooking,
     OfConversation,
     OfHidden,
     OfMessage,
@@ -90,6 +91,9 @@ class Shows:
         vendor_id = VendorId(entry.about["vendor_id"])
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
+
+    async def booking(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+        return OfBooking(**self._head(entry), booking_id=entry.about["booking_id"])
 
     async def quote(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
         return OfQuote(**self._head(entry), quote_id=entry.about["quote_id"])

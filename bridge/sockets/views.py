@@ -77,6 +77,10 @@ class OfQuote(Told):
     quote_id: str
 
 
+class OfBooking(Told):
+    booking_id: str = Field(description="read it for what it is now")
+
+
 class MessageNotice(Told):
     """Nothing of what was said is in it."""
 

@@ -53,6 +53,7 @@ def subscribe(outbox: Outbox) -> None:
     # In a lane of their own: nothing that is said waits for them.
     outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
     outbox.subscribe("festimo", ConversationOpened)
+    outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
     outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
     outbox.subscribe("quotes", ReactionAdded)
     outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
@@ -107,6 +108,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "recap.MessageDeleted": product.recap_listener.source_changed,
                 "receipts.ConversationRead": outbound.receipts.read,
                 "festimo.ConversationOpened": product.festimo.opened,
+                "bookings.ConversationOpened": product.booking_listener.opened,
                 "festimo.MessageReceived": product.festimo.heard,
                 "quotes.ReactionAdded": product.quote_listener.reacted,
                 "quotes.MessageReceived": product.quote_listener.replied,

@@ -10,6 +10,7 @@ from appservice.outbound.replays import Replays
 from appservice.room_map import rooms_of
 from appservice.transactions import TOPIC as MATRIX_EVENT
 from bridge.admin.dead_letters.service import DeadLetters
+from bridge.bookings.listeners import BookingListener
 from bridge.bookings.service import Bookings
 from bridge.bookings.store import BookingStore
 from bridge.config import Config
@@ -160,7 +161,20 @@ class Product:
             outbox=outbox,
         )
 
-        booking_store = BookingStore(sealer, clock)
+        self.booking_store = BookingStore(sealer, clock)
+        bookings = Bookings(
+            self.booking_store,
+            self.messages,
+            message_store,
+            self.message_changes,
+            self.pins,
+            conversation_store,
+            outbox,
+            clock,
+        )
+        self.booking_listener = BookingListener(
+            database, self.booking_store, bookings, conversation_store, outbox
+        )
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
@@ -185,7 +199,7 @@ class Product:
             Effects(
                 openings=openings,
                 messages=MessageEffects(conversation_store, self.messages),
-                bookings=BookingEffects(openings, Bookings(booking_store, self.messages)),
+                bookings=BookingEffects(openings, bookings),
                 leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
@@ -206,7 +220,7 @@ class Product:
         self.festimo = Festimo(
             database=database,
             conversations=conversation_store,
-            bookings=booking_store,
+            bookings=self.booking_store,
             messages=self.messages,
             message_store=message_store,
             vendors=self.vendors,

@@ -96,6 +96,7 @@ class Website:
             rating_store=product.rating_store,
             leads=product.leads,
             lead_store=product.lead_store,
+            booking_store=product.booking_store,
             signals=product.signals,
             typing_outside=typing_outside,
             events_api=events_api,

@@ -96,8 +96,9 @@ async def test_everybody_reads_everybody_without_a_shield(ground: Stand, people:
         await vendor.send_text(room, "Of course.")
         await host.wait_for_text(room, "Of course.")
 
-        async def all_three() -> list[str] | None:
+        async def all_said() -> list[str] | None:
             texts = [m.text for m in await history(bridge, "chef")]
-            return texts if len(texts) == 3 else None
+            return texts if len(texts) == 4 else None
 
-        assert await eventually(all_three) == [notice.text, "Can you do vegan?", "Of course."]
+        texts = await eventually(all_said)
+        assert texts == [notice.text, "booking-b1.ics", "Can you do vegan?", "Of course."]

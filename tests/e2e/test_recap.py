@@ -17,6 +17,7 @@ from tests.e2e.test_first_path import NO_SHIELD, eventually, history, party, per
 CHANGED = "* (a changed recap)"
 RECAP = "Chef, this was said before you could read here:"
 BOOKING = {"id": "b1", "service": "Catering", "starts_at": "2027-06-12T14:00:00+02:00"}
+CALENDAR = "booking-b1.ics"
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ class Scene:
         await self.say("Please answer & soon")
         await self.said("Can you do vegan?", "Please answer & soon")
         await self.book()
-        await self.said("Can you do vegan?", "Please answer & soon", "Booking confirmed: Catering")
+        card = "Booking confirmed: Catering"
+        await self.said("Can you do vegan?", "Please answer & soon", card, CALENDAR)
 
 
 def recaps(timeline: list[Entry]) -> list[Entry]:
@@ -115,7 +117,7 @@ async def test_a_vendor_who_signs_in_later_reads_everything_in_one_recap(
         room = await scene.host_is_in(host)
         await scene.three_are_said(host, room)
         mistake = await host.send_text(room, "What a stupid cook")
-        three = ("Can you do vegan?", "Please answer & soon", "Booking confirmed: Catering")
+        three = ("Can you do vegan?", "Please answer & soon", "Booking confirmed: Catering", CALENDAR)
         await scene.said(*three, "What a stupid cook")
         await host.redact(room, mistake)
 

@@ -102,6 +102,8 @@ async def test_all_we_say_is_as_the_specification_describes_it(
         "leaveRoom",
         "getMembersByRoom",
         "getRoomState",
+        "getRoomStateWithKey",
+        "setRoomStateWithKey",
         "getRoomIdByAlias",
         "sendMessage",
         "sendToDevice",
@@ -166,6 +168,8 @@ def check(request: Request) -> str:
     body = request.body if isinstance(request.body, Mapping) else {}
     if operation == "sendMessage":
         matrix_spec.check_content(str(request.event_type), body)
+    if operation == "setRoomStateWithKey":
+        matrix_spec.check_content(request.path.partition("/state/")[2].split("/")[0], body)
     if operation == "sendToDevice":
         for devices in body["messages"].values():
             for content in devices.values():

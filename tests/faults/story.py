@@ -204,6 +204,7 @@ class Story:
             "starts_at": "2027-06-12T14:00:00+02:00",
         }
         self._says("chef", "platform", f"Booking confirmed: Catering {self.name}")
+        self._says("chef", "platform", f"booking-b-{self.name}.ics")
         await send("booking.confirmed", {"party": party, "vendor": vendors[0], "booking": booking})
         await self._message("chef", "chef", "c1")
         await self._message(self.gina, self.gina, "g2")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bridge.bookings.model import Booking
-from bridge.bookings.rules import money, time
+from bridge.bookings.wording import money, time
 from bridge.core.ids import VendorId
 from bridge.festimo.model import Command, Scene, SetStatus
 from bridge.vendors.model import Status
@@ -46,9 +46,12 @@ def _of_asker(scene: Scene, rest: str) -> str:
 
 
 def _booking(booking: Booking) -> str:
-    parts = [f"{booking.service}: {booking.status}", time(booking.starts_at)]
-    if booking.total is not None:
-        parts.append(money(booking.total))
+    terms = booking.terms
+    parts = [f"{terms.service}: {booking.status}", time(terms.starts_at)]
+    if terms.total is not None:
+        parts.append(money(terms.total))
+    if booking.paid is not None:
+        parts.append(f"{money(booking.paid)} paid")
     return ", ".join(parts)
 
 

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, JsonValue
 
 from bridge.core.ids import TenantId
-from bridge.platform.events.bookings import BookingConfirmed
+from bridge.platform.events.bookings import (
+    BookingCancelled,
+    BookingChanged,
+    BookingCompleted,
+    BookingConfirmed,
+    BookingEvent,
+    BookingRequested,
+    PaymentReceived,
+)
 from bridge.platform.events.envelope import Envelope
 from bridge.platform.events.leads import LeadCreated
 from bridge.platform.events.messages import MessageSend
@@ -17,7 +25,8 @@ from bridge.platform.fields import Attribute
 KnownEvent = (
     PartyPlanCompleted
     | VendorSelected
-    | BookingConfirmed
+    | BookingEvent
+    | PaymentReceived
     | MessageSend
     | LeadCreated
     | ReviewCreated
@@ -29,7 +38,12 @@ KnownEvent = (
 MODEL_BY_TYPE: Mapping[str, type[KnownEvent]] = {
     "party.plan.completed": PartyPlanCompleted,
     "vendor.selected": VendorSelected,
+    "booking.requested": BookingRequested,
     "booking.confirmed": BookingConfirmed,
+    "booking.changed": BookingChanged,
+    "booking.cancelled": BookingCancelled,
+    "booking.completed": BookingCompleted,
+    "payment.received": PaymentReceived,
     "message.send": MessageSend,
     "lead.created": LeadCreated,
     "review.created": ReviewCreated,

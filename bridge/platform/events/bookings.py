@@ -10,7 +10,7 @@ from bridge.participants.input import Party, Vendor
 from bridge.platform.events.envelope import Known, party_lane
 from bridge.platform.fields import Amount, Currency
 from bridge.web.fields import Data, Id, Title
-from bridge.web.times import Timestamp
+from bridge.web.times import Timestamp, TimeZone
 
 
 class Total(Data):
@@ -25,6 +25,7 @@ class Booking(Data):
     service: Title
     starts_at: Timestamp
     ends_at: Timestamp | None = None
+    time_zone: TimeZone | None = None
     total: Total | None = None
 
     @field_validator("ends_at")
@@ -36,15 +37,59 @@ class Booking(Data):
         return ends_at
 
 
-class Confirmation(Data):
+class BookingTold(Data):
     booking: Booking
     party: Party
     vendor: Vendor
 
 
-class BookingConfirmed(Known):
-    type: Literal["booking.confirmed"]
-    data: Confirmation
+class _OfBooking(Known):
+    data: BookingTold
 
     def lane(self, tenant_id: TenantId) -> str:
         return party_lane(tenant_id, self.data.party.id)
+
+
+class BookingRequested(_OfBooking):
+    type: Literal["booking.requested"]
+
+
+class BookingConfirmed(_OfBooking):
+    type: Literal["booking.confirmed"]
+
+
+class BookingChanged(_OfBooking):
+    type: Literal["booking.changed"]
+
+
+class BookingCancelled(_OfBooking):
+    type: Literal["booking.cancelled"]
+
+
+class BookingCompleted(_OfBooking):
+    type: Literal["booking.completed"]
+
+
+BookingEvent = BookingRequested | BookingConfirmed | BookingChanged | BookingCancelled | BookingCompleted
+
+
+class Payment(Data):
+    """`amount`: in the currency's minor unit."""
+
+    id: Id
+    amount: Amount
+    currency: Currency
+
+
+class PaymentTold(Data):
+    party_id: Id
+    booking_id: Id
+    payment: Payment
+
+
+class PaymentReceived(Known):
+    type: Literal["payment.received"]
+    data: PaymentTold
+
+    def lane(self, tenant_id: TenantId) -> str:
+        return party_lane(tenant_id, self.data.party_id)

@@ -132,6 +132,8 @@ def _mend(body: Any) -> None:
                 if isinstance(one, dict) and isinstance(one.get("id"), str):
                     one["id"] = f"another-{len(seen)}" if one["id"] in seen else one["id"]
                     seen.add(one["id"])
+        if isinstance(value.get("time_zone"), str):
+            value["time_zone"] = "Europe/Berlin"
         starts, ends = value.get("starts_at"), value.get("ends_at")
         if isinstance(starts, str) and isinstance(ends, str) and TIME.match(ends):
             value["ends_at"] = starts

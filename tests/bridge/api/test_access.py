@@ -10,7 +10,7 @@ import pytest
 
 from bridge.admin.dead_letters.model import Filter
 from bridge.core.caller import Caller
-from bridge.core.ids import MessageId, TenantId
+from bridge.core.ids import ConversationId, MessageId, TenantId
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import (
@@ -28,6 +28,7 @@ from tests.bridge.api.requests import (
     sent_with,
 )
 from tests.bridge.api.world import OURS, SECRETS, THEIRS, World
+from tests.bridge.bookings.examples import B1, news
 from tests.bridge.platform.sender import host, party, vendor
 
 OPERATIONS = {
@@ -151,6 +152,7 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "emoji": "%F0%9F%91%8D",
+        "booking_id": await booked(world, conversation_id),
         "event_id": event.json["id"],
         "dead_letter_id": await dead_letter(world),
         "lead_id": await lead(sides.ours) if "Lead" in name else "unknown",
@@ -163,6 +165,15 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
 async def lead(api: Api) -> str:
     """The id of one of Anna's to Sweet Bites."""
     return str((await api.post("/api/v1/leads", BODIES["openLead"])).json["lead_id"])
+
+
+async def booked(world: World, conversation_id: str) -> str:
+    """The id of a booking of the conversation."""
+    conversation = await world.conversation_store.get(world.database, ConversationId(conversation_id))
+    assert conversation is not None
+    async with world.database.transaction() as tx:
+        await world.bookings.follow(tx, conversation, B1, news("confirmed", 1))
+    return B1
 
 
 async def quick_reply(api: Api) -> str:

@@ -133,6 +133,9 @@ TABLES = (
     "reactions",
     "reaction_origins",
     "pins",
+    "bookings",
+    "booking_news",
+    "booking_payments",
     "poll_votes",
     "poll_ends",
     "quotes",
@@ -304,14 +307,24 @@ class World:
             self.participants, self.conversation_store, self.conversation_changes, self.clock
         )
         openings = Openings(self.conversations, self.participants)
-        bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
+        self.booking_store = BookingStore(self.sealer, self.clock)
+        self.bookings = Bookings(
+            self.booking_store,
+            self.messages,
+            self.message_store,
+            self.changes,
+            self.pins,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+        )
         self.platform = PlatformEvents(
             database,
             self.inbox,
             Effects(
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
-                bookings=BookingEffects(openings, bookings),
+                bookings=BookingEffects(openings, self.bookings),
                 leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
@@ -411,6 +424,7 @@ class World:
                 rating_store=self.rating_store,
                 leads=self.leads,
                 lead_store=self.lead_store,
+                booking_store=self.booking_store,
                 signals=self.signals,
                 typing_outside=self.typing_outside,
                 events_api=EventsApi(

@@ -1,114 +1,371 @@
-"""How a booking reads, and what is kept of it."""
+"""What is kept of a booking, and what its conversation is told: one card, a notice for each change, a calendar file."""
 
 import json
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 
-from bridge.bookings.model import Booking, Total
-from bridge.bookings.rules import confirmation_notice
-from bridge.core.ids import BookingId
+from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
+from bridge.bookings.listeners import BookingListener
+from bridge.bookings.model import CalendarEntry, Followed, News, Payment
+from bridge.bookings.store import Filter
+from bridge.bookings.wording import card
+from bridge.conversations.events import ConversationOpened
+from bridge.conversations.model import Conversation
+from bridge.core.errors import Refusal
+from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId
+from bridge.messages.held import Document
+from bridge.messages.model import Message
+from bridge.messages.pins.rules import MOST_PINS
+from bridge.messages.pins.store import PinStore
 from bridge.storage.database import Database
-from tests.bridge.conversations.features import TENANT, Features
-
-BOOKING = Booking(
-    booking_id=BookingId("b1"),
-    status="confirmed",
-    service="Catering",
-    starts_at=datetime.fromisoformat("2027-06-12T18:00:00+02:00"),
-    ends_at=None,
-    total=None,
-)
+from tests.bridge.bookings.examples import B1, TERMS, booking, euros, news, payment, read_calendar, terms
+from tests.bridge.conversations.features import TENANT, Features, person
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "reads"),
-    [
-        # Two decimals, the usual.
-        (125_000, "EUR", "€1,250.00"),
-        (5, "USD", "$0.05"),
-        (0, "EUR", "€0.00"),
-        # None: a yen has no minor unit.
-        (1_250, "JPY", "¥1,250"),
-        (7, "KRW", "₩7"),
-        # Three.
-        (12_345, "KWD", "KWD12.345"),
-        (1, "BHD", "BHD0.001"),
-        # The largest amount an event may hold, to the last cent.
-        (2**53 - 1, "EUR", "€90,071,992,547,409.91"),
-        # A code that nobody knows is shown as it is.
-        (100, "XYZ", "XYZ1.00"),
-    ],
-)
-def test_money_reads_in_its_own_currency(amount: int, currency: str, reads: str) -> None:
-    notice = confirmation_notice(replace(BOOKING, total=Total(amount=amount, currency=currency)))
-    assert notice.splitlines()[-1] == f"Total: {reads}"
+class Desk:
+    """A conversation, and bookings followed in it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.features = Features(database)
+        self.conversation: Conversation
+
+    async def opened(self) -> "Desk":
+        self.conversation = await self.features.open()
+        return self
+
+    async def follow(
+        self, *told: News, of: BookingId = B1, here: Conversation | None = None, party: str | None = None
+    ) -> None:
+        for one in told:
+            self.features.clock.advance(1)
+            async with self.database.transaction() as tx:
+                await self.features.bookings.follow(
+                    tx,
+                    here or self.conversation,
+                    of,
+                    one,
+                    party_id=None if party is None else PartyId(party),
+                )
+
+    async def pay(self, *payments: Payment) -> None:
+        for one in payments:
+            async with self.database.transaction() as tx:
+                await self.features.bookings.pay(tx, TENANT, one)
+
+    async def found(self, booking_id: BookingId = B1) -> Followed:
+        found = await self.features.booking_store.find(self.database, TENANT, booking_id)
+        assert found is not None
+        return found
+
+    async def said(self) -> list[Message]:
+        return await self.features.history(self.conversation)
+
+    async def texts(self) -> list[str]:
+        return [message.text for message in await self.said()]
+
+    async def files(self) -> list[Any]:
+        held = [message.held for message in await self.said()]
+        return [read_calendar(one.text) for one in held if isinstance(one, Document)]
+
+    async def pinned(self) -> list[str]:
+        return [*await PinStore().of(self.database, self.conversation.conversation_id)]
 
 
-@pytest.mark.parametrize(
-    ("time", "reads"),
-    [
-        # In the zone it was given in, whatever ours is.
-        ("2027-06-12T18:00:00+02:00", "Saturday 12 June 2027, 18:00 GMT+02:00"),
-        ("2027-06-12T18:00:00-05:00", "Saturday 12 June 2027, 18:00 GMT-05:00"),
-        ("2027-06-12T18:00:00Z", "Saturday 12 June 2027, 18:00 GMT+00:00"),
-        # Zones that are not whole hours.
-        ("2027-01-01T00:05:00+05:45", "Friday 1 January 2027, 00:05 GMT+05:45"),
-        # The last minute of a leap day.
-        ("2028-02-29T23:59:59.9-03:30", "Tuesday 29 February 2028, 23:59 GMT-03:30"),
-    ],
-)
-def test_times_read_in_their_own_zone(time: str, reads: str) -> None:
-    notice = confirmation_notice(replace(BOOKING, starts_at=datetime.fromisoformat(time)))
-    assert notice.splitlines()[1] == f"Starts: {reads}"
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    return await Desk(database).opened()
 
 
-def test_a_notice_holds_what_is_known_and_nothing_else() -> None:
-    full = replace(
-        BOOKING,
-        ends_at=datetime.fromisoformat("2027-06-12T23:30:00+02:00"),
-        total=Total(amount=125_000, currency="EUR"),
-    )
-    assert confirmation_notice(BOOKING).splitlines() == [
+async def test_a_booking_is_one_card_that_changes_where_it_stands(desk: Desk) -> None:
+    asked, agreed = terms(), terms(starts_at=TERMS.starts_at + timedelta(hours=1))
+    await desk.follow(news("requested", 1, asked))
+    (made,) = await desk.said()
+    assert (made.kind, made.text) == ("system", card(booking("requested", of=asked)))
+    await desk.follow(news("confirmed", 2, agreed), news("completed", 3))
+    await desk.pay(payment(125_000))
+    first, *others = await desk.said()
+    now = booking("completed", of=agreed, paid=euros(125_000))
+    assert (first.message_id, first.text) == (made.message_id, card(now))
+    assert first.edited_at is not None
+    assert [message.text.splitlines()[0] for message in others] == [
         "Booking confirmed: Catering",
-        "Starts: Saturday 12 June 2027, 18:00 GMT+02:00",
+        "booking-b1.ics",
+        "Booking completed: Catering",
+        "Payment received: Catering",
     ]
-    assert confirmation_notice(full).splitlines()[2:] == [
-        "Ends: Saturday 12 June 2027, 23:30 GMT+02:00",
-        "Total: €1,250.00",
-    ]
+    assert await desk.pinned() == [made.message_id]
+    found = await desk.found()
+    assert (found.booking, found.card_id) == (now, made.message_id)
 
 
-async def test_a_booking_is_kept_sealed_and_told_in_its_conversation(database: Database) -> None:
-    features = Features(database)
-    conversation = await features.open()
-    async with database.transaction() as tx:
-        await features.bookings.confirmed(tx, conversation, BOOKING)
-    (message,) = await features.history(conversation)
-    row = await database.fetch_one("SELECT * FROM bookings")
-    assert row is not None
-    assert (message.kind, message.text) == ("system", confirmation_notice(BOOKING))
-    assert (row["conversation_id"], row["status"]) == (conversation.conversation_id, "confirmed")
-    assert b"Catering" not in row["details"]
-    here = conversation.conversation_id
-    assert await features.change_store.bookings_of(database, [here]) == {here: ["b1"]}
-    opened = await features.sealer.open(database, row["details"], place=f"bookings.details:{TENANT}:b1")
-    assert json.loads(opened) == {
+async def test_calendars_are_told_of_what_concerns_them(desk: Desk) -> None:
+    await desk.follow(news("requested", 1), news("confirmed", 2), news("changed", 3))
+    await desk.pay(payment(1))
+    await desk.follow(news("cancelled", 4), news("cancelled", 5), news("confirmed", 6))
+    told = [(file["method"], *file.walk("VEVENT")) for file in await desk.files()]
+    assert [(method, event["sequence"]) for method, event in told] == [
+        ("PUBLISH", 0),
+        ("PUBLISH", 1),
+        ("CANCEL", 2),
+        ("PUBLISH", 3),
+    ]
+    assert {event["uid"] for _, event in told} == {f"b1@{TENANT}.festimo"}
+    days = [(event["dtstart"].dt - TERMS.starts_at).days for _, event in told]
+    assert days == [2, 3, 3, 6]
+    names = [message.text for message in await desk.said() if message.kind == "file"]
+    assert names == ["booking-b1.ics", "booking-b1.ics", "booking-b1-cancelled.ics", "booking-b1.ics"]
+
+
+async def test_what_comes_late_or_again_changes_what_it_still_can(desk: Desk) -> None:
+    late, told = news("requested", 1), [news("confirmed", 2), news("changed", 4)]
+    await desk.follow(*told)
+    before = await desk.features.everything()
+    told_before = await desk.features.told()
+    await desk.follow(*told)
+    assert await desk.features.everything() == before
+    await desk.follow(late)  # it is kept, and that is all
+    assert await desk.features.told() == told_before
+    assert (await desk.found()).booking.terms == told[1].terms
+    cancelled = news("cancelled", 3)  # before the last change, which was then of nothing
+    await desk.follow(cancelled)
+    assert (await desk.found()).booking == booking("cancelled", of=told[0].terms)
+    assert (await desk.texts())[0] == card(booking("cancelled", of=told[0].terms))
+    assert len(await desk.pinned()) == 1
+
+
+async def test_a_payment_counts_once_and_may_come_before_its_booking(desk: Desk) -> None:
+    await desk.pay(payment(400))
+    assert await desk.said() == []
+    await desk.follow(news("confirmed", 1, terms(total=euros(1000))))
+    assert (await desk.texts())[0].splitlines()[-1] == "Paid: €4.00 of €10.00"
+    before = await desk.features.everything()
+    await desk.pay(payment(400))
+    assert await desk.features.everything() == before
+    await desk.pay(payment(600, "p2"))
+    card_text, *_, told = await desk.texts()
+    assert card_text.splitlines()[-1] == "Paid: €10.00, in full"
+    assert told == "Payment received: Catering\nPaid: €4.00 of €10.00 → €10.00, in full"
+
+
+@pytest.mark.parametrize(
+    ("refused", "error"),
+    [
+        (payment(401), PaymentDiffers),
+        (payment(400, of=BookingId("b2")), PaymentDiffers),
+        (payment(400, "p2", currency="USD"), CurrencyDiffers),
+    ],
+)
+async def test_a_payment_that_does_not_agree_changes_nothing(
+    desk: Desk, refused: Payment, error: type[Refusal]
+) -> None:
+    await desk.follow(news("confirmed", 1))
+    await desk.pay(payment(400))
+    before = await desk.features.everything()
+    with pytest.raises(error):
+        await desk.pay(refused)
+    assert await desk.features.everything() == before
+
+
+async def test_a_card_that_was_deleted_is_made_anew(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1))
+    (first, _) = await desk.said()
+    async with desk.database.transaction() as tx:
+        await desk.features.changes.delete(tx, first, sender_id=None)
+    await desk.follow(news("changed", 2))
+    found = await desk.found()
+    assert found.card_id not in (None, first.message_id)
+    (shown,) = [message for message in await desk.said() if message.message_id == found.card_id]
+    assert shown.text == card(found.booking)
+    assert found.card_id in await desk.pinned()
+
+
+async def test_whoever_unpins_a_card_keeps_it_unpinned(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1))
+    (made, _) = await desk.said()
+    async with desk.database.transaction() as tx:
+        await desk.features.pins.unpin(tx, made, by=ParticipantId("anna"))
+    await desk.follow(news("changed", 2))
+    assert await desk.pinned() == []
+
+
+async def test_a_card_comes_where_nothing_more_can_be_pinned(desk: Desk) -> None:
+    for number in range(MOST_PINS):
+        message_id = await desk.features.post(desk.conversation, text=f"{number}")
+        message = await desk.features.message_store.get(desk.database, message_id)
+        assert message is not None
+        async with desk.database.transaction() as tx:
+            await desk.features.pins.pin(tx, message)
+    await desk.follow(news("confirmed", 1))
+    found = await desk.found()
+    assert found.card_id is not None
+    assert len(await desk.pinned()) == MOST_PINS
+
+
+async def test_a_booking_moves_with_its_conversation(desk: Desk) -> None:
+    """The former one was deleted, and another opened."""
+    await desk.follow(news("confirmed", 1), party="p1")
+    other = await desk.features.open(party="p2", title="Cleo", hosts=[person("cleo", "Cleo")])
+    await desk.follow(news("changed", 2), here=other)
+    found = await desk.found()
+    assert (found.conversation_id, found.party_id) == (other.conversation_id, "p1")
+    texts = [message.text for message in await desk.features.history(other)]
+    assert texts[0] == card(found.booking)
+    assert texts[1].startswith("Booking changed: Catering\n")
+    assert texts[2] == "booking-b1.ics"
+
+
+async def test_where_a_conversation_goes_on_elsewhere_its_cards_go_with_it(desk: Desk) -> None:
+    """Only those that stand in the former place: what has not been said yet is said in the new one."""
+    features = desk.features
+    features.outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
+    listener = BookingListener(
+        desk.database,
+        features.booking_store,
+        features.bookings,
+        features.conversation_store,
+        features.outbox,
+    )
+    await desk.follow(news("requested", 1))
+    await desk.follow(news("requested", 1, news_id="two"), of=BookingId("b2"))
+    former, waiting = await desk.found(), await desk.found(BookingId("b2"))
+    assert former.card_id is not None
+    async with desk.database.transaction() as tx:
+        await features.messages.sent(tx, former.card_id, origin_id="$1")
+    features.clock.advance(1)
+    async with desk.database.transaction() as tx:
+        await features.conversations.moves(tx, desk.conversation)
+    item = await features.outbox.head(f"bookings:{desk.conversation.conversation_id}")
+    assert item is not None
+    await listener.opened(item)
+    now = await desk.found()
+    assert now.card_id is not None
+    assert now.card_id != former.card_id
+    assert (await desk.found(BookingId("b2"))).card_id == waiting.card_id
+    assert await desk.pinned() == [waiting.card_id, now.card_id]
+    assert await desk.texts() == [card(one.booking) for one in (former, waiting, now)]
+    assert await features.outbox.head(item.lane) is None
+    async with desk.database.transaction() as tx:
+        await features.messages.sent(tx, now.card_id, origin_id="$2")
+        await features.bookings.show_again(tx, desk.conversation, B1, opened_at=item.created_at)
+    assert (await desk.found()).card_id == now.card_id
+
+
+async def test_a_booking_of_an_earlier_version_goes_on(desk: Desk) -> None:
+    """It had only ever been confirmed, and told in a notice."""
+    sealer, here = desk.features.sealer, desk.conversation.conversation_id
+    details = {
         "service": "Catering",
         "starts_at": "2027-06-12T18:00:00+02:00",
         "ends_at": None,
         "total": None,
     }
+    async with desk.database.transaction() as tx:
+        sealed = await sealer.seal(
+            tx,
+            TENANT,
+            f"conversation:{here}",
+            json.dumps(details).encode(),
+            place=f"bookings.details:{TENANT}:b1",
+        )
+        await tx.execute(
+            "INSERT INTO bookings (tenant_id, booking_id, conversation_id, status, details, created_at, updated_at)"
+            " VALUES ($1, 'b1', $2, 'confirmed', $3, 5, 5)",
+            TENANT,
+            here,
+            sealed,
+        )
+    assert (await desk.found()).booking == booking()
+    await desk.pay(payment(5))
+    shown = card(booking(paid=euros(5)))
+    assert await desk.texts() == [
+        shown,
+        "Payment received: Catering\nPaid: – → €0.05 so far",
+        "booking-b1.ics",
+    ]
+    await desk.follow(news("cancelled", 1))
+    assert (await desk.found()).booking == booking("cancelled", paid=euros(5))
 
 
-async def test_a_booking_confirmed_again_is_one_booking_with_the_newest_details(database: Database) -> None:
-    features = Features(database)
-    conversation = await features.open()
-    for service in ("Catering", "Catering for 80"):
-        async with database.transaction() as tx:
-            await features.bookings.confirmed(tx, conversation, replace(BOOKING, service=service))
-    (row,) = await database.fetch("SELECT details FROM bookings")
-    opened = await features.sealer.open(database, row["details"], place=f"bookings.details:{TENANT}:b1")
-    assert json.loads(opened)["service"] == "Catering for 80"
-    assert len(await features.history(conversation)) == 2
+async def test_the_same_moment_in_another_zone_reads_differently(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1, TERMS))
+    in_utc = terms(starts_at=TERMS.starts_at.astimezone(UTC), total=None)
+    assert in_utc == TERMS
+    await desk.follow(news("changed", 2, in_utc))
+    card_text, _, told = await desk.texts()
+    assert card_text == card(booking(of=in_utc))
+    assert told.endswith("18:00 GMT+02:00 → Saturday 12 June 2027, 16:00 GMT+00:00")
+
+
+async def test_a_payment_for_what_was_deleted_shows_where_the_booking_goes_on(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1, terms(total=euros(400))))
+    async with desk.database.transaction() as tx:
+        await desk.features.conversation_changes.delete(tx, desk.conversation, asking=None)
+    before = await desk.texts()
+    await desk.pay(payment(400))
+    assert await desk.texts() == before
+    desk.conversation = await desk.features.open()
+    await desk.follow(news("completed", 2))
+    assert (await desk.texts())[0].splitlines()[-1] == "Paid: €4.00, in full"
+
+
+async def test_no_price_and_no_date_is_to_be_read_in_the_database(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1, terms(service="Canary")), news("changed", 2))
+    await desk.pay(payment(987_654))
+    tables = ("bookings", "booking_news", "booking_payments", "messages", "message_edits", "outbox")
+    seen = ""
+    for table in tables:
+        rows: list[Any] = await desk.database.fetch(f"SELECT * FROM {table}")
+        seen += str([tuple(row) for row in rows])
+    for secret in ("Canary", "2027-06", "987654", "9876.54", "€", "VEVENT"):
+        assert secret not in seen
+    told = {name for name, _ in await desk.features.told()}
+    assert {"MessagePosted", "MessageEdited", "PinsChanged"} <= told
+
+
+async def test_bookings_are_listed_by_what_they_are_of(desk: Desk) -> None:
+    await desk.follow(news("confirmed", 1), party="p1")
+    await desk.follow(news("requested", 1, news_id="two"), of=BookingId("b2"), party="p1")
+    other = await desk.features.open(
+        party="p2", hosts=[person("cleo", "Cleo")], vendor=person("flora", "Flowers")
+    )
+    await desk.follow(news("confirmed", 1, news_id="three"), of=BookingId("b3"), here=other, party="p2")
+    store = desk.features.booking_store
+
+    async def listed(before: tuple[int, str] | None = None, limit: int = 10, **wanted: object) -> list[str]:
+        asked = Filter(**wanted)  # type: ignore[arg-type] # of the cases below
+        page = await store.newest(desk.database, TENANT, asked, before=before, limit=limit)
+        return [one.booking.booking_id for one in page]
+
+    assert await listed() == ["b3", "b2", "b1"]
+    assert await listed(limit=2) == ["b3", "b2"]
+    second = await desk.found(BookingId("b2"))
+    assert await listed(before=(second.created_at, "b2")) == ["b1"]
+    assert await listed(party_id=PartyId("p1")) == ["b2", "b1"]
+    assert await listed(vendor_id="flora") == ["b3"]
+    assert await listed(status="confirmed") == ["b3", "b1"]
+    assert await listed(conversation_id=ConversationId(other.conversation_id)) == ["b3"]
+    assert await listed(member=ParticipantId("anna")) == ["b2", "b1"]
+    assert await listed(member=ParticipantId("stranger")) == []
+    assert await store.newest(desk.database, TenantId("other"), Filter(), before=None, limit=9) == []
+    async with desk.database.transaction() as tx:
+        await desk.features.conversation_changes.delete(tx, other, asking=None)
+    assert await listed() == ["b2", "b1"]
+
+
+async def test_what_is_kept_comes_back_as_it_was(desk: Desk) -> None:
+    zoned = terms(time_zone="Europe/Berlin", ends_at=TERMS.starts_at + timedelta(hours=5, microseconds=7))
+    await desk.follow(news("confirmed", 1, zoned))
+    await desk.pay(payment(2**53 - 1))
+    found = await desk.found()
+    assert found.booking == booking(of=zoned, paid=euros(2**53 - 1))
+    assert str(found.booking.terms.starts_at.tzinfo) == "Europe/Berlin"
+    assert isinstance(found.entry, CalendarEntry)
+    assert found.entry.starts_at == zoned.starts_at
+    here = desk.conversation.conversation_id
+    assert await desk.features.change_store.bookings_of(desk.database, [here]) == {here: ["b1"]}
+    assert await desk.features.booking_store.of_conversation(desk.database, desk.conversation) == [
+        found.booking
+    ]

@@ -89,6 +89,8 @@ TABLES = (
     "leads",
     "platform_told",
     "erasures",
+    "booking_news",
+    "booking_payments",
     "outbox",
 )
 
@@ -143,7 +145,17 @@ class Features:
             self.outbox,
             self.clock,
         )
-        self.bookings = Bookings(BookingStore(self.sealer, self.clock), self.messages)
+        self.booking_store = BookingStore(self.sealer, self.clock)
+        self.bookings = Bookings(
+            self.booking_store,
+            self.messages,
+            self.message_store,
+            self.changes,
+            self.pins,
+            self.conversation_store,
+            self.outbox,
+            self.clock,
+        )
         self.vendor_store = VendorStore(self.sealer, self.clock)
         self.rating_store = RatingStore(self.sealer, self.clock)
         self.vendors = Vendors(

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from bridge.bookings.model import Booking, Total
+from bridge.bookings.model import Booking, Money, Terms
 from bridge.conversations.model import Conversation, Member, Role
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.festimo.answers import answer, deed, help_text, is_for_festimo
@@ -39,10 +39,12 @@ def scene(*bookings: Booking, asker: Member | None = None) -> Scene:
 CATERING = Booking(
     booking_id=BookingId("b"),
     status="confirmed",
-    service="Catering",
-    starts_at=datetime.fromisoformat("2027-06-12T17:00:00+02:00"),
-    ends_at=None,
-    total=Total(amount=384000, currency="EUR"),
+    terms=Terms(
+        service="Catering",
+        starts_at=datetime.fromisoformat("2027-06-12T17:00:00+02:00"),
+        total=Money(amount=384000, currency="EUR"),
+    ),
+    paid=Money(amount=84000, currency="EUR"),
 )
 NOTHING_BOOKED = """\
 Anna & Ben x Sweet Bites
@@ -52,7 +54,7 @@ BOOKED = """\
 Anna & Ben x Sweet Bites
 People: Anna (host), Sweet Bites (vendor)
 Bookings:
-- Catering: confirmed, Saturday 12 June 2027, 17:00 GMT+02:00, €3,840.00"""
+- Catering: confirmed, Saturday 12 June 2027, 17:00 GMT+02:00, €3,840.00, €840.00 paid"""
 
 
 @pytest.mark.parametrize(

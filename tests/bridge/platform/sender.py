@@ -150,7 +150,7 @@ def vendor_selected() -> dict[str, Any]:
     return event("vendor.selected", {"party": party(), "vendor": vendor()})
 
 
-def booking_confirmed() -> dict[str, Any]:
+def booking_told(kind: str = "confirmed") -> dict[str, Any]:
     booking = {
         "id": "b-1",
         "service": "Catering",
@@ -158,7 +158,16 @@ def booking_confirmed() -> dict[str, Any]:
         "ends_at": "2027-06-12T23:30:00+02:00",
         "total": {"amount": 125_000, "currency": "EUR"},
     }
-    return event("booking.confirmed", {"booking": booking, "party": party(), "vendor": vendor()})
+    return event(f"booking.{kind}", {"booking": booking, "party": party(), "vendor": vendor()})
+
+
+def booking_confirmed() -> dict[str, Any]:
+    return booking_told("confirmed")
+
+
+def payment_received() -> dict[str, Any]:
+    payment = {"id": "pay-1", "amount": 25_000, "currency": "EUR"}
+    return event("payment.received", {"party_id": "p-1", "booking_id": "b-1", "payment": payment})
 
 
 def message_send(text: str = "Shall we say 8 pm?\n\tAnna 🎉") -> dict[str, Any]:

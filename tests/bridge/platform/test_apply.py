@@ -14,10 +14,12 @@ from tests.bridge.conversations.features import MAX_TEXT_LENGTH, TENANT
 from tests.bridge.platform.platform import LANE, Platform
 from tests.bridge.platform.sender import (
     booking_confirmed,
+    booking_told,
     event,
     host,
     message_send,
     party,
+    payment_received,
     plan_completed,
     vendor,
     vendor_selected,
@@ -47,8 +49,8 @@ async def test_the_whole_story_of_a_pair_is_told_in_one_conversation(platform: P
     for number, sent in enumerate(story):
         await platform.accept(sent, event_id=f"{number}")
     await platform.apply()
-    first, booked, last = await platform.texts()
-    assert (first, last) == ("When?", "Bye")
+    first, booked, calendar, last = await platform.texts()
+    assert (first, calendar, last) == ("When?", "booking-b-1.ics", "Bye")
     assert booked.startswith("Booking confirmed: Catering\n")
     assert await platform.texts("v-2") == []
 
@@ -143,6 +145,32 @@ async def test_a_refused_event_changes_nothing_and_is_kept_with_its_reason(
         platform.features.database, row["body"], place=f"inbox.body:{row['id']}"
     )
     assert json.loads(body) == sent | {"id": "2"}
+
+
+async def test_a_booking_is_told_by_its_own_events_in_the_order_in_which_it_happened(
+    platform: Platform,
+) -> None:
+    """Of whoever it is told of first, the conversation is opened."""
+    kinds = {"completed": 40, "confirmed": 20, "changed": 30, "requested": 10}
+    await platform.accept(payment_received(), event_id="paid")
+    for kind, minute in kinds.items():
+        sent = booking_told(kind) | {"time": f"2027-01-01T10:{minute}:00Z"}
+        sent["data"]["booking"]["service"] = f"Catering {minute}"
+        await platform.accept(sent, event_id=kind)
+    await platform.apply()
+    assert await platform.failures() == []
+    card, *_ = await platform.texts()
+    lines = card.splitlines()
+    assert (lines[0], lines[-1]) == ("Booking completed: Catering 30", "Paid: €250.00 of €1,250.00")
+    assert await platform.conversation_titles() == ["Anna & Ben x Sweet Bites"]
+
+    dollars = payment_received()
+    dollars["data"]["payment"] |= {"id": "pay-2", "currency": "USD"}
+    await platform.accept(dollars, event_id="dollars")
+    await platform.apply()
+    (failure,) = await platform.failures()
+    assert failure.startswith("currency_differs: ")
+    assert (await platform.texts())[0] == card
 
 
 async def test_a_refused_event_does_not_hold_up_its_party(platform: Platform) -> None:

@@ -14,10 +14,11 @@ from tests.bridge.platform.sender import (
     STRANGER,
     Client,
     MemoryIntake,
-    booking_confirmed,
+    booking_told,
     encode,
     event,
     message_send,
+    payment_received,
     plan_completed,
     review_created,
     send,
@@ -33,7 +34,11 @@ PARTY, VENDOR, ANNA = "party:festipin:p-1", "person:festipin:v-1", "person:festi
 LANES = [
     (plan_completed(), PARTY),
     (vendor_selected(), PARTY),
-    (booking_confirmed(), PARTY),
+    *(
+        (booking_told(kind), PARTY)
+        for kind in ("requested", "confirmed", "changed", "cancelled", "completed")
+    ),
+    (payment_received(), PARTY),
     (message_send(), PARTY),
     (review_created(party_id="p-1"), PARTY),
     (review_created(), VENDOR),

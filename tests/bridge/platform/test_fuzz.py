@@ -12,6 +12,7 @@ from tests.bridge.platform.sender import (
     booking_confirmed,
     encode,
     message_send,
+    payment_received,
     plan_completed,
     send,
     vendor_selected,
@@ -20,7 +21,7 @@ from tests.bridge.platform.sender import (
 # One server serves all examples of a test; each example starts with an empty intake.
 fuzz = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-EVENTS = [plan_completed(), vendor_selected(), booking_confirmed(), message_send()]
+EVENTS = [plan_completed(), vendor_selected(), booking_confirmed(), payment_received(), message_send()]
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=20)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts

@@ -13,6 +13,7 @@ from tests.bridge.platform.sender import (
     encode,
     host,
     message_send,
+    payment_received,
     plan_completed,
     send,
     vendor,
@@ -185,12 +186,35 @@ async def test_a_broken_plan_is_refused(
         ("data/booking/total/currency", "eur", "data.booking.total.currency"),
         ("data/booking/total/currency", "EURO", "data.booking.total.currency"),
         ("data/booking/total/currency", ABSENT, "data.booking.total.currency"),
+        ("data/booking/time_zone", "Europe/Atlantis", "data.booking.time_zone"),
+        ("data/booking/time_zone", "Europe", "data.booking.time_zone"),  # a folder of zones
+        ("data/booking/time_zone", "../zoneinfo/Europe/Berlin", "data.booking.time_zone"),
+        ("data/booking/time_zone", "/etc/localtime", "data.booking.time_zone"),
+        ("data/booking/time_zone", "+02:00", "data.booking.time_zone"),
+        ("data/booking/time_zone", "", "data.booking.time_zone"),
     ],
 )
 async def test_a_broken_booking_is_refused(
     client: Client, intake: MemoryIntake, path: str, value: object, field: str
 ) -> None:
     await assert_refused(client, intake, changed(booking_confirmed(), path, value), field)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("data/party_id", ABSENT, "data.party_id"),
+        ("data/booking_id", "b 1", "data.booking_id"),
+        ("data/payment/id", ABSENT, "data.payment.id"),
+        ("data/payment/amount", -1, "data.payment.amount"),
+        ("data/payment/amount", 0.5, "data.payment.amount"),
+        ("data/payment/currency", "euro", "data.payment.currency"),
+    ],
+)
+async def test_a_broken_payment_is_refused(
+    client: Client, intake: MemoryIntake, path: str, value: object, field: str
+) -> None:
+    await assert_refused(client, intake, changed(payment_received(), path, value), field)
 
 
 @pytest.mark.parametrize(

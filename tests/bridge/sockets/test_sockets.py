@@ -13,6 +13,7 @@ from bridge.sockets.api import LARGEST
 from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
+from tests.bridge.api.test_access import booked
 from tests.bridge.api.world import OURS, PULSE, THEIRS, World
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything, until
 from tests.databases import both_databases
@@ -64,6 +65,23 @@ async def test_everything_that_becomes_of_messages_is_told(world: LiveWorld, api
     deleted = await client.next("message.deleted")
     assert (deleted["message"]["content"], deleted["message"]["is_deleted"]) == ("", True)
     assert len({frame["event_id"] for frame in client.events}) == len(client.events) == 5
+
+
+async def test_a_booking_that_changes_is_told_by_its_id(world: LiveWorld, api: Api, crowd: Crowd) -> None:
+    conversation_id = await world.settled(await opened(api))
+    client = await crowd.connected(PARTY)
+    assert await booked(world, conversation_id) == "b1"
+    frame = await client.next("booking.updated")
+    assert (frame["booking_id"], frame["conversation_id"]) == ("b1", conversation_id)
+    assert set(frame) == {
+        "type",
+        "cursor",
+        "event_id",
+        "number",
+        "occurred_at",
+        "conversation_id",
+        "booking_id",
+    }
 
 
 async def test_each_socket_tells_of_its_own(api: Api, crowd: Crowd) -> None:
