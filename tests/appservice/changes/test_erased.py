@@ -1,13 +1,14 @@
 """Of who asked to be erased nothing comes into the room any more, whatever waits; what was said already was said."""
 
+from dataclasses import replace
+
 import pytest
 
 from appservice.homeserver import HomeserverUnavailable
 from bridge.conversations.events import ParticipantAdded, ParticipantLeft
 from bridge.core.ids import ParticipantId
 from bridge.delivery.dispatcher import Retry
-from bridge.participants.events import AppearanceChanged, appearance_changed
-from bridge.signals.events import ConversationRead
+from bridge.signals.reads import Place
 from bridge.signals.store import SeenStore
 from tests.appservice.changes.room import GHOST, Conversation
 from tests.appservice.changes.test_in_clients import key
@@ -81,28 +82,23 @@ async def test_after_a_kill_only_what_is_in_the_room_was_said(
 
 
 async def test_neither_their_face_nor_what_they_read_shows(talk: Conversation, anna: Party) -> None:
-    talk.features.outbox.subscribe("profiles", AppearanceChanged)
-    talk.features.outbox.subscribe("receipts", ConversationRead)
-    read = ConversationRead(
-        tenant_id=TENANT,
-        conversation_id=talk.conversation.conversation_id,
-        reader_id=CHEF,
-        position=1,
-        at=1,
-        in_client=False,
-    )
-    changed = appearance_changed(TENANT, CHEF)
+    await talk.post("Vanilla?")  # their ghost has a face
+    await talk.post("And you?", sender="anna")
+    await talk.go_out()
+    product, here = talk.parts.product, talk.conversation.conversation_id
     async with talk.engine.database.transaction() as tx:
-        await talk.features.outbox.record(tx, changed)
-        await talk.features.outbox.record(tx, read)
+        await product.people.change(tx, TENANT, CHEF, lambda chef: replace(chef, name="Sour Bites"))
+        await product.signals.reads.read(
+            tx, Place(tenant_id=TENANT, conversation_id=here, participant_id=CHEF)
+        )
     await erase(talk)
     calls = len(talk.homeserver.log)
-    for lane in (f"profiles:{changed.conversation_id}", f"receipts:{read.conversation_id}"):
+    for lane in (f"profiles:person/{TENANT}/{CHEF}", f"receipts:{here}"):
         item = await talk._outbox.head(lane)
         assert item is not None
         await talk._handlers[item.topic](item)
         assert await talk._outbox.head(lane) is None
-    assert len(talk.homeserver.log) == calls
+    assert talk.homeserver.log[calls:] == []
 
 
 async def test_nobody_follows_whether_they_are_there(talk: Conversation, anna: Party) -> None:

@@ -15,7 +15,16 @@ from bridge.platform.intake import TOPIC
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.requests import EVENTS, event_sent
 from tests.bridge.api.world import OURS, SECRETS, World
-from tests.bridge.platform.sender import OTHER, encode, event, message_send, vendor_selected
+from tests.bridge.platform.sender import (
+    OTHER,
+    encode,
+    event,
+    message_send,
+    user_deleted,
+    vendor_selected,
+    vendor_status,
+    vendor_updated,
+)
 from tests.databases import both_databases
 
 RECEIVED = "2027-01-15T08:00:00.000Z"
@@ -215,3 +224,17 @@ async def test_an_event_that_is_written_otherwise_is_the_same_event(api: Api, wo
         await tx.execute("UPDATE inbox SET body_hash = $1", former)
     assert (await event_sent(api, SECRETS[OURS])).json["duplicate"] is True
     assert (await event_sent(api, SECRETS[OURS], message_send())).problem == "event_id_reused"
+
+
+async def test_an_event_that_was_to_change_nothing_says_why(api: Api, world: World) -> None:
+    newer = vendor_updated(business_name="Sweet Bites") | {"id": "newer"}
+    older = vendor_updated(business_name="Sour Bites") | {"id": "older", "time": "2027-04-30T10:00:00Z"}
+    gone = [user_deleted("v-1") | {"id": "gone"}, vendor_status("away") | {"id": "after"}]
+    for one in (newer, older, *gone):
+        await event_sent(api, SECRETS[OURS], one)
+        await work_off(world)
+    assert await listed(api, status="without_effect") == ["after", "older"]
+    assert (await state(api, "after")).json["failure"] == "v-1 asked to be erased"
+    assert "something newer" in (await state(api, "older")).json["failure"]
+    assert (await replay(api, "older")).problem == "already_done"
+    assert (await api.get("/api/v1/vendors/v-1")).json["business_name"] == "Sweet Bites"
