@@ -22,6 +22,7 @@ from bridge.config.search import Search
 from bridge.config.section import MAKE_KEY, Section, is_loopback
 from bridge.config.storage import Storage
 from bridge.config.web import Web
+from bridge.config.webhooks import Webhooks
 
 
 class Config(Section):
@@ -40,6 +41,7 @@ class Config(Section):
         default_factory=RateLimits, description="how much one caller may ask of us"
     )
     platform: Platform = Field(description="who sends us events")
+    webhooks: Webhooks = Field(default_factory=Webhooks, description="where what happened may be sent")
     web: Web = Field(
         default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"
     )

@@ -81,6 +81,11 @@ from bridge.web.openapi import AnyOperation, document
 from bridge.web.operations import Keys, Toolkit
 from bridge.web.pace import Pace
 from bridge.web.paging import Cursors
+from bridge.webhooks import api as webhooks_api
+from bridge.webhooks import deliveries_api as webhook_deliveries_api
+from bridge.webhooks.delivery_store import DeliveryStore
+from bridge.webhooks.payload import document as webhooks_document
+from bridge.webhooks.service import Webhooks
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
@@ -108,6 +113,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *bookmarks_api.OPERATIONS,
     *events.OPERATIONS,
     *dead_letters_api.OPERATIONS,
+    *webhooks_api.OPERATIONS,
+    *webhook_deliveries_api.OPERATIONS,
     *tokens_api.OPERATIONS,
 )
 SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.security == "api_key")
@@ -115,7 +122,8 @@ SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.secu
 
 
 def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
-    return document(OPERATIONS, limits={MAX_TEXT_LENGTH: max_text_length})
+    limits = {MAX_TEXT_LENGTH: max_text_length}
+    return document(OPERATIONS, limits=limits, webhooks=webhooks_document())
 
 
 def asyncapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
@@ -162,6 +170,9 @@ def routes(
     typing_outside: TypingOutside,
     events_api: events.EventsApi,
     dead_letters: DeadLetters,
+    webhooks: Webhooks,
+    webhook_hosts: webhooks_api.Hosts,
+    http_webhooks: bool,
     max_text_length: int,
     pace: Pace,
     live: Live,
@@ -256,6 +267,10 @@ def routes(
         *events_api.routes(),
         *events.EventStatesApi(database, EventStore()).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
+        *webhooks_api.WebhooksApi(
+            database, webhooks, webhook_hosts, cursors, http_allowed=http_webhooks
+        ).routes(toolkit),
+        *webhook_deliveries_api.DeliveriesApi(database, webhooks, DeliveryStore(), cursors).routes(toolkit),
         *tokens_api.TokensApi(tokens).routes(toolkit),
     ]
     return [

@@ -124,6 +124,7 @@ class Parts:
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
             tasks.create_task(product.feed.run())
+            tasks.create_task(product.sending.run())
             tasks.create_task(product.due_messages.run())
             tasks.create_task(self.inbox_dispatcher.run())
             if self._config.storage.former is not None:

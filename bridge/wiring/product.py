@@ -63,6 +63,7 @@ from bridge.vendors.service import Vendors
 from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
 from bridge.wiring.callers import sealer_of
+from bridge.wiring.webhooks import Sending
 
 
 class Product:
@@ -135,8 +136,7 @@ class Product:
         self.signals = Signals(database, outbox, clock)
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
-        vendor_answers = VendorAnswers()
-        outbox.witness(vendor_answers.heard)
+        vendor_answers = VendorAnswers(outbox.record)
         self.vendor_views = VendorViews(
             self.vendor_store, self.rating_store, self.signals.presence, vendor_answers, clock
         )
@@ -157,6 +157,8 @@ class Product:
         self.feed_store = FeedStore()
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
+        outbox.witness(vendor_answers.heard)  # an answer stands in the feed behind the message that it is
+        self.sending = Sending(config, database, sealer, self.feed, clock)
         self.message_views = MessageViews(
             self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
         )

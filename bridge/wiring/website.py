@@ -96,6 +96,9 @@ class Website:
             typing_outside=typing_outside,
             events_api=events_api,
             dead_letters=product.dead_letters,
+            webhooks=product.sending.webhooks,
+            webhook_hosts=product.sending.courier,
+            http_webhooks=config.webhooks.allow_http,
             max_text_length=config.messages.max_text_length,
             pace=Pace(
                 requests=limits.requests_per_minute,
