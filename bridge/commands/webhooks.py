@@ -8,7 +8,6 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from bridge.commands.failure import EXIT_FAILED
 from bridge.config import Config, load
 from bridge.core.clock import SystemClock
 from bridge.core.ids import TenantId
@@ -131,8 +130,8 @@ def rotate(
     )
 
 
-@app.command()
-def test(webhook: WebhookArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+@app.command("test")
+def try_(webhook: WebhookArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Have a test sent by the running bridge; `festimo webhooks deliveries` shows what came of it."""
     one = _write(load(config), lambda tx, webhooks: webhooks.test(tx, None, webhook))
     typer.echo(f"{one.happened.event_id} will be sent.")
@@ -144,7 +143,7 @@ def deliveries(
     state: Annotated[str | None, typer.Option(help="waiting, delivered or dead.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show what was sent there, newest first: event id, when, type, conversation, state, attempts, the latest answer."""
+    """Show what was sent there, newest first: event id, time, type, conversation, state, attempts, latest answer."""
     if state not in (None, *SHOWN.values()):
         raise typer.BadParameter("waiting, delivered or dead", param_hint="--state")
     states = [one for one, shown in SHOWN.items() if shown == state]

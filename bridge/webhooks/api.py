@@ -29,7 +29,7 @@ from bridge.webhooks.views import (
 
 PATH = "/api/v1/webhooks"
 ONE = f"{PATH}/{{webhook_id}}"
-DELIVERY = f"{ONE}/deliveries/{{event_id}}"
+DELIVERY = f"{ONE}/deliveries/{{delivery_id}}"
 
 POST = Operation(
     method="POST",
@@ -114,8 +114,8 @@ TEST = Operation(
     path=f"{ONE}/test",
     name="testWebhook",
     summary="Have a test sent, once and at once",
-    description="`webhook.test`, whatever events it is told of, past all that waits. `getWebhookDelivery` says what came"
-    " of it.",
+    description="`webhook.test`, whatever events it is told of, past all that waits. `getWebhookDelivery` says what"
+    " came of it.",
     tag="webhooks",
     params=OneWebhook,
     body=Nothing,
@@ -196,7 +196,7 @@ class WebhooksApi:
 
     async def test(self, tx: Transaction, caller: Caller, asked: OneWebhook, _: Nothing) -> Answer:
         one = await self._webhooks.test(tx, caller.tenant_id, asked.webhook_id)
-        location = DELIVERY.format(webhook_id=asked.webhook_id, event_id=one.happened.event_id)
+        location = DELIVERY.format(webhook_id=asked.webhook_id, delivery_id=one.happened.event_id)
         return answer(delivery_view(one), status=HTTPStatus.CREATED, location=location)
 
     async def _check(self, _: object, new: WebhookToMake) -> None:

@@ -1,8 +1,8 @@
 """Carries a signed body to a URL that somebody else has chosen: to public addresses only, and not a step further.
 
-Whether an address may be reached is asked of the very address that a socket is opened for, after the name was looked up:
-a name that meant another address a moment ago opens nothing. Redirects are not followed, no proxy of the environment is
-used, no cookie is kept, and of the answer only the status is read.
+Whether an address may be reached is asked of the very address that a socket is opened for, after the name was looked
+up: a name that meant another address a moment ago opens nothing. Redirects are not followed, no proxy of the
+environment is used, no cookie is kept, and of the answer only the status is read.
 """
 
 import asyncio

@@ -112,12 +112,12 @@ class DeliveriesApi:
 
     async def get(self, caller: Caller, asked: OneDelivery) -> Answer:
         one = await self._webhooks.delivery(
-            self._database, caller.tenant_id, asked.webhook_id, asked.event_id
+            self._database, caller.tenant_id, asked.webhook_id, asked.delivery_id
         )
         return answer(delivery_view(one))
 
     async def replay(self, tx: Transaction, caller: Caller, asked: OneDelivery, _: Nothing) -> Answer:
-        one = await self._webhooks.replay(tx, caller.tenant_id, asked.webhook_id, asked.event_id)
+        one = await self._webhooks.replay(tx, caller.tenant_id, asked.webhook_id, asked.delivery_id)
         return answer(delivery_view(one))
 
     async def replay_all(

@@ -1,6 +1,7 @@
 """Delivers what waits: each endpoint by itself, many lanes at once, each lane in order.
 
-Of what waits only as much is in memory as is under way. A kill between an answer and its commit has the same sent again.
+Of what waits only as much is in memory as is under way. After a kill between an answer and its commit the same is sent
+again.
 """
 
 import asyncio
@@ -115,7 +116,7 @@ class Deliverer:
                     endpoint, due = await self._look(endpoint_id, limit=AT_ONCE + len(under_way))
                     new = [one for one in due if one.seq not in under_way]
                     if endpoint is not None:
-                        for one in new[: max(self._room(endpoint_id) - len(under_way), 0)]:
+                        for one in new[: max(self.room(endpoint_id) - len(under_way), 0)]:
                             under_way.add(one.seq)
                             tasks.create_task(self._deliver(endpoint, one, under_way, came))
                     if not under_way and not came.is_set():
@@ -147,7 +148,8 @@ class Deliverer:
             under_way.discard(one.seq)
             came.set()
 
-    def _room(self, endpoint_id: EndpointId) -> int:
+    def room(self, endpoint_id: EndpointId) -> int:
+        """How many may be under way to it at once."""
         return 1 if self._failures.get(endpoint_id, 0) >= DOWN_AFTER else AT_ONCE
 
     async def _settle(
@@ -166,7 +168,7 @@ class Deliverer:
             log.warning(
                 "webhook_not_delivered",
                 webhook=endpoint.endpoint_id,
-                event=one.happened.event_id,
+                event_id=one.happened.event_id,
                 attempt=one.attempts + 1,
                 reason=attempt.failure or f"status {attempt.status}",
                 given_up=delay is None,

@@ -24,9 +24,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, {_FREE})
 SELECT = f"{_OF} AND event_id = $2"
 SELECT_DUE = f"{_OF} AND state = 'next' AND not_before <= $2 ORDER BY not_before, seq LIMIT $3"
 SELECT_FIRST_DUE = """
-SELECT e.endpoint_id, (
-    SELECT MIN(d.not_before) FROM webhook_deliveries d WHERE d.endpoint_id = e.endpoint_id AND d.state = 'next'
-) AS first FROM webhook_endpoints e WHERE e.disabled IS NULL
+SELECT endpoint_id, (
+    SELECT MIN(d.not_before) FROM webhook_deliveries d
+    WHERE d.endpoint_id = webhook_endpoints.endpoint_id AND d.state = 'next'
+) AS first_at FROM webhook_endpoints WHERE disabled IS NULL
 """
 SELECT_NEWEST = f"{_OF} AND seq < $2 ORDER BY seq DESC LIMIT $3"
 SELECT_DEAD = f"{_OF} AND state = 'dead' AND seq > $2 ORDER BY seq LIMIT $3"
@@ -97,7 +98,9 @@ class DeliveryStore:
     async def first_due(self, reader: Reader) -> dict[EndpointId, int]:
         """When the next one is (epoch ms), of each endpoint that is enabled and for which something waits."""
         rows = await reader.fetch(SELECT_FIRST_DUE)
-        return {EndpointId(row["endpoint_id"]): row["first"] for row in rows if row["first"] is not None}
+        return {
+            EndpointId(row["endpoint_id"]): row["first_at"] for row in rows if row["first_at"] is not None
+        }
 
     async def newest(
         self, reader: Reader, endpoint_id: EndpointId, *, states: Sequence[State], before: int, limit: int
@@ -119,9 +122,7 @@ class DeliveryStore:
         """Return False where somebody else settled it meanwhile."""
         return bool(await tx.execute(RETRY, one.seq, one.attempts, _history(one, attempt), at))
 
-    async def finish(
-        self, tx: Transaction, one: Delivery, attempt: Attempt, *, dead: bool, now: int
-    ) -> bool:
+    async def finish(self, tx: Transaction, one: Delivery, attempt: Attempt, *, dead: bool, now: int) -> bool:
         """And have the next of its lane be its head. Return False where somebody else settled it meanwhile."""
         state = "dead" if dead else "done"
         if not await tx.execute(FINISH, one.seq, one.attempts, _history(one, attempt), state, now):

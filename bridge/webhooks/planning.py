@@ -47,7 +47,7 @@ class Planner:
         self._deliveries = deliveries
         self._clock = clock
         self._kept = kept
-        self._came = asyncio.Event()
+        self.came = asyncio.Event()
         self._somebody_listens = True
         self._planned: Callable[[], None] = lambda: None
         self._forgot_at = 0
@@ -60,12 +60,12 @@ class Planner:
 
     def changed(self) -> None:
         """An endpoint or a delivery did."""
-        self._came.set()
+        self.came.set()
 
     async def run(self) -> None:
         """Until cancelled. One process does; should two, they take turns."""
         while True:
-            self._came.clear()
+            self.came.clear()
             try:
                 while await self.plan() == AT_ONCE:
                     self._planned()
@@ -79,7 +79,7 @@ class Planner:
                 continue
             try:
                 async with asyncio.timeout(SWEEP_EVERY):
-                    await self._came.wait()
+                    await self.came.wait()
             except TimeoutError:
                 pass
 
@@ -96,9 +96,7 @@ class Planner:
             reaches = [one for one in await self._endpoints.reaches(tx) if lock_of(one.endpoint_id) in locked]
             if not reaches:
                 return 0
-            entries = await self._feed.after(
-                tx, min(reach.after_seq for reach in reaches), limit=AT_ONCE
-            )
+            entries = await self._feed.after(tx, min(reach.after_seq for reach in reaches), limit=AT_ONCE)
             if entries:
                 new = [(one, _happened(entry)) for entry in entries for one in _told(reaches, entry)]
                 await self._deliveries.insert(tx, new, now=self._clock.now())
@@ -131,7 +129,7 @@ class Planner:
 
     def _ordered(self) -> None:
         if self._somebody_listens:
-            self._came.set()
+            self.came.set()
 
 
 def _told(reaches: Sequence[Reach], entry: Entry) -> list[EndpointId]:

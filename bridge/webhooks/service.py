@@ -70,7 +70,13 @@ class Webhooks:
         return await self._store.of(reader, tenant_id)
 
     async def change(
-        self, tx: Transaction, tenant_id: TenantId | None, endpoint_id: str, address: Address, *, enabled: bool
+        self,
+        tx: Transaction,
+        tenant_id: TenantId | None,
+        endpoint_id: str,
+        address: Address,
+        *,
+        enabled: bool,
     ) -> Endpoint:
         """What waits goes to the new address. Its host must have been checked."""
         rules.check_events(address.events, known=self._known)
@@ -127,8 +133,8 @@ class Webhooks:
         found = await self._deliveries.find(reader, endpoint.endpoint_id, event_id)
         if found is None:
             raise NotFound(
-                "There is no delivery of this event to this webhook, or none is kept any more.",
-                field="event_id",
+                "There is no delivery of this id to this webhook, or it is not kept any more.",
+                field="delivery_id",
             )
         return found
 
@@ -139,7 +145,7 @@ class Webhooks:
         endpoint = await self._enabled(tx, tenant_id, endpoint_id)
         one = await self.delivery(tx, tenant_id, endpoint_id, event_id)
         if not await self._deliveries.replay(tx, one, now=self._clock.now()):
-            raise StillWaiting("It waits to be delivered already. Nothing was changed.", field="event_id")
+            raise StillWaiting("It waits to be delivered already. Nothing was changed.", field="delivery_id")
         tx.after_commit(self._on_change)
         return await self.delivery(tx, tenant_id, endpoint.endpoint_id, event_id)
 

@@ -8,7 +8,9 @@ from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 from bridge.webhooks.model import Address, Disabled, Endpoint, EndpointId, Reach, Secrets
 
-_COLUMNS = "endpoint_id, tenant_id, events, sealed, disabled, disabled_at, accepted_at, created_at, updated_at"
+_COLUMNS = (
+    "endpoint_id, tenant_id, events, sealed, disabled, disabled_at, accepted_at, created_at, updated_at"
+)
 _KNOWN = f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE deleted_at IS NULL"
 INSERT = """
 INSERT INTO webhook_endpoints (endpoint_id, tenant_id, events, sealed, after_seq, accepted_at, created_at, updated_at)
@@ -34,9 +36,7 @@ ACCEPTED = "UPDATE webhook_endpoints SET accepted_at = $2 WHERE endpoint_id = $1
 
 _ACTIVE = "FROM webhook_endpoints WHERE disabled IS NULL"
 SELECT_REACHES = f"SELECT endpoint_id, tenant_id, events, after_seq {_ACTIVE} ORDER BY endpoint_id"
-HAVE_READ = (
-    "UPDATE webhook_endpoints SET after_seq = $2 WHERE endpoint_id = $1 AND disabled IS NULL AND after_seq < $2"
-)
+HAVE_READ = "UPDATE webhook_endpoints SET after_seq = $2 WHERE endpoint_id = $1 AND disabled IS NULL AND after_seq < $2"
 LEAST_READ = f"SELECT MIN(after_seq) {_ACTIVE}"
 SELECT_DELETED = "SELECT endpoint_id FROM webhook_endpoints WHERE deleted_at IS NOT NULL"
 FORGET = "DELETE FROM webhook_endpoints WHERE endpoint_id = $1"
@@ -72,9 +72,7 @@ class EndpointStore:
 
     async def of(self, reader: Reader, tenant_id: TenantId | None) -> list[Endpoint]:
         """In the order in which they were made; None: of all tenants."""
-        rows = await (
-            reader.fetch(SELECT_ALL) if tenant_id is None else reader.fetch(SELECT_OF, tenant_id)
-        )
+        rows = await (reader.fetch(SELECT_ALL) if tenant_id is None else reader.fetch(SELECT_OF, tenant_id))
         return [await self._endpoint(reader, row) for row in rows]
 
     async def how_many(self, reader: Reader, tenant_id: TenantId) -> int:

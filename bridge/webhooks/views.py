@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
 
 from bridge.web.fields import Data, Id, Time, Title, refuse_empty, rfc3339
 from bridge.web.paging import Cursor, Limit
 from bridge.webhooks.model import Address, Attempt, Delivery, Disabled, Endpoint, State
+from bridge.webhooks.payload import known_events
 from bridge.webhooks.rules import LONGEST_OVERLAP_HOURS, LONGEST_URL
 
 PAGE = 50
@@ -16,12 +17,21 @@ Shown = Literal["waiting", "delivered", "dead"]
 SHOWN: Mapping[State, Shown] = {"next": "waiting", "behind": "waiting", "done": "delivered", "dead": "dead"}
 _CURSOR = Field(description="`next_cursor` of the page before")
 
-EventName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}\.([a-z_]{1,40}|\*)$")]
+EVENTS = sorted(known_events())
+FAMILIES = sorted({one.partition(".")[0] + ".*" for one in EVENTS})
+
+EventName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z_]{1,40}(\.([a-z_]{1,40}|\*))?$"),
+    WithJsonSchema({"type": "string", "enum": [*EVENTS, *FAMILIES]}),
+]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL, pattern=r"^https?://[!-~]+$")]
 
 
 class WebhookToMake(Data):
-    url: Annotated[Url, Field(description="https, on a public address; nothing else unless the operator allows it")]
+    url: Annotated[
+        Url, Field(description="https, on a public address; nothing else unless the operator allows it")
+    ]
     events: Annotated[
         tuple[EventName, ...] | None,
         AfterValidator(lambda events: None if events is None else refuse_empty(events)),
@@ -61,7 +71,7 @@ class OneWebhook(Data):
 
 class OneDelivery(Data):
     webhook_id: Id
-    event_id: Id
+    delivery_id: Id
 
 
 class ListOfWebhooks(Data):
@@ -112,7 +122,7 @@ class AttemptView(BaseModel):
 
 
 class DeliveryView(BaseModel):
-    event_id: str = Field(description="`webhook-id`")
+    delivery_id: str = Field(description="the event's id, and its `webhook-id`")
     type: str
     conversation_id: str | None
     sequence: int
@@ -132,7 +142,9 @@ class DeliveryPage(BaseModel):
 
 class ReplayedDeliveries(BaseModel):
     replayed: int = Field(description="how many dead ones wait again")
-    next_cursor: str | None = Field(description="for `cursor`, to go on; null when all have been gone through")
+    next_cursor: str | None = Field(
+        description="for `cursor`, to go on; null when all have been gone through"
+    )
 
 
 def view_of(endpoint: Endpoint) -> WebhookView:
@@ -146,7 +158,7 @@ def view_with_secret(endpoint: Endpoint) -> WebhookWithSecret:
 def delivery_view(one: Delivery) -> DeliveryView:
     happened = one.happened
     return DeliveryView(
-        event_id=happened.event_id,
+        delivery_id=happened.event_id,
         type=happened.event,
         conversation_id=happened.conversation_id,
         sequence=happened.number,

@@ -123,6 +123,8 @@ def _mend(body: Any) -> None:
     """No two people of a list have the same id; nothing ends before it starts; what is said later is said soon."""
     if isinstance(body, dict) and isinstance(body.get("send_at"), str) and TIME.match(body["send_at"]):
         body["send_at"] = SOON
+    if isinstance(body, dict) and isinstance(body.get("url"), str) and body["url"].startswith("http"):
+        body["url"] = "https://hooks.festipin.example/festimo"
     for value in _objects(body):
         for people in (value.get("hosts"), value.get("vendors")):
             seen: set[str] = set()

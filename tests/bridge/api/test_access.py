@@ -11,6 +11,7 @@ import pytest
 from bridge.admin.dead_letters.model import Filter
 from bridge.core.caller import Caller
 from bridge.core.ids import MessageId, TenantId
+from bridge.webhooks.model import Attempt
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import (
@@ -76,6 +77,10 @@ BODIES: dict[str, Any] = {
     "changeVendor": {"specialties": ["wedding cakes"]},
     "setVendorStatus": {"status": "away"},
     "rateVendor": {"host_id": "u-anna", "rating": 5},
+    "createWebhook": {"url": "https://hooks.festipin.example/festimo"},
+    "changeWebhook": {"url": "https://hooks.festipin.example/festimo", "events": ["message.*"]},
+    "rotateWebhookSecret": {},
+    "replayWebhook": {},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
@@ -139,7 +144,19 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "dead_letter_id": await dead_letter(world),
         "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
         "quick_reply_id": await quick_reply(sides.ours),
+        **await webhook(sides.ours, world),
     }
+
+
+async def webhook(api: Api, world: World) -> dict[str, str]:
+    """The id of one of ours, and of what was delivered there."""
+    made = await api.post("/api/v1/webhooks", BODIES["createWebhook"])
+    webhook_id = str(made.json["webhook_id"])
+    async with world.database.transaction() as tx:
+        one = await world.webhooks.test(tx, OURS, webhook_id)
+        attempt = Attempt(at=world.clock.now(), status=204, failure=None, took=20)
+        assert await world.deliveries.finish(tx, one, attempt, dead=False, now=world.clock.now())
+    return {"webhook_id": webhook_id, "delivery_id": one.happened.event_id}
 
 
 async def quick_reply(api: Api) -> str:

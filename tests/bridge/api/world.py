@@ -91,8 +91,13 @@ from bridge.vendors.views import VendorViews
 from bridge.web.auth import Credentials
 from bridge.web.pace import Pace
 from bridge.web.problems import problems
+from bridge.webhooks.courier import Courier
+from bridge.webhooks.delivery_store import DeliveryStore
+from bridge.webhooks.service import Webhooks
+from bridge.webhooks.store import EndpointStore
 from tests.bridge.platform.sender import NEW, OTHER
 from tests.bridge.tokens.sign_in import SignIn
+from tests.bridge.webhooks.names import names
 
 MASTER_KEY = b"m" * 32
 OURS, THEIRS = TenantId("festipin"), TenantId("other")
@@ -132,6 +137,8 @@ TABLES = (
     "idempotency_keys",
     "api_keys",
     "token_revocations",
+    "webhook_endpoints",
+    "webhook_deliveries",
 )
 
 
@@ -297,6 +304,9 @@ class World:
             master_key=MASTER_KEY,
             pulse=pulse,
         )
+        self.deliveries = DeliveryStore()
+        self.webhooks = Webhooks(EndpointStore(self.sealer), self.deliveries, FeedStore(), self.clock)
+        self.courier = Courier(names=names())
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(
             database,
@@ -351,6 +361,9 @@ class World:
                     max_text_length=MAX_TEXT_LENGTH,
                 ),
                 dead_letters=self.dead_letters,
+                webhooks=self.webhooks,
+                webhook_hosts=self.courier,
+                http_webhooks=False,
                 max_text_length=MAX_TEXT_LENGTH,
                 pace=self.pace,
                 live=self.live,
