@@ -83,8 +83,8 @@ from bridge.web.pace import Pace
 from bridge.web.paging import Cursors
 from bridge.webhooks import api as webhooks_api
 from bridge.webhooks import deliveries_api as webhook_deliveries_api
+from bridge.webhooks import payload as webhook_payload
 from bridge.webhooks.delivery_store import DeliveryStore
-from bridge.webhooks.payload import document as webhooks_document
 from bridge.webhooks.service import Webhooks
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -123,7 +123,9 @@ SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.secu
 
 def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
     limits = {MAX_TEXT_LENGTH: max_text_length}
-    return document(OPERATIONS, limits=limits, webhooks=webhooks_document())
+    return document(
+        OPERATIONS, limits=limits, webhooks=webhook_payload.document(), headers=webhook_payload.HEADERS
+    )
 
 
 def asyncapi(*, max_text_length: int = 10_000) -> dict[str, Any]:

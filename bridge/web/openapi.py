@@ -97,10 +97,14 @@ class Untitled(GenerateJsonSchema):
 
 
 def document(
-    operations: Iterable[AnyOperation], *, limits: Mapping[str, int], webhooks: Mapping[str, Json]
+    operations: Iterable[AnyOperation],
+    *,
+    limits: Mapping[str, int],
+    webhooks: Mapping[str, Json],
+    headers: Mapping[str, Json],
 ) -> Json:
     """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them. `webhooks`: path items of
-    what we send."""
+    what we send, with these `headers`."""
     operations = list(operations)
     schemas = _schemas(operations)
     paths: defaultdict[str, Json] = defaultdict(dict)
@@ -118,6 +122,7 @@ def document(
         "webhooks": dict(webhooks),
         "components": {
             "schemas": {**schemas.components, "Problem": _PROBLEM},
+            "parameters": dict(headers),
             "securitySchemes": SECURITY,
         },
     }

@@ -14,11 +14,16 @@ Json = dict[str, Any]
 
 TYPE = "application/json"
 _ID: Json = {"type": "string", "minLength": 1}
-_HEADERS = {
+_MEANINGS = {
     "webhook-id": "the event's id: the same however often it is sent; take each once",
     "webhook-timestamp": "when this attempt was made, in seconds since the epoch",
     "webhook-signature": "Standard Webhooks, `v1`; two of them, with a space between, while the secret is rotated",
 }
+HEADERS: Mapping[str, Json] = {
+    name: {"name": name, "in": "header", "required": True, "description": meaning, "schema": _ID}
+    for name, meaning in _MEANINGS.items()
+}
+"""By name, as parameters of the OpenAPI document."""
 _ANSWERS = {
     "2XX": "It is taken. What the body says is not read.",
     "410": "Nobody wants it any more: the webhook is disabled.",
@@ -76,10 +81,7 @@ def _webhook(event: str, ids: list[str]) -> Json:
             "tags": ["webhooks"],
             "summary": f"`{event}` happened",
             "security": [{"webhook_signature": []}],
-            "parameters": [
-                {"name": name, "in": "header", "required": True, "description": meaning, "schema": _ID}
-                for name, meaning in _HEADERS.items()
-            ],
+            "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in HEADERS],
             "requestBody": {"required": True, "content": {TYPE: {"schema": _schema(event, ids)}}},
             "responses": {status: {"description": meaning} for status, meaning in _ANSWERS.items()},
         }
