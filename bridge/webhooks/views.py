@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from bridge.web.fields import Data, Id, Time, Title, refuse_empty, rfc3339
+from bridge.web.fields import Data, Id, Time, Title, refuse_empty, rfc3339, whole
 from bridge.web.paging import Cursor, Limit
 from bridge.webhooks.model import Address, Attempt, Delivery, Disabled, Endpoint, State
 from bridge.webhooks.payload import known_events
@@ -25,6 +25,11 @@ EventName = Annotated[
     StringConstraints(pattern=r"^[a-z_]{1,40}(\.([a-z_]{1,40}|\*))?$"),
     WithJsonSchema({"type": "string", "enum": [*EVENTS, *FAMILIES]}),
 ]
+Events = Annotated[
+    tuple[EventName, ...],
+    Field(max_length=50, json_schema_extra={"minItems": 1}),
+    AfterValidator(refuse_empty),
+]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL, pattern=r"^https?://[!-~]+$")]
 
 
@@ -33,12 +38,9 @@ class WebhookToMake(Data):
         Url, Field(description="https, on a public address; nothing else unless the operator allows it")
     ]
     events: Annotated[
-        tuple[EventName, ...] | None,
-        AfterValidator(lambda events: None if events is None else refuse_empty(events)),
+        Events | None,
         Field(
-            max_length=50,
-            json_schema_extra={"minItems": 1},
-            description="of which it is told, such as `message.sent`, or families, such as `message.*`; left out: all",
+            description="of which it is told, such as `message.sent`, or families, such as `message.*`; left out: all"
         ),
     ] = None
     description: Annotated[Title | None, Field(description="what it is for")] = None
@@ -61,6 +63,7 @@ class WebhookToChange(WebhookToMake):
 class SecretToRotate(Data):
     overlap_hours: Annotated[
         int,
+        BeforeValidator(whole),
         Field(ge=0, le=LONGEST_OVERLAP_HOURS, description="for which the former secret signs, too"),
     ] = 24
 

@@ -40,7 +40,7 @@ CREATE TABLE webhook_deliveries (
 
 CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries (endpoint_id, event_id);
 CREATE UNIQUE INDEX webhook_deliveries_heads ON webhook_deliveries (endpoint_id, lane) WHERE state = 'next';
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, not_before) WHERE state = 'next';
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, not_before, seq) WHERE state = 'next';
 CREATE INDEX webhook_deliveries_behind ON webhook_deliveries (endpoint_id, lane, seq) WHERE state = 'behind';
 CREATE INDEX webhook_deliveries_dead ON webhook_deliveries (endpoint_id, seq) WHERE state = 'dead';
 CREATE INDEX webhook_deliveries_of ON webhook_deliveries (endpoint_id, seq);

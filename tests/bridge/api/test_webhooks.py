@@ -49,7 +49,7 @@ async def test_one_is_made_looked_at_changed_and_deleted(api: Api, world: World)
         None,
     )
     assert (changed.json["enabled"], changed.json["disabled_because"]) == (False, "by_request")
-    enabled = await api.send("PUT", one, {"url": URL})
+    enabled = await api.send("PUT", one, {"url": URL, "events": None})
     assert (enabled.json["enabled"], enabled.json["disabled_because"]) == (True, None)
     assert secret not in json.dumps([changed.json, enabled.json])
     assert (await api.request("DELETE", one)).json["webhook_id"] == webhook_id
@@ -84,6 +84,7 @@ async def test_a_secret_is_shown_when_it_is_made_and_is_rotated(api: Api, world:
         ({"url": "gopher://hooks.festipin.example/"}, "invalid_input", "url"),
         ({"url": URL, "events": ["message.send"]}, "unknown_event", "events"),
         ({"url": URL, "events": []}, "invalid_input", "events"),
+        ({"url": URL, "events": ["message.*"] * 51}, "invalid_input", "events"),
         ({"url": URL, "secret": "whsec_mine"}, "invalid_input", "secret"),
     ],
 )
