@@ -11,21 +11,20 @@ __all__ = ["connection"]
 
 
 @pytest.mark.parametrize(
-    ("sql", "indexes"),
+    ("sql", "index"),
     [
-        (store.SELECT_DUE, ["due (endpoint_id=? AND not_before<?)"]),
-        (store.SELECT_FIRST_DUE, ["due (endpoint_id=?)"]),
-        (store.INSERT, ["heads (endpoint_id=? AND lane=?)"]),
-        (store.PROMOTE, ["behind (endpoint_id=? AND lane=?)"]),
-        (store.REPLAY, ["heads (endpoint_id=? AND lane=?)"]),
-        (store.SELECT_DEAD, ["dead (endpoint_id=? AND seq>?)"]),
-        (store.SELECT_NEWEST, ["of (endpoint_id=? AND seq<?)"]),
-        (store.SELECT, ["once (endpoint_id=? AND event_id=?)"]),
-        (store.FORGET, ["old (state=? AND finished_at<?)"]),
+        (store.SELECT_DUE, "due (endpoint_id=? AND not_before<?)"),
+        (store.SELECT_FIRST_DUE, "due (endpoint_id=?)"),
+        (store.INSERT, "heads (endpoint_id=? AND lane=?)"),
+        (store.PROMOTE, "behind (endpoint_id=? AND lane=?)"),
+        (store.REPLAY, "heads (endpoint_id=? AND lane=?)"),
+        (store.SELECT_DEAD, "dead (endpoint_id=? AND state=? AND seq>?)"),
+        (store.SELECT_NEWEST, "of (endpoint_id=? AND seq<?)"),
+        (store.SELECT, "once (endpoint_id=? AND event_id=?)"),
+        (store.FORGET, "old (state=? AND finished_at<?)"),
     ],
 )
-def test_it_is_found_by_its_index(connection: sqlite3.Connection, sql: str, indexes: list[str]) -> None:
+def test_it_is_found_by_its_index(connection: sqlite3.Connection, sql: str, index: str) -> None:
     steps = plan(connection, sql)
-    for index in indexes:
-        assert any(f"INDEX webhook_deliveries_{index}" in step for step in steps), steps
+    assert any(f"INDEX webhook_deliveries_{index}" in step for step in steps), steps
     assert not any("TEMP B-TREE" in step for step in steps), steps

@@ -42,6 +42,6 @@ CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries (endpoint_id, 
 CREATE UNIQUE INDEX webhook_deliveries_heads ON webhook_deliveries (endpoint_id, lane) WHERE state = 'next';
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, not_before, seq) WHERE state = 'next';
 CREATE INDEX webhook_deliveries_behind ON webhook_deliveries (endpoint_id, lane, seq) WHERE state = 'behind';
-CREATE INDEX webhook_deliveries_dead ON webhook_deliveries (endpoint_id, seq) WHERE state = 'dead';
+CREATE INDEX webhook_deliveries_dead ON webhook_deliveries (endpoint_id, state, seq) WHERE state = 'dead';
 CREATE INDEX webhook_deliveries_of ON webhook_deliveries (endpoint_id, seq);
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (state, finished_at) WHERE finished_at IS NOT NULL;

@@ -1,6 +1,7 @@
 """Webhooks by REST."""
 
 import json
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -205,6 +206,11 @@ def test_the_document_of_what_we_send_is_openapi_and_what_we_send_is_as_it_says(
         assert not schema.is_valid(sent | {"type": "another"})
         if ids:
             assert not schema.is_valid(sent | {"data": {}})
+
+
+def test_the_page_names_every_event() -> None:
+    page = (Path(__file__).parents[3] / "docs/webhooks.md").read_text()
+    assert [event for event in (*known_events(), TEST) if f"`{event}`" not in page] == []
 
 
 async def test_what_a_vendor_answers_is_told_as_an_answer(api: Api, world: World) -> None:

@@ -60,6 +60,8 @@ class Receiver:
         status = waiting.pop(0) if waiting else self.refuses(body) or 204
         if status == 302:
             return web.Response(status=302, headers={"Location": self.url("/elsewhere")})
+        if status == 429:
+            return web.Response(status=429, headers={"Retry-After": "60"})
         if 200 <= status < 300:
             self.took.append(body)
             self.headers.append(headers)

@@ -70,6 +70,16 @@ async def test_no_redirect_is_followed(post: Post, receiver: Receiver) -> None:
     assert (one.state, one.history[0].status) == ("next", 302)
 
 
+async def test_one_that_asks_for_time_is_given_it(post: Post, receiver: Receiver) -> None:
+    endpoint = await post.make(receiver.url())
+    receiver.answers["/hook"] = [429]
+    await post.happens(said("m1"))
+    await post.plan()
+    await post.send(endpoint)
+    (one,) = await post.kept(endpoint)
+    assert one.not_before == post.clock.now() + rules.MINUTE
+
+
 async def test_gone_disables_it_and_what_waited_comes_once_it_is_wanted_again(
     post: Post, receiver: Receiver
 ) -> None:

@@ -8,6 +8,7 @@ from bridge.storage.database import Database
 from bridge.webhooks.courier import Answer
 from bridge.webhooks.delivering import AT_ONCE
 from tests.bridge.webhooks.post import Post, said
+from tests.databases import one_database
 
 MANY, LANES = 100_000, 1_000
 FILL = """
@@ -40,6 +41,7 @@ class Watched:
         return Answer(204)
 
 
+@one_database
 async def test_only_what_is_under_way_is_in_memory_and_what_comes_is_planned(database: Database) -> None:
     carrier = Watched()
     post = Post(database, carrier=carrier)

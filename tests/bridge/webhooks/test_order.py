@@ -49,7 +49,7 @@ async def round_of(post: Post, endpoints: list[Endpoint], picks: list[int]) -> N
             st.lists(st.integers(0, 5), min_size=1, max_size=4),
         ),
         min_size=2,
-        max_size=6,
+        max_size=5,
     ),
     answers=st.lists(st.sampled_from(ANSWERS), max_size=6),
     pauses=st.lists(st.sampled_from(rules.SCHEDULE[:3]), min_size=6, max_size=6),
