@@ -108,6 +108,10 @@ async def test_what_took_nothing_for_days_is_disabled(post: Post, receiver: Rece
         post.clock.advance(delay)
         await post.send(endpoint)
     post.clock.advance(rules.FAILING_FOR)
+    async with post.database.transaction() as tx:
+        test = await post.webhooks.test(tx, TENANT, endpoint.endpoint_id)
+    present = await post.now(endpoint)
+    await post.deliverer.attempt(present, test)  # in vain, which tells nothing of the days before
     assert (await post.now(endpoint)).disabled is None
     await post.send(endpoint)
     assert (await post.now(endpoint)).disabled == "failing"

@@ -60,9 +60,9 @@ async def test_each_event_has_the_name_that_programs_know(post: Post) -> None:
 
 
 async def test_an_endpoint_is_told_of_its_tenant_its_events_and_its_time(post: Post) -> None:
+    earlier = await post.make(URL)
     await post.happens(said("before"))
-    await post.plan()
-    await post.feed.order()
+    await post.feed.order()  # for the earlier one it is yet to be planned
     everything = await post.make(URL)
     edits = await post.make(URL, events=["message.edited"])
     theirs = await post.make(URL, tenant=OTHERS)
@@ -70,6 +70,7 @@ async def test_an_endpoint_is_told_of_its_tenant_its_events_and_its_time(post: P
         said("m1"), MessageEdited(**HERE, message_id=M1, edit_id=None), said("t1", "t", OTHERS)
     )
     await post.plan()
+    assert [one.happened.about["message_id"] for one in await post.kept(earlier)] == ["before", "m1", "m1"]
     assert [one.happened.event for one in await post.kept(everything)] == ["message.sent", "message.edited"]
     assert [one.happened.event for one in await post.kept(edits)] == ["message.edited"]
     assert [one.happened.about["message_id"] for one in await post.kept(theirs)] == ["t1"]
