@@ -22,7 +22,10 @@ AT_ONCE = 500
 SWEEP_EVERY = 5.0
 """Seconds. What another process recorded, or a commit of which nobody heard, wakes nobody: so look now and then."""
 PAUSE = 0.05
-"""Seconds between two turns: what is lively is put in order together, what comes after a rest soon."""
+LONGEST_PAUSE = 0.2
+PAUSE_FACTOR = 40
+"""Seconds between two turns, and how many times as long as the last one took: what is lively is put in order together,
+more of it where the database is busy; what comes after a rest soon."""
 LINGER = 0.01
 """Seconds from what came to its turn: first whoever said it goes on, so that the next message is on its way."""
 FORGET_EVERY = 10 * 60 * 1000
@@ -67,6 +70,7 @@ class Feed:
         """Put in order what comes, until cancelled. One process does; should two, they take turns."""
         while True:
             self._came.clear()
+            begun = asyncio.get_running_loop().time()
             try:
                 while await self.order() == AT_ONCE:
                     pass
@@ -78,7 +82,8 @@ class Feed:
                 log.error("feed_trouble", error=type(error).__qualname__)
                 await asyncio.sleep(1)
                 continue
-            await asyncio.sleep(PAUSE)
+            took = asyncio.get_running_loop().time() - begun
+            await asyncio.sleep(min(max(PAUSE, PAUSE_FACTOR * took), LONGEST_PAUSE))
             try:
                 async with asyncio.timeout(SWEEP_EVERY):
                     await self._came.wait()

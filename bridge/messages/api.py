@@ -300,13 +300,13 @@ class MessagesApi:
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,
         )
-        return await self._made(tx, caller, message_id)
+        return await self._made(tx, message_id)
 
     async def forward(self, tx: Transaction, caller: Caller, asked: OneMessage, new: ToForward) -> Answer:
         message = await self._message(tx, caller, asked)
         to = await self._conversation(tx, caller, new.conversation_id)
         by = acting_as_somebody(caller, new.sender_id, field="sender_id")
-        return await self._made(tx, caller, await self._messages.forward(tx, message, to=to, sender_id=by))
+        return await self._made(tx, await self._messages.forward(tx, message, to=to, sender_id=by))
 
     async def get(self, caller: Caller, asked: OneMessage) -> Answer:
         return await self._shown(self._database, caller, asked)
@@ -336,10 +336,10 @@ class MessagesApi:
     async def _shown(self, reader: Reader, caller: Caller, asked: OneMessage) -> Answer:
         return answer(await self._views.one(reader, caller, await self._message(reader, caller, asked)))
 
-    async def _made(self, tx: Transaction, caller: Caller, message_id: MessageId) -> Answer:
+    async def _made(self, tx: Transaction, message_id: MessageId) -> Answer:
         message = await self._store.get(tx, message_id)
         assert message is not None
-        view = await self._views.one(tx, caller, message)
+        view = await self._views.made(tx, message)
         return answer(view, status=HTTPStatus.CREATED, location=ONE.format(message_id=message_id))
 
     async def _message(self, reader: Reader, caller: Caller, asked: OneMessage) -> Message:

@@ -20,7 +20,7 @@ from bridge.messages.ports import Deliveries
 from bridge.messages.reactions.model import Reaction
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.reactions.views import ReactionView, views_of
-from bridge.storage.database import Reader
+from bridge.storage.database import Reader, Transaction
 from bridge.web.fields import Time, rfc3339
 
 
@@ -142,6 +142,11 @@ class MessageViews:
     ) -> MessageView:
         (view,) = await self.of(reader, caller, [message], me=me)
         return view
+
+    async def made(self, tx: Transaction, message: Message) -> MessageView:
+        """Of one that this transaction has made: nobody has answered, marked, pinned it or reacted to it."""
+        deliveries = await self._deliveries.of(tx, [message])
+        return view_of(message, deliveries[message.message_id])
 
 
 def view_of(

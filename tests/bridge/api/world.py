@@ -105,7 +105,7 @@ SECRETS = {OURS: NEW, THEIRS: OTHER}
 TENANTS = [Tenant(id=tenant, webhook_secrets=(SecretStr(secret),)) for tenant, secret in SECRETS.items()]
 MAX_TEXT_LENGTH = 1_000
 KEPT = 24 * 60 * 60 * 1000
-PULSE = Pulse(heartbeat=5.0, recheck=0.05, patience=5.0)
+PULSE = Pulse(heartbeat=60.0, recheck=0.05, patience=5.0)  # a client that reads nothing answers no ping
 TABLES = (
     "participants",
     "conversations",

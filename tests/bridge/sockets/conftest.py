@@ -6,15 +6,21 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
+from bridge.sockets.session import Pulse
 from bridge.storage.database import Database
 from tests.bridge.api.client import Api
-from tests.bridge.api.world import OURS, THEIRS
+from tests.bridge.api.world import OURS, PULSE, THEIRS
 from tests.bridge.sockets.client import Crowd, LiveWorld, OnlyTask
 
 
 @pytest.fixture
-async def world(database: Database) -> LiveWorld:
-    return LiveWorld(database)
+def pulse() -> Pulse:
+    return PULSE
+
+
+@pytest.fixture
+async def world(database: Database, pulse: Pulse) -> LiveWorld:
+    return LiveWorld(database, pulse=pulse)
 
 
 @pytest.fixture

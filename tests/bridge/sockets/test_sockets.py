@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bridge.sockets.api import LARGEST
 from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
 from tests.bridge.api.requests import CONVERSATIONS, opened, said
-from tests.bridge.api.world import OURS, THEIRS
+from tests.bridge.api.world import OURS, PULSE, THEIRS
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything, until
 from tests.databases import both_databases
 
@@ -331,6 +332,7 @@ async def test_who_goes_on_sending_beyond_the_limit_is_put_off_then_ended(
     assert (await client.ended())[0] == 4429
 
 
+@pytest.mark.parametrize("pulse", [replace(PULSE, heartbeat=0.5)])
 async def test_who_answers_no_ping_is_gone(world: LiveWorld, api: Api, crowd: Crowd) -> None:
     await opened(api)
     await crowd.connected(PARTY, autoping=False)
