@@ -63,8 +63,8 @@ class WebhookToChange(WebhookToMake):
 class SecretToRotate(Data):
     overlap_hours: Annotated[
         int,
-        BeforeValidator(whole),
         Field(ge=0, le=LONGEST_OVERLAP_HOURS, description="for which the former secret signs, too"),
+        BeforeValidator(whole),
     ] = 24
 
 
