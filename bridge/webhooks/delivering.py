@@ -116,7 +116,7 @@ class Deliverer:
                     endpoint, due = await self._look(endpoint_id, limit=AT_ONCE + len(under_way))
                     new = [one for one in due if one.seq not in under_way]
                     if endpoint is not None:
-                        for one in new[: max(self.room(endpoint_id) - len(under_way), 0)]:
+                        for one in new[: max(self.at_once(endpoint_id) - len(under_way), 0)]:
                             under_way.add(one.seq)
                             tasks.create_task(self._deliver(endpoint, one, under_way, came))
                     if not under_way and not came.is_set():
@@ -148,7 +148,7 @@ class Deliverer:
             under_way.discard(one.seq)
             came.set()
 
-    def room(self, endpoint_id: EndpointId) -> int:
+    def at_once(self, endpoint_id: EndpointId) -> int:
         """How many may be under way to it at once."""
         return 1 if self._failures.get(endpoint_id, 0) >= DOWN_AFTER else AT_ONCE
 

@@ -319,8 +319,8 @@ async def test_one_that_is_down_is_tried_with_one_at_a_time(post: Post, receiver
     await post.happens(*(said(f"m{number}", f"c{number}") for number in range(DOWN_AFTER + 1)))
     await post.plan()
     for one in (await post.deliverer.due(endpoint))[:DOWN_AFTER]:
-        assert post.deliverer.room(endpoint.endpoint_id) == AT_ONCE
+        assert post.deliverer.at_once(endpoint.endpoint_id) == AT_ONCE
         await post.deliverer.attempt(endpoint, one)
-    assert post.deliverer.room(endpoint.endpoint_id) == 1
+    assert post.deliverer.at_once(endpoint.endpoint_id) == 1
     await post.send(endpoint)
-    assert post.deliverer.room(endpoint.endpoint_id) == AT_ONCE
+    assert post.deliverer.at_once(endpoint.endpoint_id) == AT_ONCE
