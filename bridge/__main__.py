@@ -14,7 +14,7 @@ import uvloop
 import yaml
 
 from bridge import logs
-from bridge.commands import api_key, dead_letters
+from bridge.commands import api_key, dead_letters, webhooks
 from bridge.commands.backup import backup, restore
 from bridge.commands.doctor import doctor
 from bridge.commands.failure import EXIT_FAILED, cannot_start
@@ -41,6 +41,7 @@ app.command()(doctor)
 app.command()(rotate_master_key)
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from bridge.config.search import Search
 from bridge.config.storage import Storage
 from bridge.config.tokens import Tokens
 from bridge.config.web import Web
+from bridge.config.webhooks import Webhooks
 
 __all__ = [
     "Appservice",
@@ -37,5 +38,6 @@ __all__ = [
     "Tenant",
     "Tokens",
     "Web",
+    "Webhooks",
     "load",
 ]

@@ -23,6 +23,7 @@ from bridge.config.search import Search
 from bridge.config.section import MAKE_KEY, Section, is_loopback
 from bridge.config.storage import Storage
 from bridge.config.web import Web
+from bridge.config.webhooks import Webhooks
 
 
 class Config(Section):
@@ -44,6 +45,7 @@ class Config(Section):
     bus: Bus = Field(
         default_factory=Bus, description="the bus over which events come and go, if there is one"
     )
+    webhooks: Webhooks = Field(default_factory=Webhooks, description="where what happened may be sent")
     web: Web = Field(
         default_factory=Web, validate_default=True, description="who reaches the API, and how it is protected"
     )

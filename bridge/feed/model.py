@@ -23,7 +23,8 @@ BEGINNING = Place(0, "")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """`seq` grows over all entries, `number` goes 1, 2, 3 ... in each conversation; it is 0 of what concerns one person
-    alone, so that nobody else misses a number. `about`: ids only."""
+    alone, so that nobody else misses a number. `kind`: what clients are told, `event`: what programs are (kinds.py).
+    `about`: ids only."""
 
     seq: int
     event_id: str
@@ -31,6 +32,7 @@ class Entry:
     conversation_id: ConversationId
     number: int
     kind: str
+    event: str
     about: Mapping[str, str]
     created_at: int
 

@@ -6,7 +6,7 @@ would never see 6. So an entry has its place in the order only once it is commit
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -15,7 +15,7 @@ from bridge.core.events import Event
 from bridge.core.ids import ConversationId, new_id
 from bridge.feed.kinds import KINDS, PRIVATE
 from bridge.feed.store import FeedStore
-from bridge.storage.database import Database, DatabaseError, Transaction
+from bridge.storage.database import Database, DatabaseError, Reader, Transaction
 
 AT_ONCE = 500
 """Entries that one transaction puts in order, or forgets."""
@@ -32,6 +32,9 @@ FORGET_EVERY = 10 * 60 * 1000
 """Milliseconds."""
 _LOCK = "feed"
 
+Read = Callable[[Reader], Awaitable[int | None]]
+"""Up to which `seq` somebody has read who must not miss anything; None: nobody reads."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -44,11 +47,16 @@ class Feed:
         self._kept = kept
         self._came = asyncio.Event()
         self._on_order: list[Callable[[], None]] = []
+        self._readers: list[Read] = []
         self._forgot_at = 0
 
     def on_order(self, tell: Callable[[], None]) -> None:
         """Have `tell` called whenever entries were put in order by this process."""
         self._on_order.append(tell)
+
+    def keep_for(self, read: Read) -> None:
+        """Forget nothing that `read` says is not read yet, however old it is."""
+        self._readers.append(read)
 
     async def record(self, tx: Transaction, event: Event) -> None:
         """Keep an entry of the event, where it is of a kind that has one."""
@@ -116,8 +124,11 @@ class Feed:
         too_old = self._clock.now() - self._kept
         async with self._database.transaction() as tx:
             await tx.lock(_LOCK)
-            newest = (await self._store.newest(tx)).seq
+            needed = (await self._store.newest(tx)).seq
+            for read in self._readers:
+                up_to = await read(tx)
+                needed = needed if up_to is None else min(needed, up_to + 1)
             first = await self._store.first(tx, limit=AT_ONCE)
             # Up to the last of them that is too old: clocks jump, and what is forgotten has no holes.
-            old = [seq for seq, created_at in first if created_at < too_old and seq < newest]
+            old = [seq for seq, created_at in first if created_at < too_old and seq < needed]
             return await self._store.forget(tx, up_to=old[-1]) if old else 0

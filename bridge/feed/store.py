@@ -10,9 +10,10 @@ from bridge.feed.kinds import Kind
 from bridge.feed.model import BEGINNING, Entry, Place
 from bridge.storage.database import Reader, Row, Transaction
 
-_COLUMNS = "seq, event_id, tenant_id, conversation_id, number, kind, about, created_at"
+_COLUMNS = "seq, event_id, tenant_id, conversation_id, number, kind, event, about, created_at"
 INSERT = """
-INSERT INTO feed (event_id, tenant_id, conversation_id, kind, about, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO feed (event_id, tenant_id, conversation_id, kind, event, about, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SELECT_UNNUMBERED = "SELECT entry, conversation_id, kind FROM feed WHERE seq IS NULL ORDER BY entry LIMIT $1"
 NUMBER = "UPDATE feed SET seq = $2, number = $3 WHERE entry = $1"
@@ -44,9 +45,8 @@ class FeedStore:
         self, tx: Transaction, event: Event, kind: Kind, *, event_id: str, created_at: int
     ) -> None:
         about = json.dumps({name: getattr(event, name) for name in kind.keeps})
-        await tx.execute(
-            INSERT, event_id, event.tenant_id, event.conversation_id, kind.name, about, created_at
-        )
+        place = (event_id, event.tenant_id, event.conversation_id)
+        await tx.execute(INSERT, *place, kind.name, kind.event_of(event), about, created_at)
 
     async def unnumbered(self, tx: Transaction, *, limit: int) -> list[Unnumbered]:
         """In the order in which they were recorded."""
@@ -100,6 +100,7 @@ def entry_of(row: Row) -> Entry:
         conversation_id=ConversationId(row["conversation_id"]),
         number=row["number"],
         kind=row["kind"],
+        event=row["event"],
         about=about,
         created_at=row["created_at"],
     )

@@ -92,6 +92,11 @@ from bridge.web.openapi import AnyOperation, document
 from bridge.web.operations import Keys, Toolkit
 from bridge.web.pace import Pace
 from bridge.web.paging import Cursors
+from bridge.webhooks import api as webhooks_api
+from bridge.webhooks import deliveries_api as webhook_deliveries_api
+from bridge.webhooks import payload as webhook_payload
+from bridge.webhooks.delivery_store import DeliveryStore
+from bridge.webhooks.service import Webhooks
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *conversations.OPERATIONS,
@@ -123,6 +128,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *events.OPERATIONS,
     *event_states.OPERATIONS,
     *dead_letters_api.OPERATIONS,
+    *webhooks_api.OPERATIONS,
+    *webhook_deliveries_api.OPERATIONS,
     *tokens_api.OPERATIONS,
 )
 SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.security == "api_key")
@@ -130,7 +137,10 @@ SCOPES = frozenset(operation.scope for operation in OPERATIONS if operation.secu
 
 
 def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
-    return document(OPERATIONS, limits={MAX_TEXT_LENGTH: max_text_length})
+    limits = {MAX_TEXT_LENGTH: max_text_length}
+    return document(
+        OPERATIONS, limits=limits, webhooks=webhook_payload.document(), headers=webhook_payload.HEADERS
+    )
 
 
 def asyncapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
@@ -183,6 +193,9 @@ def routes(
     events_api: events.EventsApi,
     inbox: Inbox,
     dead_letters: DeadLetters,
+    webhooks: Webhooks,
+    webhook_hosts: webhooks_api.Hosts,
+    http_webhooks: bool,
     max_text_length: int,
     pace: Pace,
     live: Live,
@@ -282,6 +295,10 @@ def routes(
             database, EventStore(), EventReplays(inbox, EventStore()), cursors
         ).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
+        *webhooks_api.WebhooksApi(
+            database, webhooks, webhook_hosts, cursors, http_allowed=http_webhooks
+        ).routes(toolkit),
+        *webhook_deliveries_api.DeliveriesApi(database, webhooks, DeliveryStore(), cursors).routes(toolkit),
         *tokens_api.TokensApi(tokens).routes(toolkit),
     ]
     return [

@@ -11,7 +11,7 @@ from bridge.storage.database import Reader
 from bridge.vendors.events import place_of
 
 _ENTRIES = """
-SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.about, f.created_at FROM feed f
+SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.event, f.about, f.created_at FROM feed f
 """
 OF_PARTY = f"""{_ENTRIES} JOIN conversation_parties p ON p.conversation_id = f.conversation_id
 WHERE p.tenant_id = $1 AND p.party_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5

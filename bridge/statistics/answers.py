@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from bridge.core.events import Event
 from bridge.core.ids import MessageId, TenantId, VendorId
+from bridge.delivery.outbox import Witness
 from bridge.messages.events import MessageDeleted, MessagePosted, MessageReceived
+from bridge.statistics.events import VendorReplied
 from bridge.storage.database import Reader, Transaction
 
 _BEFORE = """(SELECT v.position FROM messages v WHERE v.conversation_id = m.conversation_id AND v.position < m.position
@@ -24,7 +26,7 @@ SELECT m.position, m.tenant_id, c.vendor_id, m.created_at,
 FROM messages m JOIN conversations c ON c.conversation_id = m.conversation_id
 JOIN messages asked ON asked.position = {_ASKED}
 WHERE m.message_id = $1 AND m.sender_type = 'vendor' AND m.deleted_at IS NULL AND c.vendor_id IS NOT NULL
-ON CONFLICT (position) DO NOTHING
+ON CONFLICT (position) DO NOTHING RETURNING vendor_id
 """
 SELECT_AFTER = """
 SELECT m.position, n.position AS next_position, n.message_id AS next_id FROM messages m
@@ -43,10 +45,14 @@ WHERE tenant_id = $1 AND answered_at >= $2 AND vendor_id IN ({places}) GROUP BY 
 class VendorAnswers:
     """A witness of what is recorded, and the vendors' port."""
 
+    def __init__(self, tell: Witness | None = None) -> None:
+        """`tell`: is told of each answer, in the transaction in which it is given."""
+        self._tell = tell
+
     async def heard(self, tx: Transaction, event: Event) -> None:
         match event:
             case MessagePosted() | MessageReceived():
-                await tx.execute(ADD, event.message_id)
+                await self._said(tx, event)
             case MessageDeleted():
                 await self._deleted(tx, event.message_id)
 
@@ -59,10 +65,22 @@ class VendorAnswers:
         rows = await reader.fetch(_AVERAGES.format(places=places), tenant_id, since, *vendor_ids)
         return {VendorId(row["vendor_id"]): row["total"] / row["answers"] for row in rows}
 
+    async def _said(self, tx: Transaction, event: MessagePosted | MessageReceived) -> None:
+        vendor_id = await tx.fetch_value(ADD, event.message_id)
+        if vendor_id is None or self._tell is None:
+            return
+        replied = VendorReplied(
+            tenant_id=event.tenant_id,
+            conversation_id=event.conversation_id,
+            message_id=event.message_id,
+            vendor_id=VendorId(vendor_id),
+        )
+        await self._tell(tx, replied)
+
     async def _deleted(self, tx: Transaction, message_id: MessageId) -> None:
         row = await tx.fetch_one(SELECT_AFTER, message_id)
         assert row is not None, "messages are not removed"
         await tx.execute(REMOVE, row["position"])
         if row["next_position"] is not None:
             await tx.execute(REMOVE, row["next_position"])
-            await tx.execute(ADD, row["next_id"])
+            await tx.fetch(ADD, row["next_id"])

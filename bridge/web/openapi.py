@@ -82,6 +82,12 @@ SECURITY: Json = {
         "name": "webhook-signature",
         "description": "Standard Webhooks, with `webhook-id` and `webhook-timestamp`; see docs/events.md",
     },
+    "webhook_signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "What we sign with the webhook's own secret, per Standard Webhooks; see docs/webhooks.md",
+    },
 }
 
 
@@ -90,8 +96,15 @@ class Untitled(GenerateJsonSchema):
         return False
 
 
-def document(operations: Iterable[AnyOperation], *, limits: Mapping[str, int]) -> Json:
-    """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them."""
+def document(
+    operations: Iterable[AnyOperation],
+    *,
+    limits: Mapping[str, int],
+    webhooks: Mapping[str, Json],
+    headers: Mapping[str, Json],
+) -> Json:
+    """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them. `webhooks`: path items of
+    what we send, with these `headers`."""
     operations = list(operations)
     schemas = _schemas(operations)
     paths: defaultdict[str, Json] = defaultdict(dict)
@@ -106,8 +119,10 @@ def document(operations: Iterable[AnyOperation], *, limits: Mapping[str, int]) -
             "description": "One end-to-end encrypted Matrix room per party and vendor, and this way into it.",
         },
         "paths": dict(paths),
+        "webhooks": dict(webhooks),
         "components": {
             "schemas": {**schemas.components, "Problem": _PROBLEM},
+            "parameters": dict(headers),
             "securitySchemes": SECURITY,
         },
     }

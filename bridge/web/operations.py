@@ -157,6 +157,7 @@ Read = Callable[[Caller, Params], Awaitable[Answer]]
 Stream = Callable[[Caller, Params, Body], Awaitable[Streamed]]
 Ask = Callable[[Caller, Params, Body], Awaitable[Answer]]
 Write = Callable[[Transaction, Caller, Params, Body], Awaitable[Answer]]
+Check = Callable[[Params, Body], Awaitable[None]]
 
 
 class Toolkit:
@@ -207,7 +208,15 @@ class Toolkit:
 
         return route(operation, serve)
 
-    def write(self, operation: Operation[Params, Body], handle: Write[Params, Body]) -> web.RouteDef:
+    def write(
+        self,
+        operation: Operation[Params, Body],
+        handle: Write[Params, Body],
+        *,
+        check: Check[Params, Body] | None = None,
+    ) -> web.RouteDef:
+        """`check`: what has to be asked of others first; no transaction waits for that."""
+
         async def serve(request: web.Request) -> web.Response:
             caller = await self._caller_of(operation, request)
             params, key = _params(operation, request), None
@@ -218,6 +227,8 @@ class Toolkit:
                 sender = getattr(body, operation.sender) or caller.participant_id
                 if sender is not None:
                     self.pace.message(caller.tenant_id, sender)
+            if check is not None:
+                await check(params, body)
 
             async def act(tx: Transaction) -> Answer:
                 return await handle(tx, caller, params, body)

@@ -55,6 +55,8 @@ STATUS_BY_CODE = {
     "send_at_past": HTTPStatus.UNPROCESSABLE_ENTITY,
     "send_at_too_far": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unknown_variable": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_event": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "webhook_url_refused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_connections": HTTPStatus.TOO_MANY_REQUESTS,
     INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -128,6 +128,7 @@ class Parts:
             await self._leader.lead()
             tasks.create_task(self._leader.watch())
             tasks.create_task(product.feed.run())
+            tasks.create_task(product.sending.run())
             tasks.create_task(product.due_messages.run())
             if self._bus is not None:
                 tasks.create_task(self._bus.run())

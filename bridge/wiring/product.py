@@ -83,6 +83,7 @@ from bridge.vendors.service import Vendors
 from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
 from bridge.wiring.callers import sealer_of
+from bridge.wiring.webhooks import Sending
 
 
 class Product:
@@ -212,8 +213,7 @@ class Product:
                 ),
             ),
         )
-        vendor_answers = VendorAnswers()
-        outbox.witness(vendor_answers.heard)
+        vendor_answers = VendorAnswers(outbox.record)
         self.vendor_views = VendorViews(
             self.vendor_store, self.rating_store, self.signals.presence, vendor_answers, clock
         )
@@ -235,6 +235,8 @@ class Product:
         self.feed_store = FeedStore()
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
+        outbox.witness(vendor_answers.heard)  # an answer stands in the feed behind the message that it is
+        self.sending = Sending(config, database, sealer, self.feed, clock)
         self.message_views = MessageViews(
             message_store, self.reaction_store, self.pin_store, self.bookmark_store, self.signals.deliveries
         )

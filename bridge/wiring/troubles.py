@@ -7,6 +7,7 @@ from appservice.resume import Resume
 from bridge.delivery.metrics import count_kept
 from bridge.storage.database import Database, DatabaseError
 from bridge.storage.leader import Leader
+from bridge.webhooks.metrics import count_webhooks
 from bridge.wiring.bus import RunningBus
 
 
@@ -43,6 +44,7 @@ class Troubles:
     async def count(self) -> None:
         await count_kept(self._database)
         await count_undecryptable(self._database)
+        await count_webhooks(self._database)
 
     async def _of_leader(self) -> str | None:
         return self._leader.trouble()

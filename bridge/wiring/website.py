@@ -102,6 +102,9 @@ class Website:
             events_api=events_api,
             inbox=product.inbox,
             dead_letters=product.dead_letters,
+            webhooks=product.sending.webhooks,
+            webhook_hosts=product.sending.courier,
+            http_webhooks=config.webhooks.allow_http,
             max_text_length=config.messages.max_text_length,
             pace=Pace(
                 requests=limits.requests_per_minute,

@@ -24,6 +24,7 @@ SMALL = {
     "backed_up",
     "few",
     "owed_keys",
+    "webhook_endpoints",
 }
 """Tables, and names of subqueries, with a few rows."""
 MEANT = {

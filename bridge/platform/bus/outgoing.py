@@ -11,7 +11,7 @@ from bridge.feed.model import BEGINNING, Entry, Place
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.platform.bus.store import PublishedStore
-from bridge.storage.database import Database, DatabaseError
+from bridge.storage.database import Database, DatabaseError, Reader
 from bridge.web.fields import rfc3339
 
 TARGET = "bus"
@@ -40,6 +40,7 @@ class FeedToBus:
         self._subject = subject
         self._came = asyncio.Event()
         feed.on_order(self._came.set)
+        feed.keep_for(self._read)
 
     async def run(self, publish: Publish) -> None:
         """Until cancelled."""
@@ -67,7 +68,7 @@ class FeedToBus:
             for entry in entries:
                 if entry.kind not in PRIVATE:
                     await publish(
-                        f"{self._subject}.{entry.tenant_id}.{entry.kind}",
+                        f"{self._subject}.{entry.tenant_id}.{entry.event}",
                         body_of(entry),
                         # What was published and not remembered is the same to the bus, for as long as that remembers.
                         {"Nats-Msg-Id": entry.event_id},
@@ -77,6 +78,10 @@ class FeedToBus:
             if reached != place:
                 await self._remember(reached)
         return len(entries)
+
+    async def _read(self, reader: Reader) -> int | None:
+        place = await self._store.get(reader, TARGET)
+        return None if place is None else place.seq
 
     async def _place(self) -> Place:
         """Behind what was published last; where there is none yet, behind all that happened so far."""
@@ -101,7 +106,7 @@ def body_of(entry: Entry) -> bytes:
         "specversion": "1.0",
         "id": entry.event_id,
         "source": "/festimo",
-        "type": entry.kind,
+        "type": entry.event,
         "time": rfc3339(entry.created_at),
         "subject": entry.conversation_id,
         "sequence": str(entry.number),

@@ -11,6 +11,7 @@ import pytest
 from bridge.admin.dead_letters.model import Filter
 from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId, MessageId, TenantId
+from bridge.webhooks.model import Attempt
 from tests.bridge.api.client import DOCUMENT, Answer, Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import (
@@ -92,6 +93,10 @@ BODIES: dict[str, Any] = {
     "withdrawQuote": {"sender_id": "v-1"},
     "acceptQuote": {"sender_id": "u-anna", "revision": 1, "total": 384_000, "currency": "EUR"},
     "declineQuote": {"sender_id": "u-anna", "revision": 1},
+    "createWebhook": {"url": "https://hooks.festipin.example/festimo"},
+    "changeWebhook": {"url": "https://hooks.festipin.example/festimo", "events": ["message.*"]},
+    "rotateWebhookSecret": {},
+    "replayWebhook": {},
 }
 QUERIES = {
     "getEvent": {"source": "/festipin"},
@@ -159,6 +164,7 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
         "scheduled_id": (await scheduled(sides.ours, conversation_id)).json["scheduled_id"],
         "quick_reply_id": await quick_reply(sides.ours),
         "quote_id": (await quoted(sides.ours, conversation_id)).json["quote_id"],
+        **await webhook(sides.ours, world),
     }
 
 
@@ -174,6 +180,17 @@ async def booked(world: World, conversation_id: str) -> str:
     async with world.database.transaction() as tx:
         await world.bookings.follow(tx, conversation, B1, news("confirmed", 1))
     return B1
+
+
+async def webhook(api: Api, world: World) -> dict[str, str]:
+    """The id of one of ours, and of what was delivered there."""
+    made = await api.post("/api/v1/webhooks", BODIES["createWebhook"])
+    webhook_id = str(made.json["webhook_id"])
+    async with world.database.transaction() as tx:
+        one = await world.webhooks.test(tx, OURS, webhook_id)
+        attempt = Attempt(at=world.clock.now(), status=204, failure=None, took=20)
+        assert await world.deliveries.finish(tx, one, attempt, dead=False, now=world.clock.now())
+    return {"webhook_id": webhook_id, "delivery_id": one.happened.event_id}
 
 
 async def quick_reply(api: Api) -> str:

@@ -37,6 +37,7 @@ def alike(value: Any) -> Any:
     """What differs each time, by another name."""
     text = json.dumps(value)
     text = re.sub(r'"[0-9a-f]{32}"', '"ID"', text)
+    text = re.sub(r'"whsec_[^"]+"', '"SECRET"', text)
     text = re.sub(r'"[0-9-]{10}T[0-9:.]+Z"', '"TIME"', text)
     return json.loads(re.sub(r'"(before|after|next_cursor)": "[^"]+"', r'"\1": "CURSOR"', text))
 

@@ -22,6 +22,7 @@ from tests.bridge.api.test_access import (
     failed,
     ids_of,
     quick_reply,
+    webhook,
 )
 from tests.bridge.api.world import OURS, THEIRS, World
 
@@ -120,6 +121,17 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "replayDeadLetter": STAFF,
     "replayDeadLetters": STAFF,
     "revokeTokens": STAFF,
+    "createWebhook": STAFF,
+    "listWebhooks": STAFF,
+    "getWebhook": STAFF,
+    "changeWebhook": STAFF,
+    "deleteWebhook": STAFF,
+    "rotateWebhookSecret": STAFF,
+    "testWebhook": STAFF,
+    "listWebhookDeliveries": STAFF,
+    "getWebhookDelivery": STAFF,
+    "replayWebhookDelivery": STAFF,
+    "replayWebhook": STAFF,
 }
 # Objects that belong to nobody in particular: everybody of the tenant whom `WHO` lets in may have them.
 FOR_THE_WHOLE_TENANT: frozenset[str] = frozenset()
@@ -278,6 +290,8 @@ async def test_insiders_may_do_what_their_role_may(people: People, world: World,
             await ask(people.sides.ours, "reopenConversation", ids)
         if name == "deleteQuickReply":
             ids["quick_reply_id"] = await quick_reply(people.sides.ours)
+        if name == "deleteWebhook":
+            ids |= await webhook(people.sides.ours, world)
         before = await of_ours(world)
         person = role in PEOPLE
         answer = await ask(api, name, ids, AS_ONESELF if person else {}, as_oneself=person)

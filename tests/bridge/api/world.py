@@ -107,8 +107,13 @@ from bridge.vendors.views import VendorViews
 from bridge.web.auth import Credentials
 from bridge.web.pace import Pace
 from bridge.web.problems import problems
+from bridge.webhooks.courier import Courier
+from bridge.webhooks.delivery_store import DeliveryStore
+from bridge.webhooks.service import Webhooks
+from bridge.webhooks.store import EndpointStore
 from tests.bridge.platform.sender import NEW, OTHER
 from tests.bridge.tokens.sign_in import SignIn
+from tests.bridge.webhooks.names import names
 
 MASTER_KEY = b"m" * 32
 OURS, THEIRS = TenantId("festipin"), TenantId("other")
@@ -158,6 +163,8 @@ TABLES = (
     "idempotency_keys",
     "api_keys",
     "token_revocations",
+    "webhook_endpoints",
+    "webhook_deliveries",
 )
 
 
@@ -221,7 +228,7 @@ class World:
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
-        self.vendor_answers = VendorAnswers()
+        self.vendor_answers = VendorAnswers(self.outbox.record)
         self.outbox.witness(self.vendor_answers.heard)
         self.outbox.subscribe("profiles", AppearanceChanged)
         self.vendor_store = VendorStore(self.sealer, self.clock)
@@ -374,6 +381,9 @@ class World:
             master_key=MASTER_KEY,
             pulse=pulse,
         )
+        self.deliveries = DeliveryStore()
+        self.webhooks = Webhooks(EndpointStore(self.sealer), self.deliveries, FeedStore(), self.clock)
+        self.courier = Courier(names=names())
         replays = Replays(self.conversations, self.messages)
         self.dead_letters = DeadLetters(
             database,
@@ -433,6 +443,9 @@ class World:
                 ),
                 inbox=self.inbox,
                 dead_letters=self.dead_letters,
+                webhooks=self.webhooks,
+                webhook_hosts=self.courier,
+                http_webhooks=False,
                 max_text_length=MAX_TEXT_LENGTH,
                 pace=self.pace,
                 live=self.live,
