@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker
 from faststream.nats.message import NatsMessage
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
@@ -17,6 +19,7 @@ from bridge.platform.bus.outgoing import BusTrouble, FeedToBus
 
 AGAIN_AFTER = 2.0
 PUBLISH_WITHIN = 10.0
+LEAVE_WITHIN = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -50,8 +53,9 @@ class Bus:
 
     async def _run_once(self) -> None:
         broker = self._broker()
+        client = await broker.connect()
         try:
-            bus = (await broker.connect()).jetstream()
+            bus = client.jetstream()
             await bus.add_stream(name=self._events_stream, subjects=[f"{self._settings.events_subject}.>"])
             await bus.add_stream(name=self._feed_stream, subjects=[f"{self._settings.feed_subject}.>"])
             subscriber = broker.subscriber(
@@ -70,7 +74,7 @@ class Bus:
                 tasks.create_task(self._incoming.run())
                 tasks.create_task(self._outgoing.run(lambda *what: self._publish(broker, *what)))
         finally:
-            await broker.stop()
+            await _leave(broker, client)
 
     async def _publish(
         self, broker: NatsBroker, subject: str, body: bytes, headers: Mapping[str, str]
@@ -111,6 +115,16 @@ class Bus:
 def stream_of(subject: str) -> str:
     """The name of the stream that keeps what is published under it."""
     return subject.replace(".", "_").upper()
+
+
+async def _leave(broker: NatsBroker, client: Client) -> None:
+    """Of a server that is away nobody takes leave: that would last until it comes back."""
+    with suppress(NatsError, OSError, TimeoutError):
+        if client.is_connected:
+            async with asyncio.timeout(LEAVE_WITHIN):
+                await broker.stop()
+    if not client.is_closed:
+        await client.close()
 
 
 async def _as_it_came(message: NatsMessage) -> Msg:

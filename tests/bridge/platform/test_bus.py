@@ -290,6 +290,16 @@ async def test_a_bus_that_dies_is_taken_up_where_it_was(rig: Rig, server: NatsSe
     assert await rig.platform.texts() == TOLD
 
 
+async def test_nobody_waits_for_a_dead_bus_to_end(rig: Rig, server: NatsServer) -> None:
+    async with rig.connected() as task:
+        server.kill()
+        await until(lambda: _is(lambda: rig.ours.trouble() is not None))
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        server.start()
+        assert done
+
+
 @both_databases
 async def test_what_happened_is_on_the_bus_in_its_order(rig: Rig) -> None:
     async with rig.connected():

@@ -1,0 +1,79 @@
+"""A platform with a real NATS: what it tells by the bus is in the room, and what is said there comes back by it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nats
+from pydantic import SecretStr
+
+from bridge.config import Bus
+from bridge.demo.stand import TENANT, stand
+from tests.clients.people import People
+from tests.e2e.test_first_path import eventually, party, person
+from tests.servers.nats import NatsServer
+
+
+async def test_the_platform_tells_and_hears_by_the_bus(tmp_path: Path) -> None:
+    with NatsServer() as server:
+        async with stand(tmp_path / "stand") as plain, People(plain.synapse, tmp_path) as people:
+            bus = Bus(servers=(SecretStr(server.url),))
+            ground = replace(plain, config=plain.config.model_copy(update={"bus": bus}))
+            anna = await people.person("Anna")
+            host = await people.nio(anna)
+            client = await nats.connect(server.url)
+            stream = client.jetstream()
+
+            async def tell(event_type: str, event_id: str, data: dict[str, Any]) -> None:
+                event = {
+                    "specversion": "1.0",
+                    "id": event_id,
+                    "source": "/bus",
+                    "type": event_type,
+                    "data": data,
+                }
+                await stream.publish(f"festimo.events.{TENANT}", json.dumps(event).encode())
+
+            async def heard() -> set[str]:
+                known = await stream.stream_info("FESTIMO_FEED")
+                found = [
+                    await stream.get_msg("FESTIMO_FEED", seq) for seq in range(1, known.state.last_seq + 1)
+                ]
+                return {json.loads(one.data or b"")["type"] for one in found}
+
+            async with ground.bridge():
+                health = f"{ground.config.appservice.url}/health/ready"
+
+                async def ready() -> bool | None:
+                    async with ground.session.get(health) as response:
+                        return True if "the bus" not in await response.text() else None
+
+                await eventually(ready)
+                chef = person("chef", "Chef")
+                await tell(
+                    "vendor.selected", "1", {"party": party(person("anna", "Anna", anna)), "vendor": chef}
+                )
+                await host.sync_until(lambda: bool(host.invites()))
+                room = host.invites()[0]
+                await host.join(room)
+                said = {"party_id": "party-1", "vendor_id": "chef", "sender_id": "chef", "text": "By the bus"}
+                for _ in range(2):
+                    await tell("message.send", "2", said)
+                await host.wait_for_text(room, "By the bus")
+                await host.send_text(room, "And back")
+
+                async def all_heard() -> bool | None:
+                    return True if {"message.delivered", "message.received"} <= await heard() else None
+
+                await eventually(all_heard)
+                assert [entry.body for entry in host.timeline(room)].count("By the bus") == 1
+
+                await client.close()
+                server.kill()
+
+                async def is_missed() -> bool | None:
+                    async with ground.session.get(health) as response:
+                        return True if "the bus went away" in await response.text() else None
+
+                await eventually(is_missed)
