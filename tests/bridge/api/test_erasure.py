@@ -89,7 +89,7 @@ async def test_what_they_had_scheduled_is_not_said(people: People, world: World)
     one = await scheduled(people.sides.ours, conversation)
     await erase(world)
     world.clock.advance(2 * 60 * 60 * 1000)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     listed = await people.sides.ours.get(messages_of(conversation))
     assert listed.json["messages"] == []
     view = await people.sides.ours.get(f"/api/v1/scheduled-messages/{one.json['scheduled_id']}")

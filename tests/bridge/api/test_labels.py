@@ -58,7 +58,7 @@ async def test_what_is_said_later_has_its_labels_then(world: World, api: Api) ->
     body = {"sender_id": "u-anna", "text": "Three tiers", "send_at": SOON} | LABELS
     assert labels_of((await api.post(messages_of(conversation_id), body)).json) == LABELS
     world.clock.advance(60 * 60 * 1000)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     (message,) = (await api.get(messages_of(conversation_id))).json["messages"]
     assert labels_of(message) == LABELS
 

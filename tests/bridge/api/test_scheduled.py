@@ -60,10 +60,10 @@ async def test_a_message_is_said_at_its_time_and_nobody_knows_before(
     kinds = [row["kind"] for row in await world.database.fetch("SELECT kind FROM feed ORDER BY entry")]
 
     world.clock.advance(HOUR - 1)
-    assert await world.due_messages.send_due() == pytest.approx(0.001)
+    assert await world.due_messages.do_due() == pytest.approx(0.001)
     assert await texts(api, conversation_id) == []
     world.clock.advance(1)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     (message,) = (await people.sweet_bites.get(messages_of(conversation_id))).json["messages"]
     assert message["message_id"] == made.json["scheduled_id"]
     assert (message["content"], message["html"], message["sender_id"]) == (
@@ -83,7 +83,7 @@ async def test_a_message_is_said_at_its_time_and_nobody_knows_before(
         await people.anna.send("PUT", path_of(made), {"text": "Good evening!"}),
     ):
         assert change.problem == "already_sent"
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, conversation_id) == ["Good morning!"]
 
 
@@ -106,10 +106,10 @@ async def test_it_is_changed_and_cancelled_until_it_is_sent(people: People, worl
     assert await waiting(api, conversation_id=conversation_id) == ["Second", "The very first"]
     assert (await people.sweet_bites.get(LIST, sender_id="u-anna")).problem == "not_yourself"
     world.clock.advance(HOUR)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, conversation_id) == ["Second"]
     world.clock.advance(HOUR)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, conversation_id) == ["Second", "The very first"]
 
 
@@ -125,7 +125,7 @@ async def test_after_an_outage_all_that_was_due_is_said_in_order(world: World, a
     ):
         assert (await scheduled(api, conversation_id, text, send_at)).status == 202
     world.clock.advance(24 * HOUR)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, here) == ["1", "2", "3", "4"]
     assert await texts(api, there) == ["elsewhere"]
 
@@ -158,7 +158,7 @@ async def test_what_is_refused_at_its_time_stays_with_its_sender(
             await api.request("DELETE", f"/api/v1/messages/{question}")
     before = await texts(api, conversation_id)
     world.clock.advance(HOUR)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, conversation_id) == before
     failed = (await people.sweet_bites.get(path_of(made))).json
     reason, code = REFUSED[what]
@@ -181,7 +181,7 @@ async def test_what_is_refused_at_its_time_stays_with_its_sender(
         again = await people.sweet_bites.send("PUT", path_of(made), {"text": "Of course", "send_at": LATER})
         assert (again.json["status"], again.json["failure_reason"]) == ("scheduled", None)
         world.clock.advance(HOUR)
-        await world.due_messages.send_due()
+        await world.due_messages.do_due()
         assert (await texts(api, conversation_id))[-1] == "Of course"
 
 
@@ -211,7 +211,7 @@ async def test_an_unforeseen_fault_keeps_no_other_message_waiting(world: World, 
         spoil = "UPDATE scheduled_messages SET content = $2 WHERE scheduled_id = $1"
         await tx.execute(spoil, broken.json["scheduled_id"], b"spoiled")
     world.clock.advance(HOUR)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     assert await texts(api, conversation_id) == ["Readable"]
     rows = await world.database.fetch(
         "SELECT status, failure_reason FROM scheduled_messages ORDER BY position"

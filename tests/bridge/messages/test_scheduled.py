@@ -9,7 +9,7 @@ import pytest
 
 from bridge.conversations.model import Conversation
 from bridge.core.ids import ParticipantId
-from bridge.messages.scheduled import due
+from bridge.delivery import due
 from bridge.messages.scheduled.due import DueMessages
 from bridge.messages.scheduled.model import Draft
 from bridge.messages.scheduled.service import Schedule
@@ -61,7 +61,7 @@ async def die(desk: Desk, plan: Plan) -> bool:
     faults.plans.append(plan)
     mortal = MortalDatabase(desk.features.database, Life(faults))
     with suppress(asyncio.CancelledError, DatabaseError):
-        await desk.due(mortal).send_due()
+        await desk.due(mortal).do_due()
     return not faults.plans
 
 
@@ -86,7 +86,7 @@ async def test_a_kill_at_any_commit_loses_nothing_and_says_nothing_twice(
                     )
         features.clock.advance(2 * HOUR)
         came = await die(desk, Plan("commit", moment, what, countdown))
-        await desk.due(features.database).send_due()
+        await desk.due(features.database).do_due()
         assert [message.text for message in await features.history(conversation)] == ["1", "2", "3"]
         told = [
             fields["message_id"]

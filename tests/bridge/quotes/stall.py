@@ -147,7 +147,7 @@ class Stall:
 
     async def later(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
-        await self.due().expire_due()
+        await self.due().do_due()
 
     # What the bridge does of it
 

@@ -15,9 +15,9 @@ from tests.simulation.faults import Faults, Life, Moment, MortalDatabase, Plan, 
 async def test_what_nobody_answered_expires_and_is_told_of_once(stall: Stall) -> None:
     first, second, answered = await stall.send(days=2), await stall.send(days=1), await stall.send(days=1)
     await stall.decline(answered, 1)
-    assert await stall.due().expire_due() == 5.0
+    assert await stall.due().do_due() == 5.0
     await stall.later(DAY - 2_000)
-    assert await stall.due().expire_due() == 2.0
+    assert await stall.due().do_due() == 2.0
     assert await stall.state(second) == "sent"
     await stall.later(2_000)
     assert [await stall.state(one) for one in (first, second, answered)] == ["sent", "expired", "declined"]
@@ -44,9 +44,9 @@ async def test_a_kill_at_any_commit_lets_each_expire_once(moment: Moment, what: 
             faults = Faults(random.Random(1))
             faults.plans.append(Plan("commit", moment, what, countdown))
             with suppress(asyncio.CancelledError, DatabaseError):
-                await stall.due(MortalDatabase(database, Life(faults))).expire_due()
+                await stall.due(MortalDatabase(database, Life(faults))).do_due()
             came = not faults.plans
-            await stall.due().expire_due()
+            await stall.due().do_due()
             assert await stall.events() == ["Sent"] * 3 + ["Expired"] * 3, countdown
             assert sum("has expired" in one.text for one in await stall.festimo()) == 3
         countdown += 1

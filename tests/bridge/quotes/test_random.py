@@ -77,7 +77,7 @@ async def do(stall: Stall, quote_id: QuoteId, step: tuple[Any, ...], named: set[
             case _:
                 stall.clock.advance(number * DAY)
                 if what:
-                    await stall.due().expire_due()
+                    await stall.due().do_due()
     except Refusal:
         pass
 

@@ -54,7 +54,7 @@ async def test_what_concerns_one_person_is_told_to_them_alone(
     await hide(api, message.json["message_id"], "u-anna")
     await api.post(f"{CONVERSATIONS}/{conversation_id}/close", {})
     world.clock.advance(60_000)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     await api.post(f"{CONVERSATIONS}/{conversation_id}/reopen", {})
     await said(api, conversation_id, "the end")
     await world.settled(conversation_id)
@@ -95,7 +95,7 @@ async def test_what_failed_is_told_as_it_is_by_then(world: LiveWorld, api: Api, 
     anna.drop()
     await api.post(f"{CONVERSATIONS}/{conversation_id}/close", {})
     world.clock.advance(60_000)
-    await world.due_messages.send_due()
+    await world.due_messages.do_due()
     gone = await api.request("DELETE", f"/api/v1/scheduled-messages/{later['scheduled_id']}")
     assert gone.status == 200
     await world.settled(conversation_id)
