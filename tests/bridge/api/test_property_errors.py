@@ -30,20 +30,6 @@ WRONG: tuple[Any, ...] = (
     {"x": "x"},
 )
 """One of them is wrong in every field."""
-NOWHERE = dict.fromkeys(
-    (
-        "conversation_id",
-        "participant_id",
-        "vendor_id",
-        "party_id",
-        "message_id",
-        "emoji",
-        "event_id",
-        "scheduled_id",
-        "quick_reply_id",
-    ),
-    "unknown",
-) | {"dead_letter_id": UNKNOWN_LETTER}
 spoiled_bodies = st.tuples(
     st.sampled_from(["not at all", "all of it", "a field", "a field less", "a field more"]),
     st.integers(0, 9),
@@ -106,7 +92,7 @@ async def test_each_error_shows_a_message_and_a_way_on(
     people: People, ids: dict[str, str], name: str, who: str, is_lost: bool, spoil: tuple[str, int, Any]
 ) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 2: each error shows a message and a way on"""
-    there = NOWHERE if is_lost else ids
+    there = dict.fromkeys(ids, "unknown") | {"dead_letter_id": UNKNOWN_LETTER} if is_lost else ids
     answer = await ask(asker(people, who), name, there, {name: spoiled(BODIES.get(name, {}), *spoil)})
     if answer.status >= 400:
         assert answer.problem != "internal_error", answer
