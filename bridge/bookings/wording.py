@@ -3,13 +3,12 @@
 import html
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from babel.dates import format_datetime
-from babel.numbers import format_currency, get_currency_precision
 
 from bridge.bookings.model import Booking, Money
 from bridge.bookings.rules import payment_status
+from bridge.core.money import shown
 
 LOCALE = "en"
 NOTHING = "–"
@@ -79,5 +78,4 @@ def time(when: datetime) -> str:
 
 
 def money(money: Money) -> str:
-    amount = Decimal(money.amount).scaleb(-get_currency_precision(money.currency))
-    return str(format_currency(amount, money.currency, locale=LOCALE))
+    return shown(money.amount, money.currency)
