@@ -6,7 +6,7 @@ from datetime import datetime
 
 from babel.dates import format_datetime
 
-from bridge.bookings.model import Booking, Money
+from bridge.bookings.model import Agreed, Booking, Money
 from bridge.bookings.rules import payment_status
 from bridge.core.money import shown
 
@@ -18,7 +18,11 @@ NOTHING = "–"
 def card(booking: Booking) -> str:
     """All that is known, a line each."""
     known = {label: text for label, text in _facts(booking).items() if text is not None}
-    return "\n".join([_title(booking), *(f"{label}: {text}" for label, text in known.items())])
+    lines = [_title(booking), *(f"{label}: {text}" for label, text in known.items())]
+    # No fact that a notice tells: Festimo has said so when it was accepted.
+    if booking.agreed is not None:
+        lines.append(_agreed(booking.agreed))
+    return "\n".join(lines)
 
 
 def formatted(text: str) -> str:
@@ -57,6 +61,10 @@ def _facts(booking: Booking) -> Mapping[str, str | None]:
         "Total": None if terms.total is None else money(terms.total),
         "Paid": _paid(booking),
     }
+
+
+def _agreed(quote: Agreed) -> str:
+    return f"Quote {quote.number}, revision {quote.revision}, accepted: {money(quote.total)}"
 
 
 def _paid(booking: Booking) -> str | None:
