@@ -50,13 +50,23 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A quote that a host has accepted. `number`: in its conversation."""
+
+    number: int
+    revision: int
+    total: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """As it is, after all that was told. `paid`: so far; None: nothing."""
+    """As it is, after all that was told. `paid`: so far; None: nothing. `agreed`: last in its conversation."""
 
     booking_id: BookingId
     status: Status
     terms: Terms
     paid: Money | None = None
+    agreed: Agreed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

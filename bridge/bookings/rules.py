@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
 from bridge.bookings.model import (
+    Agreed,
     Booking,
     CalendarEntry,
     Kind,
@@ -88,6 +89,16 @@ def _paid(terms: Terms, payments: Sequence[Payment]) -> Money | None:
     currency = (terms.total or moneys[0]).currency
     amount = sum(money.amount for money in moneys if money.currency == currency)
     return Money(amount=amount, currency=currency) if amount else None
+
+
+def agreed_on(before: Booking | None, status: Status, latest: Agreed | None) -> Agreed | None:
+    """The accepted quote that its card shows. `latest`: of its conversation.
+
+    What is accepted when a booking is over is about something else.
+    """
+    if before is not None and before.status in _END and status in _END:
+        return before.agreed
+    return latest
 
 
 def payment_status(booking: Booking) -> PaymentStatus:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bridge.bookings.model import CalendarEntry, Money, Terms
+from bridge.bookings.model import Agreed, CalendarEntry, Money, Terms
 
 
 def sealed_terms(terms: Terms) -> dict[str, Any]:
@@ -35,6 +35,24 @@ def sealed_money(money: Money | None) -> dict[str, Any] | None:
 
 def money_in(details: dict[str, Any] | None) -> Money | None:
     return None if details is None else Money(amount=details["amount"], currency=details["currency"])
+
+
+def sealed_agreed(agreed: Agreed | None) -> dict[str, Any] | None:
+    if agreed is None:
+        return None
+    return {
+        "number": agreed.number,
+        "revision": agreed.revision,
+        "total": sealed_money(agreed.total),
+    }
+
+
+def agreed_in(details: dict[str, Any] | None) -> Agreed | None:
+    if details is None:
+        return None
+    total = money_in(details["total"])
+    assert total is not None, "a quote has a total"
+    return Agreed(number=details["number"], revision=details["revision"], total=total)
 
 
 def sealed_entry(entry: CalendarEntry | None) -> dict[str, Any] | None:

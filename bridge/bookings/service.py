@@ -1,11 +1,14 @@
 """Follow a booking: keep what is told of it, and bring its card, the conversation and people's calendars up to date."""
 
+import dataclasses
+
 import structlog
 
 from bridge.bookings import rules, wording
 from bridge.bookings.calendar import MIMETYPE, calendar_file, file_name
 from bridge.bookings.events import BookingUpdated
 from bridge.bookings.model import Booking, CalendarEntry, Followed, News, Payment
+from bridge.bookings.ports import AcceptedQuotes
 from bridge.bookings.store import BookingStore
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
@@ -32,6 +35,7 @@ class Bookings:
         changes: MessageChanges,
         pins: Pins,
         conversations: ConversationStore,
+        quotes: AcceptedQuotes,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
@@ -41,6 +45,7 @@ class Bookings:
         self._changes = changes
         self._pins = pins
         self._conversations = conversations
+        self._quotes = quotes
         self._outbox = outbox
         self._clock = clock
 
@@ -92,6 +97,12 @@ class Bookings:
             tx, conversation, known.booking, party_id=None, card_id=card_id, entry=known.entry
         )
 
+    async def look_again(self, tx: Transaction, conversation: Conversation, booking_id: BookingId) -> None:
+        """Something else of its conversation, which its card shows, may have changed."""
+        before = await self._known(tx, conversation.tenant_id, booking_id)
+        if before is not None and before.conversation_id == conversation.conversation_id:
+            await self._bring_up_to_date(tx, conversation, booking_id, before)
+
     async def _known(self, tx: Transaction, tenant_id: TenantId, booking_id: BookingId) -> Followed | None:
         """As it was until now; nobody else follows it meanwhile."""
         await self._store.lock(tx, tenant_id, booking_id)
@@ -123,6 +134,12 @@ class Bookings:
             await self._store.payments_of(tx, tenant_id, booking_id),
         )
         assert booking is not None, "there is news, and the first is of something"
+        agreed = rules.agreed_on(
+            None if before is None else before.booking,
+            booking.status,
+            await self._quotes.latest(tx, conversation),
+        )
+        booking = dataclasses.replace(booking, agreed=agreed)
         card_id = None if before is None or before.conversation_id != here else before.card_id
         if before is not None and card_id is not None and _looks_alike(before.booking, booking):
             return

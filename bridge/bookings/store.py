@@ -7,9 +7,11 @@ from typing import Any
 
 from bridge.bookings.model import Booking, CalendarEntry, Followed, News, Payment, Status
 from bridge.bookings.sealed import (
+    agreed_in,
     as_bytes,
     entry_in,
     money_in,
+    sealed_agreed,
     sealed_entry,
     sealed_money,
     sealed_terms,
@@ -106,6 +108,7 @@ class BookingStore:
         """Instead of what was known of it; it is this conversation's. `party_id`: None leaves it as it was."""
         details = sealed_terms(booking.terms) | {
             "paid": sealed_money(booking.paid),
+            "agreed": sealed_agreed(booking.agreed),
             "entry": sealed_entry(entry),
         }
         tenant_id, here = conversation.tenant_id, conversation.conversation_id
@@ -242,6 +245,7 @@ class BookingStore:
                 status=row["status"],
                 terms=terms_in(details),
                 paid=money_in(details.get("paid")),
+                agreed=agreed_in(details.get("agreed")),
             ),
             conversation_id=ConversationId(row["conversation_id"]),
             party_id=None if party_id is None else PartyId(party_id),

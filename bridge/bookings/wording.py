@@ -3,13 +3,12 @@
 import html
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from babel.dates import format_datetime
-from babel.numbers import format_currency, get_currency_precision
 
-from bridge.bookings.model import Booking, Money
+from bridge.bookings.model import Agreed, Booking, Money
 from bridge.bookings.rules import payment_status
+from bridge.core.money import shown
 
 LOCALE = "en"
 NOTHING = "–"
@@ -19,7 +18,11 @@ NOTHING = "–"
 def card(booking: Booking) -> str:
     """All that is known, a line each."""
     known = {label: text for label, text in _facts(booking).items() if text is not None}
-    return "\n".join([_title(booking), *(f"{label}: {text}" for label, text in known.items())])
+    lines = [_title(booking), *(f"{label}: {text}" for label, text in known.items())]
+    # No fact that a notice tells: Festimo has said so when it was accepted.
+    if booking.agreed is not None:
+        lines.append(_agreed(booking.agreed))
+    return "\n".join(lines)
 
 
 def formatted(text: str) -> str:
@@ -60,6 +63,10 @@ def _facts(booking: Booking) -> Mapping[str, str | None]:
     }
 
 
+def _agreed(quote: Agreed) -> str:
+    return f"Quote {quote.number}, revision {quote.revision}, accepted: {money(quote.total)}"
+
+
 def _paid(booking: Booking) -> str | None:
     paid, total = booking.paid, booking.terms.total
     if paid is None:
@@ -79,5 +86,4 @@ def time(when: datetime) -> str:
 
 
 def money(money: Money) -> str:
-    amount = Decimal(money.amount).scaleb(-get_currency_precision(money.currency))
-    return str(format_currency(amount, money.currency, locale=LOCALE))
+    return shown(money.amount, money.currency)

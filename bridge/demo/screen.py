@@ -43,6 +43,10 @@ class Screen:
     def message(self, who: str, text: str, *, encrypted: bool, room: str) -> None:
         self._line("🔒" if encrypted else "⚠ ", who, text, room=room)
 
+    def change(self, who: str, text: str, *, encrypted: bool, room: str) -> None:
+        """On a message that was edited where it stands."""
+        self._line("✎ " if encrypted else "⚠ ", who, text, room=room)
+
     def tap(self, who: str, emoji: str, *, room: str) -> None:
         """On a reaction, which no client encrypts."""
         self._line("👆", who, emoji, room=room)

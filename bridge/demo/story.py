@@ -3,9 +3,10 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -86,6 +87,7 @@ class Story:
         }
         self._shown: set[str] = set()
         self._said: list[tuple[str, str]] = []  # (vendor id, text)
+        self._edits = 0
 
     async def play(self) -> Summary:
         """Tell the story; every line on the screen is what a client decrypted. Raise `Missing` if one is missing."""
@@ -160,10 +162,27 @@ class Story:
         self._screen.tap(self._anna.name, YES, room="catering")
 
     async def _book(self) -> None:
+        """One card, with a calendar file; and it changes where it stands."""
+        await self._tell_of_booking("booking.confirmed", "2027-06-12T17:00:00+02:00")
+        card = await self._posted("catering", lambda message: message.kind == "system")
+        await self._arrived("catering", card.text)
+        await self._arrived("catering", "booking-menu.ics")
+        await self._tell_of_booking("booking.changed", "2027-06-12T18:30:00+02:00")
+        changed = await self._posted(
+            "catering",
+            lambda message: message.message_id == card.message_id and message.text != card.text,
+        )
+        await self._edited("catering", card.text, changed.text)
+        notice = await self._posted("catering", lambda message: message.text.startswith("Booking changed:"))
+        await self._arrived("catering", notice.text)
+        await self._arrived("catering", "booking-menu.ics", count=2)
+
+    async def _tell_of_booking(self, event_type: str, starts_at: str) -> None:
+        service = "Vegan menu for 80 guests"
         booking = {
             "id": "menu",
-            "service": "Vegan menu for 80 guests",
-            "starts_at": "2027-06-12T17:00:00+02:00",
+            "service": service,
+            "starts_at": starts_at,
             "time_zone": "Europe/Berlin",
             "total": {"amount": 384000, "currency": "EUR"},
         }
@@ -172,11 +191,8 @@ class Story:
             "party": self._party(),
             "vendor": _person("catering", self._chef.name, self._chef),
         }
-        await self._ground.platform.send("booking.confirmed", data)
-        self._screen.platform("booking.confirmed", "Vegan menu for 80 guests")
-        card = await self._posted("catering", lambda message: message.kind == "system")
-        await self._arrived("catering", card.text)
-        await self._arrived("catering", "booking-menu.ics")
+        await self._ground.platform.send(event_type, data)
+        self._screen.platform(event_type, f"{service}, {starts_at[11:16]}")
 
     async def _ghost_says(self, text: str) -> None:
         """Balloon Bliss has no Matrix: their website writes through the API, and reads the answers there."""
@@ -193,16 +209,35 @@ class Story:
         await client.send_text(self._rooms[vendor], text)
         await self._arrived(vendor, text)
 
-    async def _arrived(self, vendor: str, text: str) -> None:
-        """Wait until every client in the room has decrypted the text; then show it."""
+    async def _arrived(self, vendor: str, text: str, *, count: int = 1) -> None:
+        """Wait until every client in the room has decrypted the text, so many times; then show it."""
         self._said.append((vendor, text))
+        await self._everybody_has(
+            vendor, text, lambda entries: sum(entry.body == text for entry in entries) >= count
+        )
+
+    async def _edited(self, vendor: str, old: str, new: str) -> None:
+        """Wait until every client in the room has the edit of the very message that said `old`."""
+        self._said[self._said.index((vendor, old))] = (vendor, new)
+        self._edits += 1
+
+        def is_there(entries: Sequence[Entry]) -> bool:
+            edited = {_edit_of(entry): _new_text(entry) for entry in entries}
+            return any(entry.body == old and edited.get(entry.event_id) == new for entry in entries)
+
+        await self._everybody_has(vendor, new, is_there)
+
+    async def _everybody_has(
+        self, vendor: str, text: str, is_there: Callable[[Sequence[Entry]], bool]
+    ) -> None:
         room = self._rooms[vendor]
         readers = [self._host, self._vendor] if vendor == "catering" else [self._host]
         for client in readers:
-            try:
-                await client.wait_for_text(room, text, PATIENCE)
-            except TimeoutError:
-                raise Missing(f"{self._names[client.user_id]} did not get: {text}") from None
+            await self._until(
+                client,
+                partial(lambda reader: is_there(reader.timeline(room)), client),
+                f"{self._names[client.user_id]} did not get: {text}",
+            )
         self._show_new()
 
     def _show_new(self) -> None:
@@ -211,7 +246,8 @@ class Story:
                 if entry.event_id not in self._shown and not entry.undecryptable and entry.body:
                     self._shown.add(entry.event_id)
                     who = self._names.get(entry.sender, entry.sender)
-                    self._screen.message(who, entry.body, encrypted=entry.encrypted, room=vendor)
+                    show = self._screen.message if _edit_of(entry) is None else self._screen.change
+                    show(who, _new_text(entry), encrypted=entry.encrypted, room=vendor)
 
     async def _bridge_has_read(self) -> None:
         for vendor in self._rooms:
@@ -266,7 +302,7 @@ class Story:
         vendor = self._vendor.timeline(self._rooms["catering"])
         seen = [*host, *vendor]
         return Summary(
-            sent=len(self._said),
+            sent=len(self._said) + self._edits,
             host_read=_read(host),
             vendor_read=_read(vendor),
             undecryptable=sum(entry.undecryptable for entry in seen),
@@ -280,6 +316,18 @@ class Story:
     def _party(self) -> dict[str, Any]:
         hosts = [_person("anna", self._anna.name, self._anna), _person("ben", self._guest.name, self._guest)]
         return {"id": PARTY, "title": "Anna & Ben", "hosts": hosts}
+
+
+def _edit_of(entry: Entry) -> str | None:
+    """The event id of the message that this one replaces."""
+    relation = entry.content.get("m.relates_to") or {}
+    return relation.get("event_id") if relation.get("rel_type") == "m.replace" else None
+
+
+def _new_text(entry: Entry) -> str:
+    """Of an edit, what the message says now."""
+    body = (entry.content.get("m.new_content") or {}).get("body", entry.body)
+    return str(body)
 
 
 def _read(entries: list[Entry]) -> int:

@@ -8,10 +8,11 @@ from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import check_may_write
 from bridge.core.errors import Refusal
 from bridge.core.ids import ParticipantId
+from bridge.core.money import shown
 from bridge.messages.errors import NotAParticipant
 from bridge.quotes import errors
 from bridge.quotes.model import OPEN, Act, Line, Offer, Question, Quote, Revision, State
-from bridge.quotes.money import LARGEST, currencies, shown
+from bridge.quotes.money import LARGEST, currencies
 
 MOST_LINES = 50
 LONGEST_DESCRIPTION = 200

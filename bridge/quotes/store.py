@@ -26,6 +26,11 @@ FIND = f"SELECT {_COLUMNS} FROM quotes WHERE tenant_id = $1 AND quote_id = $2"
 SELECT_OF_CONVERSATION = f"""
 SELECT {_COLUMNS} FROM quotes WHERE conversation_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3
 """
+SELECT_ACCEPTED = f"""
+SELECT {_COLUMNS} FROM quotes WHERE conversation_id = $1 AND quote_id = (
+    SELECT r.quote_id FROM quote_revisions r JOIN quotes q ON q.quote_id = r.quote_id
+    WHERE q.conversation_id = $1 AND r.state = 'accepted' ORDER BY r.answered_at DESC, q.number DESC LIMIT 1)
+"""
 _REVISIONS = """
 SELECT quote_id, revision, content, valid_until, state, message_id, answered_by, answered_at, created_at
 FROM quote_revisions WHERE quote_id IN ({places}) ORDER BY quote_id, revision
@@ -114,6 +119,11 @@ class QuoteStore:
         answered = (by, now) if is_answer else (was.answered_by, was.answered_at)
         await tx.execute(SET_STATE, quote.quote_id, revision, state, *answered)
         await tx.execute(TOUCH, quote.quote_id, now)
+
+    async def accepted(self, reader: Reader, conversation_id: ConversationId) -> Quote | None:
+        """The one that was accepted last in this conversation: its latest revision is what was."""
+        found = await self._quotes(reader, await reader.fetch(SELECT_ACCEPTED, conversation_id))
+        return found[0] if found else None
 
     async def get(self, reader: Reader, quote_id: QuoteId) -> Quote | None:
         found = await self._quotes(reader, await reader.fetch(SELECT, quote_id))

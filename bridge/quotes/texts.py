@@ -5,9 +5,9 @@ from html import escape
 
 from babel.dates import format_datetime
 
+from bridge.core.money import shown
 from bridge.quotes.answers import ACCEPT, DECLINE, LEAVE
 from bridge.quotes.model import Line, Offer, Quote, Revision
-from bridge.quotes.money import shown
 
 LOCALE = "en"
 

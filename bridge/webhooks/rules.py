@@ -97,7 +97,7 @@ def host_of(url: str, *, http_allowed: bool) -> str:
     try:
         parts = URL(url)
         host, port = parts.host, parts.port
-    except ValueError:
+    except (ValueError, IndexError):  # yarl's, of brackets without a host: https://[]@
         raise _refused("is no URL") from None
     if parts.scheme != "https" and not (http_allowed and parts.scheme == "http"):
         raise _refused("must begin with https://" + (" or http://" if http_allowed else ""))

@@ -25,6 +25,7 @@ from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
 from bridge.platform.intake import TOPIC as PLATFORM_EVENT
+from bridge.quotes.events import QuoteAccepted
 from bridge.quotes.listeners import may_be_an_answer
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
@@ -54,6 +55,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
     outbox.subscribe("festimo", ConversationOpened)
     outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
+    outbox.subscribe("bookings", QuoteAccepted)
     outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
     outbox.subscribe("quotes", ReactionAdded)
     outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
@@ -109,6 +111,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "receipts.ConversationRead": outbound.receipts.read,
                 "festimo.ConversationOpened": product.festimo.opened,
                 "bookings.ConversationOpened": product.booking_listener.opened,
+                "bookings.QuoteAccepted": product.booking_listener.accepted,
                 "festimo.MessageReceived": product.festimo.heard,
                 "quotes.ReactionAdded": product.quote_listener.reacted,
                 "quotes.MessageReceived": product.quote_listener.replied,

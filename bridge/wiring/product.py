@@ -83,6 +83,7 @@ from bridge.vendors.service import Vendors
 from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
 from bridge.wiring.callers import sealer_of
+from bridge.wiring.cards import QuotesOnCards
 from bridge.wiring.webhooks import Sending
 
 
@@ -170,6 +171,7 @@ class Product:
             self.message_changes,
             self.pins,
             conversation_store,
+            QuotesOnCards(quote_store),
             outbox,
             clock,
         )

@@ -57,7 +57,7 @@ async def test_a_booking_from_its_request_to_its_cancellation(scene: ChangingSce
     assert card.body.splitlines() == [
         "Booking requested: Catering",
         "Starts: Saturday 12 June 2027, 14:00 GMT+02:00",
-        "Total: €3,840.00",
+        "Total: EUR 3,840.00",
     ]
     bot = scene.bridge.names.bot
 
@@ -69,8 +69,8 @@ async def test_a_booking_from_its_request_to_its_cancellation(scene: ChangingSce
     await scene.ground.platform.send("payment.received", data)
     await tell(scene, "cancelled", **later)
     last = (
-        "Booking cancelled: Catering\nStarts: Sunday 13 June 2027, 12:00 GMT+02:00\nTotal: €3,840.00\n"
-        "Paid: €3,840.00, in full"
+        "Booking cancelled: Catering\nStarts: Sunday 13 June 2027, 12:00 GMT+02:00\nTotal: EUR 3,840.00\n"
+        "Paid: EUR 3,840.00, in full"
     )
     shown = await js.wait_for_text(scene.room, last)  # Element shows the edit in place of the card
     assert (shown.event_id, shown.sender) == (card.event_id, bot)
@@ -88,7 +88,7 @@ async def test_a_booking_from_its_request_to_its_cancellation(scene: ChangingSce
         "Booking changed: Catering\nStarts: Saturday 12 June 2027, 14:00 GMT+02:00 → Sunday 13 June 2027, 12:00"
         " GMT+02:00",
         "booking-b1.ics",
-        "Payment received: Catering\nPaid: – → €3,840.00, in full",
+        "Payment received: Catering\nPaid: – → EUR 3,840.00, in full",
         "Booking cancelled: Catering",
         "booking-b1-cancelled.ics",
     ]

@@ -82,6 +82,7 @@ async def test_a_secret_is_shown_when_it_is_made_and_is_rotated(api: Api, world:
         ({"url": "https://inside.festipin.example/"}, "webhook_url_refused", "url"),  # stands for 10.0.0.7
         ({"url": "https://nowhere.example/"}, "webhook_url_refused", "url"),
         ({"url": "https://anna:pw@hooks.festipin.example/"}, "webhook_url_refused", "url"),
+        ({"url": "https://[]@"}, "webhook_url_refused", "url"),  # brackets around no host at all
         ({"url": "gopher://hooks.festipin.example/"}, "invalid_input", "url"),
         ({"url": URL, "events": ["message.send"]}, "unknown_event", "events"),
         ({"url": URL, "events": []}, "invalid_input", "events"),

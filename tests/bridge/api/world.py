@@ -111,6 +111,7 @@ from bridge.webhooks.courier import Courier
 from bridge.webhooks.delivery_store import DeliveryStore
 from bridge.webhooks.service import Webhooks
 from bridge.webhooks.store import EndpointStore
+from bridge.wiring.cards import QuotesOnCards
 from tests.bridge.platform.sender import NEW, OTHER
 from tests.bridge.tokens.sign_in import SignIn
 from tests.bridge.webhooks.names import names
@@ -322,6 +323,7 @@ class World:
             self.changes,
             self.pins,
             self.conversation_store,
+            QuotesOnCards(QuoteStore(self.sealer)),
             self.outbox,
             self.clock,
         )

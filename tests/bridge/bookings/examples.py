@@ -5,7 +5,7 @@ from typing import Any
 
 from icalendar import Calendar
 
-from bridge.bookings.model import Booking, Kind, Money, News, Payment, Status, Terms
+from bridge.bookings.model import Agreed, Booking, Kind, Money, News, Payment, Status, Terms
 from bridge.core.ids import BookingId, PaymentId
 
 HOUR = 3_600_000
@@ -24,9 +24,14 @@ def terms(**changed: Any) -> Terms:
 
 
 def booking(
-    status: Status = "confirmed", *, of: Terms = TERMS, paid: Money | None = None, booking_id: BookingId = B1
+    status: Status = "confirmed",
+    *,
+    of: Terms = TERMS,
+    paid: Money | None = None,
+    agreed: Agreed | None = None,
+    booking_id: BookingId = B1,
 ) -> Booking:
-    return Booking(booking_id=booking_id, status=status, terms=of, paid=paid)
+    return Booking(booking_id=booking_id, status=status, terms=of, paid=paid, agreed=agreed)
 
 
 def news(kind: Kind, at: int, of: Terms | None = None, *, news_id: str | None = None) -> News:

@@ -140,14 +140,14 @@ async def test_a_payment_counts_once_and_may_come_before_its_booking(desk: Desk)
     await desk.pay(payment(400))
     assert await desk.said() == []
     await desk.follow(news("confirmed", 1, terms(total=euros(1000))))
-    assert (await desk.texts())[0].splitlines()[-1] == "Paid: €4.00 of €10.00"
+    assert (await desk.texts())[0].splitlines()[-1] == "Paid: EUR 4.00 of EUR 10.00"
     before = await desk.features.everything()
     await desk.pay(payment(400))
     assert await desk.features.everything() == before
     await desk.pay(payment(600, "p2"))
     card_text, *_, told = await desk.texts()
-    assert card_text.splitlines()[-1] == "Paid: €10.00, in full"
-    assert told == "Payment received: Catering\nPaid: €4.00 of €10.00 → €10.00, in full"
+    assert card_text.splitlines()[-1] == "Paid: EUR 10.00, in full"
+    assert told == "Payment received: Catering\nPaid: EUR 4.00 of EUR 10.00 → EUR 10.00, in full"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ async def test_a_booking_of_an_earlier_version_goes_on(desk: Desk) -> None:
     shown = card(booking(paid=euros(5)))
     assert await desk.texts() == [
         shown,
-        "Payment received: Catering\nPaid: – → €0.05 so far",
+        "Payment received: Catering\nPaid: – → EUR 0.05 so far",
         "booking-b1.ics",
     ]
     await desk.follow(news("cancelled", 1))
@@ -308,7 +308,7 @@ async def test_a_payment_for_what_was_deleted_shows_where_the_booking_goes_on(de
     assert await desk.texts() == before
     desk.conversation = await desk.features.open()
     await desk.follow(news("completed", 2))
-    assert (await desk.texts())[0].splitlines()[-1] == "Paid: €4.00, in full"
+    assert (await desk.texts())[0].splitlines()[-1] == "Paid: EUR 4.00, in full"
 
 
 async def test_no_price_and_no_date_is_to_be_read_in_the_database(desk: Desk) -> None:
@@ -319,7 +319,7 @@ async def test_no_price_and_no_date_is_to_be_read_in_the_database(desk: Desk) ->
     for table in tables:
         rows: list[Any] = await desk.database.fetch(f"SELECT * FROM {table}")
         seen += str([tuple(row) for row in rows])
-    for secret in ("Canary", "2027-06", "987654", "9876.54", "€", "VEVENT"):
+    for secret in ("Canary", "2027-06", "987654", "9876.54", "EUR", "VEVENT"):
         assert secret not in seen
     told = {name for name, _ in await desk.features.told()}
     assert {"MessagePosted", "MessageEdited", "PinsChanged"} <= told

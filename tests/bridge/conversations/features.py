@@ -56,11 +56,13 @@ from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.privacy.service import Erasures
+from bridge.quotes.store import QuoteStore
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
 from bridge.vendors.rating_store import RatingStore
 from bridge.vendors.service import Vendors
 from bridge.vendors.store import VendorStore
+from bridge.wiring.cards import QuotesOnCards
 
 TENANT = TenantId("festipin")
 MASTER_KEY = bytes(range(32))
@@ -153,6 +155,7 @@ class Features:
             self.changes,
             self.pins,
             self.conversation_store,
+            QuotesOnCards(QuoteStore(self.sealer)),
             self.outbox,
             self.clock,
         )

@@ -54,7 +54,7 @@ BOOKED = """\
 Anna & Ben x Sweet Bites
 People: Anna (host), Sweet Bites (vendor)
 Bookings:
-- Catering: confirmed, Saturday 12 June 2027, 17:00 GMT+02:00, €3,840.00, €840.00 paid"""
+- Catering: confirmed, Saturday 12 June 2027, 17:00 GMT+02:00, EUR 3,840.00, EUR 840.00 paid"""
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ async def test_a_booking_is_told_by_its_own_events_in_the_order_in_which_it_happ
     assert await platform.failures() == []
     card, *_ = await platform.texts()
     lines = card.splitlines()
-    assert (lines[0], lines[-1]) == ("Booking completed: Catering 30", "Paid: €250.00 of €1,250.00")
+    assert (lines[0], lines[-1]) == ("Booking completed: Catering 30", "Paid: EUR 250.00 of EUR 1,250.00")
     assert await platform.conversation_titles() == ["Anna & Ben x Sweet Bites"]
 
     dollars = payment_received()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, QuoteId
+from bridge.core.money import shown
 from bridge.quotes.model import Quote
-from bridge.quotes.money import shown
 from tests.bridge.quotes.stall import ANNA, BEN, CHEF, DAY, Stall, is_question
 from tests.databases import quick_database
 from tests.examples import examples
