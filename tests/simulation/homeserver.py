@@ -5,7 +5,7 @@ It checks what Synapse checks before it lets the bridge do anything, and keeps w
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +86,13 @@ class LiveHomeserver(FakeHomeserver):
             place = (event_type, keys["state_key"])
             room.state = [old for old in room.state if (old["type"], old["state_key"]) != place] + [event]
         room.timeline.append(event)
-        self._stream_events.append((room_id, event))
+        self._tell(event)
+        return event
+
+    def _tell(self, event: Json) -> None:
+        self._stream_events.append((event["room_id"], event))
         self.queue.append(event)
         self.hurry.set()
-        return event
 
     def set_membership(self, room_id: str, user: str, membership: str, *, by: str | None = None) -> None:
         before = self.rooms[room_id].members.get(user)
@@ -102,6 +105,9 @@ class LiveHomeserver(FakeHomeserver):
         )
         known = self.memberships.setdefault((room_id, user), [])
         known.append(Membership(event["event_id"], membership, self._clock.now()))
+
+    def set_pinned(self, room_id: str, event_ids: Sequence[str]) -> None:
+        self.emit(room_id, "m.room.pinned_events", self._bot, {"pinned": list(event_ids)}, state_key="")
 
     def say(self, user: str, room_id: str, content: Json) -> str:
         """Somebody else's client sends an encrypted event."""
@@ -182,6 +188,8 @@ class LiveHomeserver(FakeHomeserver):
         self.emit(room_id, "m.room.join_rules", user, {"join_rule": "invite"}, state_key="")
         for event in body["initial_state"]:
             self.emit(room_id, event["type"], user, event["content"], state_key=event["state_key"])
+        if "name" in body:
+            self.emit(room_id, "m.room.name", user, {"name": body["name"]}, state_key="")
         return room_id
 
     async def invite(self, user: str, room_id: str, invitee: str) -> None:
@@ -245,6 +253,15 @@ class LiveHomeserver(FakeHomeserver):
         members = dict(self.rooms[room_id].members)
         self.landed.setdefault(room_id, []).append(Landed(event, txn_id, now, members))
         return str(event["event_id"])
+
+    async def react(self, user: str, device: str, room_id: str, event_id: str, key: str, txn_id: str) -> str:
+        room = self._room(room_id)
+        known = len(room.timeline)
+        reaction = await super().react(user, device, room_id, event_id, key, txn_id)
+        for event in room.timeline[known:]:
+            event["origin_server_ts"] = self._clock.now()
+            self._tell(event)
+        return reaction
 
     async def sync(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.appservice.encryption.party import Identity, Party
+from tests.appservice.encryption.party import Identity, Party, text_message
 from tests.bridge.platform.sender import NEW, sign
 from tests.fakes.homeserver import Json
 from tests.simulation.homeserver import LiveHomeserver
@@ -83,14 +83,23 @@ class Person:
             await phone.top_up()
 
     async def say(
-        self, room_id: str, text: str, *, bot: str, which: int, new_session: bool, key_later: float
+        self,
+        room_id: str,
+        text: str,
+        *,
+        bot: str,
+        which: int = 0,
+        new_session: bool = False,
+        key_later: float = 0.0,
+        relation: Json | None = None,
     ) -> Said:
-        """`key_later`: seconds by which the room key comes after the message."""
+        """`key_later`: seconds by which the room key comes after the message; `relation`: to another message."""
         phone = self.phones[which % len(self.phones)]
         if new_session:
             phone.outbound.pop(room_id, None)
         key = None if room_id in phone.outbound else phone.room_key(room_id)
-        content = phone.encrypt(room_id, text)
+        related = {} if relation is None else {"m.relates_to": relation}
+        content = phone.encrypt(room_id, text, inside={"content": text_message(text) | related}) | related
         if key is not None and not key_later:
             await phone.send_room_key(bot, room_id, key)
         event_id = self._homeserver.say(self.user, room_id, content)
@@ -119,6 +128,9 @@ class Platform:
             "datacontenttype": "application/json",
             "data": data,
         }
+        self.pass_on(event)
+
+    def pass_on(self, event: Json) -> None:
         self.waiting.append(json.dumps(event).encode())
         self._wanted.set()
 

@@ -19,6 +19,7 @@ from bridge.core.clock import Clock
 from bridge.storage.database import Database, DatabaseError, open_database
 from bridge.wiring import Parts, assembled
 from tests.simulation.faults import Faults, Life, Line, MortalDatabase
+from tests.simulation.hook import Hook, Post
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +33,18 @@ class Process:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.parts: Parts
 
-    async def start(self, config: Config, homeserver: object, clock: Clock) -> None:
+    async def start(
+        self, config: Config, homeserver: object, clock: Clock, *, hook: Hook | None = None
+    ) -> None:
         async def open_(url: str) -> Database:
             return MortalDatabase(await open_database(url, clock=clock), self._life)
 
         line = cast(Homeserver, Line(homeserver, self._life))
-        self.parts = await self._stack.enter_async_context(assembled(config, line, clock, open_=open_))
+        with contextlib.ExitStack() as put_together:
+            if hook is not None:
+                post = Post(hook, self._life)
+                put_together.enter_context(mock.patch("bridge.wiring.webhooks.courier_of", return_value=post))
+            self.parts = await self._stack.enter_async_context(assembled(config, line, clock, open_=open_))
         self._app = self.parts.app()
         self._app.freeze()
         self._work = self._spawn(self.parts.work())
@@ -90,11 +97,18 @@ class Supervisor:
     """Starts it again whenever it has ended, as systemd would."""
 
     def __init__(
-        self, config: Config, homeserver: object, clock: Clock, faults: Faults, order: random.Random
+        self,
+        config: Config,
+        homeserver: object,
+        clock: Clock,
+        faults: Faults,
+        order: random.Random,
+        hook: Hook | None = None,
     ) -> None:
         self._config, self._homeserver, self._clock = config, homeserver, clock
         self._faults = faults
         self._random = order
+        self._hook = hook
         self.down_for = 1.0
         """Seconds until the next start."""
         self.process: Process | None = None
@@ -108,7 +122,7 @@ class Supervisor:
         while True:
             process = Process(self._faults)
             try:
-                await process.start(self._config, self._homeserver, self._clock)
+                await process.start(self._config, self._homeserver, self._clock, hook=self._hook)
             except DatabaseError:  # it says so, and ends
                 await asyncio.sleep(1)
                 continue

@@ -27,6 +27,7 @@ from tests.databases import IN_MEMORY, migrated
 from tests.fakes.homeserver import Json
 from tests.simulation.faults import CANARY, Faults
 from tests.simulation.homeserver import Deliveries, LiveHomeserver
+from tests.simulation.hook import Hook
 from tests.simulation.loop import SimulatedClock, SimulatedLoop
 from tests.simulation.people import Person, Platform, Said
 from tests.simulation.process import Supervisor
@@ -52,16 +53,14 @@ class World:
         shutil.copy(migrated(), self.path)
         self._runner = asyncio.Runner(loop_factory=SimulatedLoop)
         self.clock = SimulatedClock()
+        self.config = self._config()
         self.faults = Faults(order)
         self.homeserver = LiveHomeserver(self.clock, sender=f"@festimo_as_x7:{SERVER}", bot=BOT)
-        self.supervisor = Supervisor(self._config(), self.homeserver, self.clock, self.faults, order)
+        self.hook = Hook(self.clock)
+        self.supervisor = Supervisor(self.config, self.homeserver, self.clock, self.faults, order, self.hook)
         self.platform = Platform(self.supervisor.request)
         self.deliveries = Deliveries(self.homeserver, self._deliver)
-        self.people = [
-            Person(self.homeserver, ANNA, identity=True),
-            Person(self.homeserver, BEN, identity=False),
-            Person(self.homeserver, BITES, identity=True),
-        ]
+        self.people = self._people()
         self.posted: dict[str, list[str]] = {vendor: [] for vendor in VENDORS}
         self.said: list[Said] = []
         self.commands = 0
@@ -205,7 +204,14 @@ class World:
                 raise AssertionError(f"{task.get_name()} has ended")
         return result
 
-    async def _begin(self) -> None:
+    def _people(self) -> list[Person]:
+        return [
+            Person(self.homeserver, ANNA, identity=True),
+            Person(self.homeserver, BEN, identity=False),
+            Person(self.homeserver, BITES, identity=True),
+        ]
+
+    async def _start(self) -> None:
         for person in self.people:
             await person.new_phone(signed=True)
         for name, work in (
@@ -214,6 +220,9 @@ class World:
             ("platform", self.platform.run()),
         ):
             self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _begin(self) -> None:
+        await self._start()
         self.platform.send(
             "party.plan.completed", {"party": _party(), "vendors": [_vendor(vendor) for vendor in VENDORS]}
         )
