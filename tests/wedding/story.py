@@ -337,23 +337,24 @@ async def of_the_caterer(tale: Tale) -> None:
 
     menu, when = f"Catering {CANARY}", "Saturday 12 June 2027, 14:00 GMT+02:00"
     later, now = "Sunday 13 June 2027, 14:00 GMT+02:00", booking("b-bites", "Catering", total=336_000)
-    facts = f"Starts: {when}\nTotal: €3,360.00"
-    await tale.books("requested", 1, now, f"Booking requested: {menu}\n{facts}")
+    facts = f"Starts: {when}\nTotal: EUR 3,360.00"
+    agreed = "Quote 1, revision 2, accepted: EUR 3,360.00"
+    await tale.books("requested", 1, now, f"Booking requested: {menu}\n{facts}\n{agreed}")
     confirmed = f"Booking confirmed: {menu}"
-    await tale.books("confirmed", 2, now, f"{confirmed}\n{facts}", confirmed, files=["PUBLISH"])
+    await tale.books("confirmed", 2, now, f"{confirmed}\n{facts}\n{agreed}", confirmed, files=["PUBLISH"])
     await tale.pays(
         "b-bites",
         100_000,
-        f"{confirmed}\n{facts}\nPaid: €1,000.00 of €3,360.00",
-        f"Payment received: {menu}\nPaid: – → €1,000.00 of €3,360.00",
+        f"{confirmed}\n{facts}\nPaid: EUR 1,000.00 of EUR 3,360.00\n{agreed}",
+        f"Payment received: {menu}\nPaid: – → EUR 1,000.00 of EUR 3,360.00",
     )
     now = booking("b-bites", "Catering", day=13, total=336_000)
-    facts = f"Starts: {later}\nTotal: €3,360.00"
+    facts = f"Starts: {later}\nTotal: EUR 3,360.00"
     await tale.books(
         "changed",
         4,
         now,
-        f"{confirmed}\n{facts}\nPaid: €1,000.00 of €3,360.00",
+        f"{confirmed}\n{facts}\nPaid: EUR 1,000.00 of EUR 3,360.00\n{agreed}",
         f"Booking changed: {menu}\nStarts: {when} → {later}",
         files=["PUBLISH"],
     )
@@ -362,16 +363,18 @@ async def of_the_caterer(tale: Tale) -> None:
         "changed",
         3,
         booking("b-bites", "Catering", day=20),
-        f"{confirmed}\n{facts}\nPaid: €1,000.00 of €3,360.00",
+        f"{confirmed}\n{facts}\nPaid: EUR 1,000.00 of EUR 3,360.00\n{agreed}",
     )
     await tale.pays(
         "b-bites",
         236_000,
-        f"{confirmed}\n{facts}\nPaid: €3,360.00, in full",
-        f"Payment received: {menu}\nPaid: €1,000.00 of €3,360.00 → €3,360.00, in full",
+        f"{confirmed}\n{facts}\nPaid: EUR 3,360.00, in full\n{agreed}",
+        f"Payment received: {menu}\nPaid: EUR 1,000.00 of EUR 3,360.00 → EUR 3,360.00, in full",
     )
     completed = f"Booking completed: {menu}"
-    await tale.books("completed", 9, now, f"{completed}\n{facts}\nPaid: €3,360.00, in full", completed)
+    await tale.books(
+        "completed", 9, now, f"{completed}\n{facts}\nPaid: EUR 3,360.00, in full\n{agreed}", completed
+    )
 
 
 async def of_the_band(tale: Tale) -> None:
@@ -407,7 +410,8 @@ async def of_the_band(tale: Tale) -> None:
     await tale.says(ANNA, "accept", question("Music", 2, "1,785.00"), to=second)
     accepted = f"Anna has accepted quote 1, revision 2 (“Music {CANARY}”), at a total of EUR 1,785.00."
     await tale.says(ANNA, "confirm", accepted, to="Anna, you want to accept", told=["quote.accepted"])
-    facts = "Starts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: €1,785.00"
+    facts = "Starts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: EUR 1,785.00"
+    facts += "\nQuote 1, revision 2, accepted: EUR 1,785.00"
     confirmed = f"Booking confirmed: Music {CANARY}"
     # The first that is told of it: its card says it all.
     await tale.books(
@@ -425,7 +429,7 @@ async def of_the_florist(tale: Tale, is_lost: asyncio.Event) -> None:
     await tale.opens()
     await tale.ghost_says("Roses?")
     await tale.says(ANNA, "Roses!")
-    roses, facts = f"Roses {CANARY}", "Starts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: €500.00"
+    roses, facts = f"Roses {CANARY}", "Starts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: EUR 500.00"
     now = booking("b-flowers", "Roses", total=50_000)
     await tale.books("requested", 1, now, f"Booking requested: {roses}\n{facts}")
     confirmed, cancelled = f"Booking confirmed: {roses}", f"Booking cancelled: {roses}"
@@ -448,7 +452,7 @@ async def of_the_late_one(tale: Tale, is_wanted: asyncio.Event) -> None:
         "confirmed",
         1,
         booking("b-late", "Tulips", total=45_000),
-        f"Booking confirmed: {tulips}\nStarts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: €450.00",
+        f"Booking confirmed: {tulips}\nStarts: Saturday 12 June 2027, 14:00 GMT+02:00\nTotal: EUR 450.00",
         files=["PUBLISH"],
     )
 
@@ -467,8 +471,8 @@ async def of_the_photographer(tale: Tale) -> None:
     await tale.pays(
         "b-photos",
         20_000,
-        f"Booking requested: {day}\n{for_day}\nPaid: €200.00 so far",
-        f"Payment received: {day}\nPaid: – → €200.00 so far",
+        f"Booking requested: {day}\n{for_day}\nPaid: EUR 200.00 so far",
+        f"Payment received: {day}\nPaid: – → EUR 200.00 so far",
     )
     await tale.says(ANNA, "Thank you")
     await tale.ghost_says("Smile!")
