@@ -27,8 +27,8 @@ from tests.faults.story import Ground, eventually, ground, has_seen, joined, kno
 
 RACERS = 50
 SPACE_OF = "SELECT s.room_id FROM spaces s JOIN party_lists l ON l.list_id = s.list_id WHERE l.party_id = $1"
-DELAYS = (20, 40, 60, 80)
-"""Milliseconds into `createRoom` at which the homeserver is killed."""
+PARTS = (0.2, 0.4, 0.6, 0.8)
+"""Of the time that `createRoom` takes here, after which the homeserver is killed."""
 
 
 @pytest.fixture
@@ -140,28 +140,37 @@ async def test_a_homeserver_killed_in_mid_create_room_ends_with_one_whole_room(
     where: Ground, monkeypatch: pytest.MonkeyPatch, report: Callable[[str], None], kind: str
 ) -> None:
     asked = asyncio.Event()
+    took: list[float] = []
     create_room = Homeserver.create_room
 
     async def watched(self: Homeserver, user: str, body: Mapping[str, Any]) -> str:
-        if ("creation_content" in body) == (kind == "space"):
-            asked.set()
-        return await create_room(self, user, body)
+        if ("creation_content" in body) != (kind == "space"):
+            return await create_room(self, user, body)
+        asked.set()
+        begun = asyncio.get_running_loop().time()
+        room_id = await create_room(self, user, body)
+        took.append(asyncio.get_running_loop().time() - begun)
+        return room_id
 
     monkeypatch.setattr(Homeserver, "create_room", watched)
     synapse = where.stand.synapse
     async with where.stand.bridge():
-        for delay in DELAYS:
-            party = f"killed-{delay}"
+        await where.send("vendor.selected", selection(where, "undisturbed"))
+        await space_of(where, "undisturbed", await whole_room_of(where, "undisturbed"))
+        for part in PARTS:
+            party = f"killed-{part}"
             asked.clear()
             await where.send("vendor.selected", selection(where, party))
             await asyncio.wait_for(asked.wait(), 20)
-            await asyncio.sleep(delay / 1000)
+            await asyncio.sleep(part * took[0])
             await synapse.kill()
             await synapse.start()
             await space_of(where, party, await whole_room_of(where, party))
         made = [*await where.admin.rooms(), *await where.admin.rooms(spaces=True)]
-        half_made = len(made) - 2 * len(DELAYS)  # of one that is half made nobody knows what it was to be
-    report(f"{len(DELAYS)} kills in mid-createRoom left {half_made} half-made {kind}s")
+        half_made = len(made) - 2 * (
+            len(PARTS) + 1
+        )  # of one that is half made nobody knows what it was to be
+    report(f"{len(PARTS)} kills in mid-createRoom left {half_made} half-made {kind}s")
     assert half_made, "none of the kills came in the middle"
 
 
