@@ -31,7 +31,8 @@ from bridge.core.ids import (
     TenantId,
     VendorId,
 )
-from bridge.storage.database import Reader, Row, Transaction, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 PUT = """
@@ -144,12 +145,7 @@ class BookingStore:
         limit: int,
     ) -> list[Followed]:
         """`before`: when the last one seen came to be known, and its id. Not those of deleted conversations."""
-        args: list[Value] = [tenant_id, limit]
-
-        def place(value: Value) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(tenant_id, limit)
         conditions = ["b.tenant_id = $1", "c.deleted_at IS NULL"]
         columns = {
             "b.conversation_id": wanted.conversation_id,
@@ -157,14 +153,16 @@ class BookingStore:
             "c.vendor_id": wanted.vendor_id,
             "b.status": wanted.status,
         }
-        conditions += [f"{column} = {place(value)}" for column, value in columns.items() if value is not None]
+        conditions += [
+            f"{column} = {args.place(value)}" for column, value in columns.items() if value is not None
+        ]
         if wanted.member is not None:
-            conditions.append(_OF_MEMBER.format(person=place(wanted.member)))
+            conditions.append(_OF_MEMBER.format(person=args.place(wanted.member)))
         if before is not None:
-            conditions.append(f"(b.created_at, b.booking_id) < ({place(before[0])}, {place(before[1])})")
+            conditions.append(f"(b.created_at, b.booking_id) < ({args.place(*before)})")
         rows = await reader.fetch(
             f"{_BOOKINGS} WHERE {' AND '.join(conditions)} ORDER BY b.created_at DESC, b.booking_id DESC LIMIT $2",
-            *args,
+            *args.values,
         )
         return [await self._followed(reader, row) for row in rows]
 

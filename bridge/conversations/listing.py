@@ -8,7 +8,8 @@ from bridge.conversations.model import Status, Type
 from bridge.conversations.store import COLUMNS, Stored, stored_of
 from bridge.conversations.unread import IS_UNREAD, READERS
 from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
-from bridge.storage.database import Reader, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader
 
 _OF_MEMBER = f"""conversation_id IN (
     SELECT m.conversation_id FROM {READERS}
@@ -60,35 +61,30 @@ async def newest(
     limit: int,
 ) -> list[Stored]:
     """`before`: when the last one seen was made, and its id: neither ever changes, whatever is written meanwhile."""
-    args: list[Value] = [tenant_id, limit]
-
-    def place(value: Value) -> str:
-        args.append(value)
-        return f"${len(args)}"
-
+    args = Arguments(tenant_id, limit)
     conditions = ["tenant_id = $1", "deleted_at IS NULL"]
     if wanted.party_id is not None:
-        conditions.append(_OF_PARTY.format(party=place(wanted.party_id)))
+        conditions.append(_OF_PARTY.format(party=args.place(wanted.party_id)))
     for column in ("type", "status", "vendor_id", "event_id"):
         value = getattr(wanted, column)
         if value is not None:
-            conditions.append(f"{column} = {place(value)}")
+            conditions.append(f"{column} = {args.place(value)}")
     if wanted.status is None and not wanted.archive:
         conditions.append("status <> 'archived'")
     if wanted.booking_id is not None:
-        conditions.append(_OF_BOOKING.format(booking=place(wanted.booking_id)))
+        conditions.append(_OF_BOOKING.format(booking=args.place(wanted.booking_id)))
     if wanted.member is not None:
-        person = place(wanted.member)
+        person = args.place(wanted.member)
         conditions.append(_OF_MEMBER.format(person=person, more=_MORE[wanted.has_unread]))
         for column, flag in (("pinned", wanted.is_pinned), ("muted", wanted.is_muted)):
             if flag is not None:
                 conditions.append(
-                    _AS_PERSON_HAS_SET.format(person=person, column=column, value=place(int(flag)))
+                    _AS_PERSON_HAS_SET.format(person=person, column=column, value=args.place(int(flag)))
                 )
     if before is not None:
-        conditions.append(f"(created_at, conversation_id) < ({place(before[0])}, {place(before[1])})")
+        conditions.append(f"(created_at, conversation_id) < ({args.place(*before)})")
     sql = (
         f"SELECT {COLUMNS}, updated_at FROM conversations WHERE {' AND '.join(conditions)}"
         " ORDER BY created_at DESC, conversation_id DESC LIMIT $2"
     )
-    return [stored_of(row) for row in await reader.fetch(sql, *args)]
+    return [stored_of(row) for row in await reader.fetch(sql, *args.values)]

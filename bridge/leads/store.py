@@ -7,7 +7,8 @@ from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, LeadId, MessageId, ParticipantId, TenantId, VendorId
 from bridge.leads.model import Lead, Status
 from bridge.messages.store import lead_of
-from bridge.storage.database import Reader, Row, Transaction, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 INSERT = """
@@ -94,25 +95,20 @@ class LeadStore:
         limit: int,
     ) -> list[Lead]:
         """`before`: when the last one seen came, and its id."""
-        args: list[Value] = [tenant_id, limit]
-
-        def place(value: Value) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(tenant_id, limit)
         conditions = ["l.tenant_id = $1"]
         for column in ("vendor_id", "host_id", "conversation_id"):
             value = getattr(wanted, column)
             if value is not None:
-                conditions.append(f"l.{column} = {place(value)}")
+                conditions.append(f"l.{column} = {args.place(value)}")
         if wanted.status is not None:
-            conditions.append(f"{_STATUS} = {place(wanted.status)}")
+            conditions.append(f"{_STATUS} = {args.place(wanted.status)}")
         if wanted.member is not None:
-            conditions.append(_OF_MEMBER.format(person=place(wanted.member)))
+            conditions.append(_OF_MEMBER.format(person=args.place(wanted.member)))
         if before is not None:
-            conditions.append(f"(l.created_at, l.lead_id) < ({place(before[0])}, {place(before[1])})")
+            conditions.append(f"(l.created_at, l.lead_id) < ({args.place(*before)})")
         sql = f"{_LEADS} WHERE {' AND '.join(conditions)} ORDER BY l.created_at DESC, l.lead_id DESC LIMIT $2"
-        return [await self._lead(reader, row) for row in await reader.fetch(sql, *args)]
+        return [await self._lead(reader, row) for row in await reader.fetch(sql, *args.values)]
 
     async def link(self, tx: Transaction, message_id: MessageId, lead_id: LeadId | None) -> None:
         await tx.execute(LINK, message_id, lead_id)

@@ -7,6 +7,7 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.hidden.store import not_hidden
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
+from bridge.storage.arguments import Arguments
 from bridge.storage.database import Reader, Value
 
 # Where it was answered in a client, the outside's id of what began the thread: that may have come later.
@@ -65,26 +66,21 @@ class Listing:
         order: str,
         limit: int,
     ) -> Sequence[int]:
-        args: list[Value] = [wanted.conversation_id, limit]
-
-        def place(value: Value) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(wanted.conversation_id, limit)
         conditions = ["m.conversation_id = $1"]
         if condition is not None:
             compared, position = condition
-            conditions.append(f"m.position {compared} {place(position)}")
+            conditions.append(f"m.position {compared} {args.place(position)}")
         if wanted.thread is not None:
-            ours, theirs = place(wanted.thread.message_id), place(wanted.thread.origin_id)
+            ours, theirs = args.place(wanted.thread.message_id), args.place(wanted.thread.origin_id)
             conditions.append(_OF_THREAD.format(ours=ours, theirs=theirs))
         if wanted.seen_by is not None:
-            conditions.append(not_hidden(person=place(wanted.seen_by), position="m.position"))
+            conditions.append(not_hidden(person=args.place(wanted.seen_by), position="m.position"))
         sql = (
             f"SELECT m.position FROM messages m WHERE {' AND '.join(conditions)}"
             f" ORDER BY m.position {order} LIMIT $2"
         )
-        return [row["position"] for row in await reader.fetch(sql, *args)]
+        return [row["position"] for row in await reader.fetch(sql, *args.values)]
 
 
 async def replies_of(

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import TenantId
-from bridge.storage.database import Reader, Row, Transaction, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Row, Transaction
 
 Status = Literal["accepted", "applied", "without_effect", "failed", "kept_unknown_type"]
 
@@ -71,19 +72,18 @@ class EventStore:
         limit: int,
     ) -> list[EventState]:
         """What came last comes first; None of a filter lets all through."""
-        args: list[Value] = [tenant_id, limit]
+        args = Arguments(tenant_id, limit)
         conditions = ["e.tenant_id = $1"]
         for column, value in ((_STATUS, status), ("e.type", event_type)):
             if value is not None:
-                args.append(value)
-                conditions.append(f"{column} = ${len(args)}")
+                conditions.append(f"{column} = {args.place(value)}")
         if before is not None:
-            args += [before.received_at, before.item_id]
-            conditions.append(f"(e.received_at, e.item_id) < (${len(args) - 1}, ${len(args)})")
+            there = args.place(before.received_at, before.item_id)
+            conditions.append(f"(e.received_at, e.item_id) < ({there})")
         sql = (
             f"{_EVENTS} WHERE {' AND '.join(conditions)} ORDER BY e.received_at DESC, e.item_id DESC LIMIT $2"
         )
-        return [_state(row) for row in await reader.fetch(sql, *args)]
+        return [_state(row) for row in await reader.fetch(sql, *args.values)]
 
 
 def _state(row: Row) -> EventState:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.hidden.store import not_hidden
 from bridge.search.model import Search
-from bridge.storage.database import Reader, Transaction, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Transaction
 
 INSERT = """
 INSERT INTO message_words (word, conversation_id, position) VALUES ($1, $2, $3) ON CONFLICT (word, position) DO NOTHING
@@ -132,32 +133,26 @@ class SearchStore:
         self, reader: Reader, search: Search, positions: Sequence[int], groups: Sequence[Iterable[int]]
     ) -> list[int]:
         """Of the messages at these positions those that hold a word of each group, and fit otherwise; newest first."""
-        args: list[Value] = [search.tenant_id]
-
-        def places(values: Iterable[Value]) -> str:
-            first = len(args) + 1
-            args.extend(values)
-            return ", ".join(f"${number}" for number in range(first, len(args) + 1))
-
-        sql = _FITTING.format(places=places(positions))
+        args = Arguments(search.tenant_id)
+        sql = _FITTING.format(places=args.place(*positions))
         for column, value in (
             ("conversation_id =", search.conversation_id),
             ("sender_id =", search.sender_id),
             ("kind =", search.kind),
         ):
             if value is not None:
-                sql += f" AND {column} {places([value])}"
+                sql += f" AND {column} {args.place(value)}"
         for column, moment in (("created_at >=", search.start), ("created_at <", search.end)):
             if moment is not None:
-                sql += f" AND {column} {places([moment])}"
+                sql += f" AND {column} {args.place(moment)}"
         if search.participant_id is not None:
-            seen = not_hidden(person=places([search.participant_id]), position="messages.position")
+            seen = not_hidden(person=args.place(search.participant_id), position="messages.position")
             sql += f" AND {seen}"
             if search.conversation_id is None:
-                sql += f" AND {_TAKES_PART.format(places=places([search.participant_id]))}"
+                sql += f" AND {_TAKES_PART.format(places=args.place(search.participant_id))}"
         for group in groups:
-            sql += f" AND {_HOLDS.format(places=places(group))}"
-        rows = await reader.fetch(f"{sql} ORDER BY position DESC", *args)
+            sql += f" AND {_HOLDS.format(places=args.place(*group))}"
+        rows = await reader.fetch(f"{sql} ORDER BY position DESC", *args.values)
         return [row["position"] for row in rows]
 
     async def state(self, reader: Reader) -> tuple[str, int] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.core.clock import Clock
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
+from bridge.storage.arguments import Arguments
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 from bridge.vendors.model import Acquaintance, Declared, Private, Vendor, Work
@@ -90,26 +91,21 @@ class VendorStore:
         limit: int,
     ) -> list[Vendor]:
         """`before`: when the last one seen became known, and its id: neither ever changes."""
-        args: list[str | int] = [tenant_id, limit]
-
-        def place(value: str | int) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(tenant_id, limit)
         conditions = ["v.tenant_id = $1"]
         if wanted.vendor_type is not None:
-            conditions.append(f"p.vendor_type = {place(wanted.vendor_type)}")
+            conditions.append(f"p.vendor_type = {args.place(wanted.vendor_type)}")
         if wanted.party_id is not None:
-            conditions.append(f"v.vendor_id IN ({_OF_PARTY.format(party=place(wanted.party_id))})")
+            conditions.append(f"v.vendor_id IN ({_OF_PARTY.format(party=args.place(wanted.party_id))})")
         if wanted.known_to is not None:
-            person = place(wanted.known_to)
+            person = args.place(wanted.known_to)
             conditions.append(
                 f"(v.vendor_id = {person} OR v.vendor_id IN ({_KNOWN_TO.format(person=person)}))"
             )
         if before is not None:
-            conditions.append(f"(v.created_at, v.vendor_id) < ({place(before[0])}, {place(before[1])})")
+            conditions.append(f"(v.created_at, v.vendor_id) < ({args.place(*before)})")
         sql = f"{_VENDORS} WHERE {' AND '.join(conditions)} ORDER BY v.created_at DESC, v.vendor_id DESC LIMIT $2"
-        return [_vendor(row) for row in await reader.fetch(sql, *args)]
+        return [_vendor(row) for row in await reader.fetch(sql, *args.values)]
 
     async def lock(self, tx: Transaction, tenant_id: TenantId, vendor_id: VendorId) -> None:
         """Nobody else changes this vendor until the transaction ends."""

@@ -2,7 +2,8 @@
 
 from bridge.admin.dead_letters.model import DeadLetter, Filter, Place, QueueName
 from bridge.core.ids import TenantId
-from bridge.storage.database import Reader, Row, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Row
 
 _COLUMNS = "seq, id, tenant_id, lane, topic, state, failure, attempts, created_at, finished_at"
 # Both tables name these columns alike.
@@ -46,14 +47,9 @@ class DeadLetterStore:
         order: str,
         past: str,
     ) -> list[DeadLetter]:
-        args: list[Value] = [limit]
-
-        def arg(value: Value) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(limit)
         conditions = [
-            f"{column} = {arg(value)}"
+            f"{column} = {args.place(value)}"
             for column, value in (
                 ("tenant_id", wanted.tenant_id),
                 ("queue", wanted.queue),
@@ -64,14 +60,14 @@ class DeadLetterStore:
         if wanted.conversation_id is not None:
             # The lanes of the outbox are "consumer:conversation".
             like = "%:" + wanted.conversation_id.replace("_", "\\_")
-            outbox = f"queue = 'outbox' AND lane LIKE {arg(like)} ESCAPE '\\'"
-            conditions.append(f"({outbox} OR queue = 'inbox' AND lane = {arg(inbox_lane or '')})")
+            outbox = f"queue = 'outbox' AND lane LIKE {args.place(like)} ESCAPE '\\'"
+            conditions.append(f"({outbox} OR queue = 'inbox' AND lane = {args.place(inbox_lane or '')})")
         if place is not None:
-            there = ", ".join(arg(value) for value in (place.created_at, place.queue, place.seq))
+            there = args.place(place.created_at, place.queue, place.seq)
             conditions.append(f"(created_at, queue, seq) {past} ({there})")
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         by = ", ".join(f"{column} {order}" for column in ("created_at", "queue", "seq"))
-        rows = await reader.fetch(f"{_DEAD} {where} ORDER BY {by} LIMIT $1", *args)
+        rows = await reader.fetch(f"{_DEAD} {where} ORDER BY {by} LIMIT $1", *args.values)
         return [_letter(row) for row in rows]
 
 

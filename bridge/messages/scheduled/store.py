@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.labels.model import labels_in
 from bridge.messages.scheduled.model import OPEN, Draft, Scheduled, Status
-from bridge.storage.database import Reader, Row, Transaction, Value
+from bridge.storage.arguments import Arguments
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 _COLUMNS = """position, scheduled_id, tenant_id, conversation_id, sender_id, content, send_at, status, failure_reason,
@@ -122,26 +123,21 @@ class ScheduledStore:
         self, reader: Reader, wanted: Filter, *, after: tuple[int, int] | None, limit: int
     ) -> list[Scheduled]:
         """What is sent first, first. `after`: `send_at` and position of the last one seen."""
-        args: list[Value] = [wanted.tenant_id, limit]
-
-        def place(value: Value) -> str:
-            args.append(value)
-            return f"${len(args)}"
-
+        args = Arguments(wanted.tenant_id, limit)
         conditions = ["tenant_id = $1"]
         for column in ("sender_id", "conversation_id"):
             value = getattr(wanted, column)
             if value is not None:
-                conditions.append(f"{column} = {place(value)}")
+                conditions.append(f"{column} = {args.place(value)}")
         statuses = OPEN if wanted.status is None else (wanted.status,)
-        conditions.append(f"status IN ({', '.join(place(one) for one in statuses)})")
+        conditions.append(f"status IN ({args.place(*statuses)})")
         if after is not None:
-            conditions.append(f"(send_at, position) > ({place(after[0])}, {place(after[1])})")
+            conditions.append(f"(send_at, position) > ({args.place(*after)})")
         sql = (
             f"SELECT {_COLUMNS} FROM scheduled_messages WHERE {' AND '.join(conditions)}"
             " ORDER BY send_at, position LIMIT $2"
         )
-        return [await self._scheduled(reader, row) for row in await reader.fetch(sql, *args)]
+        return [await self._scheduled(reader, row) for row in await reader.fetch(sql, *args.values)]
 
     async def _seal(
         self,

@@ -1,5 +1,6 @@
 """The attributes that all events have: CloudEvents 1.0."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -47,14 +48,14 @@ class Envelope(BaseModel):
         return None if self.time is None else milliseconds(self.time)
 
 
-class Known(Envelope):
+class Known(Envelope, ABC):
     """An event of a type that has an effect here."""
 
     datacontenttype: JsonContentType | None = None
 
+    @abstractmethod
     def lane(self, tenant_id: TenantId) -> str:
         """Events of one lane apply in the order they came."""
-        raise NotImplementedError
 
 
 def party_lane(tenant_id: TenantId, party_id: str) -> str:
