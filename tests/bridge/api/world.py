@@ -13,12 +13,7 @@ from appservice.transactions import TOPIC as MATRIX_EVENT
 from bridge.admin.dead_letters.service import DeadLetters
 from bridge.api_keys.service import ApiKeys
 from bridge.api_keys.store import ApiKeyStore
-from bridge.bookings.service import Bookings
-from bridge.bookings.store import BookingStore
 from bridge.config import Tenant
-from bridge.conversations.accounts import Accounts
-from bridge.conversations.change_store import ChangeStore
-from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.events import (
     AccountUnlinked,
     ConversationChanged,
@@ -30,65 +25,34 @@ from bridge.conversations.events import (
     ParticipantLeft,
     PartyListChanged,
 )
-from bridge.conversations.party_lists import PartyLists
-from bridge.conversations.service import Conversations
-from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
 from bridge.core.caller import Caller
-from bridge.core.clock import FrozenClock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
-from bridge.delivery.inbox import Inbox
-from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
-from bridge.leads.service import Leads
-from bridge.leads.store import LeadStore
 from bridge.messages.bookmarks.store import BookmarkStore
-from bridge.messages.changes import MessageChanges
-from bridge.messages.edit_store import EditStore
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from bridge.messages.hidden.service import Hiding
 from bridge.messages.pins.events import PinsChanged
-from bridge.messages.pins.service import Pins
-from bridge.messages.pins.store import PinStore
 from bridge.messages.polls.events import PollEnded, PollVoted
-from bridge.messages.polls.service import Polls
-from bridge.messages.polls.store import PollStore
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
-from bridge.messages.reactions.service import Reactions
-from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.scheduled.due import DueMessages
 from bridge.messages.scheduled.service import Schedule
 from bridge.messages.scheduled.store import ScheduledStore
-from bridge.messages.service import Messages
-from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
 from bridge.participants.door import NotErased
 from bridge.participants.events import AppearanceChanged
 from bridge.participants.model import Participant
-from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
 from bridge.platform import rest
 from bridge.platform.api import EventsApi
-from bridge.platform.apply import Effects, PlatformEvents
-from bridge.platform.effects.bookings import BookingEffects
-from bridge.platform.effects.leads import LeadEffects
-from bridge.platform.effects.messages import MessageEffects
-from bridge.platform.effects.openings import Openings
-from bridge.platform.effects.people import PeopleEffects
-from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
-from bridge.privacy.service import Erasures
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
-from bridge.quotes.store import QuoteStore
 from bridge.search.backfill import Backfill
-from bridge.search.index import BlindIndex
-from bridge.search.rules import Words
 from bridge.search.service import Searching
-from bridge.search.store import SearchStore
 from bridge.signals.events import ConversationRead
 from bridge.signals.service import Signals
 from bridge.sockets.live import Live
@@ -96,13 +60,9 @@ from bridge.sockets.seats import Seats
 from bridge.sockets.session import Pulse
 from bridge.statistics.answers import VendorAnswers
 from bridge.storage.database import Database, Reader
-from bridge.storage.sealing import Sealer
 from bridge.tokens.keys import PublicKeys
 from bridge.tokens.service import Tokens
 from bridge.tokens.store import RevocationStore
-from bridge.vendors.rating_store import RatingStore
-from bridge.vendors.service import Vendors
-from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
 from bridge.web.auth import Credentials
 from bridge.web.pace import Pace
@@ -111,8 +71,8 @@ from bridge.webhooks.courier import Courier
 from bridge.webhooks.delivery_store import DeliveryStore
 from bridge.webhooks.service import Webhooks
 from bridge.webhooks.store import EndpointStore
-from bridge.wiring.cards import QuotesOnCards
 from tests.bridge.platform.sender import NEW, OTHER
+from tests.bridge.services import Services
 from tests.bridge.tokens.sign_in import SignIn
 from tests.bridge.webhooks.names import names
 
@@ -202,23 +162,18 @@ class KnownCallers:
         return self._callers.get(token) or await self._keys.caller_of(token)
 
 
-class World:
+class World(Services):
     def __init__(
         self, database: Database, *, pulse: Pulse = PULSE, frames_per_second: int = 1_000_000
     ) -> None:
-        self.database = database
+        super().__init__(database, master_key=MASTER_KEY, max_text_length=MAX_TEXT_LENGTH, indexed=True)
         self.frames_per_second = frames_per_second
-        self.clock = FrozenClock()
-        self.sealer = Sealer(MASTER_KEY, self.clock)
         self.rooms = KnownRooms()
         self.pace = Pace(requests=1_000_000, messages=1_000_000, frames=1_000_000)
         self.seats = Seats(per_person=1_000, per_program=10_000)
-        self.inbox = Inbox(database, self.sealer, self.clock)
-        self.outbox = Outbox(database, self.sealer, self.clock)
         self.outbox.subscribe("receipts", ConversationRead, only=lambda read: not read.in_client)
         self.signals = Signals(database, self.outbox, self.clock)
         self.typing_outside = TypingHeard()
-        self.participants = ParticipantStore(self.clock)
         self.outbox.subscribe("matrix", ReactionAdded, ReactionRemoved, PinsChanged)
         self.outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         self.outbox.subscribe("matrix", MessageEdited, MessageDeleted, ParticipantCame, AccountUnlinked)
@@ -232,44 +187,11 @@ class World:
         self.vendor_answers = VendorAnswers(self.outbox.record)
         self.outbox.witness(self.vendor_answers.heard)
         self.outbox.subscribe("profiles", AppearanceChanged)
-        self.vendor_store = VendorStore(self.sealer, self.clock)
-        self.rating_store = RatingStore(self.sealer, self.clock)
-        self.vendors = Vendors(
-            self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
-        )
         self.vendor_views = VendorViews(
             self.vendor_store, self.rating_store, self.signals.presence, self.vendor_answers, self.clock
         )
-        self.conversation_store = ConversationStore(self.clock)
-        words, search_store = Words(["english", "german"]), SearchStore()
-        index = BlindIndex(self.sealer, words, search_store)
-        self.message_store = MessageStore(self.sealer, index)
-        self.searching = Searching(self.message_store, index, words, search_store)
-        self.backfill = Backfill(database, self.message_store, index, words, search_store)
-        self.conversations = Conversations(
-            self.conversation_store, self.participants, self.outbox, self.clock
-        )
-        self.change_store = ChangeStore(self.sealer, self.clock)
-        self.conversation_changes = ConversationChanges(
-            self.conversations, self.conversation_store, self.change_store, self.outbox, self.clock
-        )
-        self.accounts = Accounts(
-            self.conversation_store, ParticipantStore(self.clock), PartyLists(self.outbox), self.outbox
-        )
-        self.messages = Messages(
-            self.message_store,
-            self.conversation_store,
-            self.outbox,
-            self.clock,
-            max_text_length=MAX_TEXT_LENGTH,
-        )
-        self.changes = MessageChanges(
-            self.message_store,
-            EditStore(self.sealer, index),
-            self.outbox,
-            self.clock,
-            max_text_length=MAX_TEXT_LENGTH,
-        )
+        self.searching = Searching(self.message_store, self.index, self.words, self.search_store)
+        self.backfill = Backfill(database, self.message_store, self.index, self.words, self.search_store)
         self.keys = ApiKeys(database, ApiKeyStore(), self.clock, tenants=SECRETS, scopes=rest.SCOPES)
         self.sign_ins = {tenant: SignIn(tenant, self.clock) for tenant in SECRETS}
         self.tokens = Tokens(
@@ -282,15 +204,6 @@ class World:
             },
         )
         self.credentials = Credentials(self.keys, NotErased(self.tokens, database))
-        self.reaction_store = ReactionStore(self.sealer)
-        self.reactions = Reactions(
-            self.reaction_store, self.message_store, self.conversation_store, self.outbox, self.clock
-        )
-        self.pins = Pins(PinStore(), self.message_store, self.conversation_store, self.outbox)
-        self.polls = Polls(
-            PollStore(), self.messages, self.message_store, self.conversation_store, self.outbox, self.clock
-        )
-        self.quote_store = QuoteStore(self.sealer)
         self.quotes = Quotes(
             self.quote_store,
             Outcomes(self.quote_store, self.messages, self.conversation_store, self.outbox, self.clock),
@@ -300,53 +213,6 @@ class World:
             self.clock,
         )
         self.callers: dict[str, Caller] = {}
-        people = People(self.participants, self.outbox)
-        self.lead_store = LeadStore(self.sealer, self.clock)
-        self.leads = Leads(
-            self.lead_store,
-            self.conversations,
-            self.conversation_store,
-            self.conversation_changes,
-            self.messages,
-            self.outbox,
-            self.clock,
-        )
-        self.erasures = Erasures(
-            self.participants, self.conversation_store, self.conversation_changes, self.clock
-        )
-        openings = Openings(self.conversations, self.participants)
-        self.booking_store = BookingStore(self.sealer, self.clock)
-        self.bookings = Bookings(
-            self.booking_store,
-            self.messages,
-            self.message_store,
-            self.changes,
-            self.pins,
-            self.conversation_store,
-            QuotesOnCards(QuoteStore(self.sealer)),
-            self.outbox,
-            self.clock,
-        )
-        self.platform = PlatformEvents(
-            database,
-            self.inbox,
-            Effects(
-                openings=openings,
-                messages=MessageEffects(self.conversation_store, self.messages),
-                bookings=BookingEffects(openings, self.bookings),
-                leads=LeadEffects(openings, self.leads),
-                vendors=VendorEffects(self.vendors, self.vendor_store),
-                people=PeopleEffects(
-                    self.participants,
-                    people,
-                    self.accounts,
-                    self.vendors,
-                    self.vendor_store,
-                    self.erasures,
-                ),
-            ),
-        )
-
         self.bookmark_store = BookmarkStore(self.clock)
         self.hiding = Hiding(self.conversation_store, self.outbox, self.clock)
         self.scheduled_store = scheduled_store = ScheduledStore(self.sealer)
@@ -357,7 +223,7 @@ class World:
         self.message_views = MessageViews(
             self.message_store,
             self.reaction_store,
-            PinStore(),
+            self.pin_store,
             self.bookmark_store,
             self.signals.deliveries,
         )
