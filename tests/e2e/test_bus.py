@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from bridge.config import Bus
 from bridge.demo.stand import TENANT, stand
 from tests.clients.people import People
+from tests.e2e.scene import Scene
 from tests.e2e.test_first_path import eventually, party, person
 from tests.servers.nats import NatsServer
 
@@ -35,38 +36,55 @@ async def test_the_platform_tells_and_hears_by_the_bus(tmp_path: Path) -> None:
                 }
                 await stream.publish(f"festimo.events.{TENANT}", json.dumps(event).encode())
 
-            async def heard() -> set[str]:
+            async def heard() -> list[tuple[str, str | None]]:
+                """What came, in order: of which type, about which message."""
                 known = await stream.stream_info("FESTIMO_FEED")
                 found = [
                     await stream.get_msg("FESTIMO_FEED", seq) for seq in range(1, known.state.last_seq + 1)
                 ]
-                return {json.loads(one.data or b"")["type"] for one in found}
+                events = [json.loads(one.data or b"") for one in found]
+                return [(one["type"], one["data"].get("message_id")) for one in events]
 
-            async with ground.bridge():
+            scene = Scene(ground, people)
+            async with scene.running():
                 health = f"{ground.config.appservice.url}/health/ready"
 
                 async def ready() -> bool | None:
                     async with ground.session.get(health) as response:
-                        return True if "the bus" not in await response.text() else None
+                        return True if response.status == 200 else None
 
                 await eventually(ready)
-                chef = person("chef", "Chef")
-                await tell(
-                    "vendor.selected", "1", {"party": party(person("anna", "Anna", anna)), "vendor": chef}
-                )
+                hosts = party(person("anna", "Anna", anna), party_id=scene.party_id)
+                await tell("vendor.selected", "1", {"party": hosts, "vendor": scene.chef})
                 await host.sync_until(lambda: bool(host.invites()))
                 room = host.invites()[0]
                 await host.join(room)
-                said = {"party_id": "party-1", "vendor_id": "chef", "sender_id": "chef", "text": "By the bus"}
+                chef = scene.chef["id"]
+                said = {
+                    "party_id": scene.party_id,
+                    "vendor_id": chef,
+                    "sender_id": chef,
+                    "text": "By the bus",
+                }
                 for _ in range(2):
                     await tell("message.send", "2", said)
                 await host.wait_for_text(room, "By the bus")
                 await host.send_text(room, "And back")
 
+                out = await scene.stored(lambda message: message.text == "By the bus")
+                back = await scene.stored(lambda message: message.text == "And back")
+
                 async def all_heard() -> bool | None:
-                    return True if {"message.delivered", "message.received"} <= await heard() else None
+                    wanted = {
+                        ("message.sent", out.message_id),
+                        ("message.delivered", out.message_id),
+                        ("message.sent", back.message_id),
+                    }
+                    return True if wanted <= set(await heard()) else None
 
                 await eventually(all_heard)
+                told = [of for of in await heard() if of[1] is not None]
+                assert len(told) == len(set(told))
                 assert [entry.body for entry in host.timeline(room)].count("By the bus") == 1
 
                 await client.close()
