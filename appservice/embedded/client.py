@@ -5,7 +5,8 @@ Built on matrix-nio, which nothing else in the bridge imports; it comes with the
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self, cast
@@ -209,9 +210,10 @@ class Client:
         async with self._state:
             await self._exchange_keys()
             try:
-                response = await self._client.room_send(
-                    room_id, kind, dict(content), tx_id=txn_id, ignore_unverified_devices=True
-                )
+                with _claims_answered_with_an_error(), self._signed_in():
+                    response = await self._client.room_send(
+                        room_id, kind, dict(content), tx_id=txn_id, ignore_unverified_devices=True
+                    )
             finally:  # nio would wait for ever for a share that a lost connection has ended
                 self._client.sharing_session.pop(room_id, None)
         return str(self._accepted(response).event_id)
@@ -306,8 +308,18 @@ class Client:
         if client.should_query_keys:
             self._accepted(await client.keys_query())
         if client.should_claim_keys:
-            self._accepted(await client.keys_claim(client.get_users_for_key_claiming()))
+            with _claims_answered_with_an_error():
+                self._accepted(await client.keys_claim(client.get_users_for_key_claiming()))
         await client.send_to_device_messages()
+
+    @contextmanager
+    def _signed_in(self) -> Iterator[None]:
+        """nio takes any error that answers a share of room keys for a soft logout, and forgets its access token."""
+        token = self._client.access_token
+        try:
+            yield
+        finally:
+            self._client.access_token = token
 
     def _receive(self, rooms: Any) -> None:
         for room_id, room in rooms.join.items():
@@ -339,6 +351,17 @@ def _spaces_in(answer: Mapping[str, Any]) -> set[str]:
         for event in room.get("invite_state", {}).get("events", [])
         if event["type"] == "m.room.create" and event["content"].get("type") == "m.space"
     }
+
+
+@contextmanager
+def _claims_answered_with_an_error() -> Iterator[None]:
+    """nio fails itself where the homeserver answers a claim of one-time keys with an error."""
+    try:
+        yield
+    except TypeError as error:
+        if "from_dict" not in str(error):
+            raise
+        raise ServerInTrouble("the homeserver gave no one-time keys") from error
 
 
 def _nio() -> ModuleType:

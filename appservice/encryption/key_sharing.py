@@ -1,5 +1,6 @@
 """Who holds the key of an outbound Megolm session: given, refused, or owed until there is a one-time key to give it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,7 @@ class KeySharing:
         self._olm = olm
         self._to_device = to_device
         self._pickle_key = pickle_key
+        self._second_claim = asyncio.Lock()
 
     async def holders(self, tx: Transaction, session_id: str) -> dict[Holder, Row]:
         """Whoever was given the session's key or told why not: `outcome` ("shared" or the code), `message_index`.
@@ -188,14 +190,32 @@ class KeySharing:
         return {user_id: keys for answer in answers for user_id, keys in answer.items()}
 
     async def _claim_from(
-        self, server: str, sender: str, sender_device: str, wanted: Mapping[str, Any]
+        self, server: str, sender: str, sender_device: str, wanted: Mapping[str, Mapping[str, str]]
     ) -> Mapping[str, Any]:
+        claimed = await self._ask_for(server, sender, sender_device, wanted)
+        if claimed is None:
+            return {}
+        left = _not_given(wanted, claimed)
+        if not left:
+            return claimed
+        # Synapse on PostgreSQL, asked for a device's keys twice at once, may give one of both none though it has some.
+        async with self._second_claim:
+            again = await self._ask_for(server, sender, sender_device, left) or {}
+        return {
+            user_id: {**claimed.get(user_id, {}), **again.get(user_id, {})}
+            for user_id in claimed.keys() | again
+        }
+
+    async def _ask_for(
+        self, server: str, sender: str, sender_device: str, wanted: Mapping[str, Mapping[str, str]]
+    ) -> Mapping[str, Any] | None:
+        """None where the server is away."""
         answer = await self._servers.ask(
             server,
             self._servers.permit(server),
             lambda: self._homeserver.claim_keys(sender, sender_device, wanted),
         )
-        return {} if answer is None else answer["one_time_keys"]
+        return None if answer is None else answer["one_time_keys"]
 
     async def _tell(
         self, tx: Transaction, room_id: str, sender: str, session_id: str, device: Device, code: str
@@ -208,6 +228,17 @@ class KeySharing:
         await self._to_device.add(
             tx, sender, session_id, "m.room_key.withheld", {device.user_id: {device.device_id: content}}
         )
+
+
+def _not_given(
+    wanted: Mapping[str, Mapping[str, str]], claimed: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """What is left to be claimed."""
+    left = {
+        user_id: {device: key for device, key in devices.items() if not claimed.get(user_id, {}).get(device)}
+        for user_id, devices in wanted.items()
+    }
+    return {user_id: devices for user_id, devices in left.items() if devices}
 
 
 def _room_key(room_id: str, session: GroupSession) -> dict[str, Any]:

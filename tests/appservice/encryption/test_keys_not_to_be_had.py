@@ -3,6 +3,7 @@
 import pytest
 
 from appservice.encryption.outbound_sessions import retire_sessions
+from appservice.encryption.owed_keys import OwedKeys
 from appservice.homeserver import HomeserverUnavailable
 from bridge.storage.database import Database
 from tests.appservice.encryption.conftest import MakeParty
@@ -59,6 +60,38 @@ async def test_what_a_device_missed_of_sessions_that_have_ended_it_reads_once_it
         await party.sync()
         assert [party.reads(event) for event in (*events, last)] == [True] * 7
     assert len({session_of(event) for event in (*events, last)}) == 4
+
+
+async def test_a_device_that_gets_keys_again_reads_what_it_missed_though_nobody_speaks(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty
+) -> None:
+    """Its client makes new one-time keys when it is next in use: nobody tells us."""
+    bob = await join("bob", one_time_keys=0)
+    missed = await engine.say("one")
+    sent = len(homeserver.timeline(ROOM))
+    owed_keys = OwedKeys(engine.database, engine.encryptor, engine.servers, pauses=(0.0,))
+    await owed_keys.step()
+    await bob.sync()
+    assert not bob.reads(missed)
+
+    await bob.publish_one_time_keys(1)
+    await owed_keys.step()
+    await bob.sync()
+    assert bob.reads(missed)
+    assert len(homeserver.timeline(ROOM)) == sent
+
+
+@pytest.mark.parametrize("sender", [BOT, GHOST])
+async def test_a_claim_that_another_at_the_same_time_left_without_a_key_is_made_once_more(
+    engine: Engine, homeserver: FakeHomeserver, join: MakeParty, sender: str
+) -> None:
+    homeserver.set_membership(ROOM, GHOST, "join")
+    alice, bob = await join("alice"), await join("bob")
+    homeserver.claims_in_vain = 1
+    event = await engine.say("one", sender=sender)
+    for party in (alice, bob):
+        await party.sync()
+        assert party.reads(event)
 
 
 async def test_a_key_of_an_ended_session_is_on_its_way_though_the_next_ends_before_it_left(

@@ -50,6 +50,8 @@ class Ground(Homeserver):
         self.aliases: dict[str, str] = {}
         self.media: dict[str, bytes] = {}
         self.down: set[str] = set()
+        self.claims_in_vain = 0
+        """How many of the next claims get nothing, as one of two at once does on PostgreSQL."""
         """Servers that do not answer: their users' keys can be neither asked for nor claimed."""
         self.nobody: set[str] = set()
         """Users that there are not."""

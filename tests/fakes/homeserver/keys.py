@@ -90,6 +90,9 @@ class Keys(Ground):
         self._device(user, device)
         self.log.append(("claim_keys", user, claims))
         await self._wait_for(claims)
+        if self.claims_in_vain:
+            self.claims_in_vain -= 1
+            return {"one_time_keys": {}, "failures": {}}
         answer: Json = {}
         failures: Json = {}
         for other, wanted in claims.items():
