@@ -33,7 +33,7 @@ async def test_a_real_wedding_ends_as_it_must_however_the_bridge_is_killed(
         wedding = await stage.celebrate()
         await wedding.check()
         await _the_bus_tells_what_the_webhook_tells(stage)
-        await _all_is_trusted_and_no_index_is_used_twice(stage)
+        await _no_index_is_used_twice(stage)
         assert await stage.festipin.deliveries("dead") == []
         assert stage.festipin.told.keys() == {"alone", "batch", "bus"}
         assert len(stage.lives.ended) == KILLS
@@ -64,14 +64,9 @@ def _in_order(heard: list[Json]) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-async def _all_is_trusted_and_no_index_is_used_twice(stage: Hall) -> None:
+async def _no_index_is_used_twice(stage: Hall) -> None:
     used = Counter[tuple[str, int]]()
     for vendor in NAMES:
-        room_id = await stage.room(vendor)
-        for guest in stage.readers(vendor):
-            came = await guest.came(room_id)
-            doubts = [one for one in came if one.doubtful and one.type != "m.reaction"]
-            assert doubts == [], f"{guest.user_id} has doubts"
         for event in await stage.on_server(vendor):
             if event["type"] != "m.reaction":
                 index = MegolmMessage.from_base64(event["content"]["ciphertext"]).message_index()

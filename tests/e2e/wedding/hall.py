@@ -60,6 +60,7 @@ class Hall:
         self.guests = guests
         self._database = database
         self._chance = random.Random(seed)
+        self.valid_until = date(datetime.now(UTC).year + 1, 10, 1)
         self._deeds = 0
         self._conversations: dict[str, str] = {}
         self._rest: list[Any] = []
@@ -85,10 +86,6 @@ class Hall:
         return wedding
 
     # The stage
-
-    @property
-    def valid_until(self) -> date:
-        return date(datetime.now(UTC).year + 1, 10, 1)
 
     def account(self, person: str) -> str:
         return self.guests[person].user_id
@@ -186,7 +183,7 @@ class Hall:
         return found
 
     async def _not_seen(self) -> list[Any]:
-        """By clients, of what the homeserver has."""
+        """By clients, of what the homeserver has; and what they doubt of it."""
         missing = []
         for vendor in NAMES:
             room_id, there = (
@@ -194,8 +191,10 @@ class Hall:
                 {one["event_id"] for one in await self.on_server(vendor)},
             )
             for guest in self.readers(vendor):
-                other = there ^ {one.event_id for one in await guest.came(room_id)}
-                missing += [(guest.user_id, vendor, event_id) for event_id in other]
+                came = await guest.came(room_id)
+                doubted = [one for one in came if one.doubtful and one.type != "m.reaction"]
+                other = there ^ {one.event_id for one in came}
+                missing += [(guest.user_id, vendor, one) for one in (*other, *doubted)]
         return missing
 
     async def _sends(self, who: str, vendor: str, kind: str, content: Json) -> None:
@@ -223,7 +222,7 @@ async def hall(folder: Path, seed: int, *, database_url: str | None = None) -> A
     """Anna and the band have matrix-nio, the caterer has what Element is made of."""
     async with AsyncExitStack() as stack:
         server = stack.enter_context(NatsServer())
-        settings = {
+        settings: dict[str, dict[str, Any]] = {
             "bus": {"servers": [server.url]},
             "webhooks": {"allow_http": True, "allowed_networks": ["127.0.0.0/8"]},
         }
