@@ -9,6 +9,7 @@ Loading it takes longer than running a good part of a story, so `Lives` loads it
 import argparse
 import asyncio
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import NoReturn
 import structlog
 
 from appservice.embedded import tied
+from bridge.config import Config
 from bridge.config.load import load
 from bridge.core.clock import SystemClock
 from bridge.platform.rest import document_routes
@@ -100,13 +102,20 @@ def main() -> None:
     if not arguments.nursery:
         asyncio.run(run(arguments.config, fault_of(arguments), arguments.clock_offset))
         return
-    document_routes(load(arguments.config).messages.max_text_length)  # so that no life has to make them
+    _prepare(load(arguments.config))
     for words in sys.stdin:
         life = parser.parse_args(json.loads(words))
         if (child := os.fork()) == 0:
             live_and_exit(life.config, fault_of(life), life.clock_offset)
         _, status = os.waitpid(child, 0)
         say({"ended": os.waitstatus_to_exitcode(status)})
+
+
+def _prepare(config: Config) -> None:
+    """What takes long, so that no life has to do it."""
+    document_routes(config.messages.max_text_length)
+    if config.bus.servers:
+        importlib.import_module("bridge.platform.bus.service")
 
 
 def live_and_exit(config_path: str, fault: Fault | None, clock_offset: int) -> NoReturn:

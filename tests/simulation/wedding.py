@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from nio.crypto.attachments import decrypt_attachment
@@ -16,7 +18,8 @@ from tests.fakes.homeserver import Json
 from tests.simulation.faults import Plan
 from tests.simulation.people import Person
 from tests.simulation.world import BOT, World
-from tests.wedding.story import ANNA, FESTIMO, NAMES, WITH_CLIENTS, Shown, Wedding
+from tests.wedding.stage import ANNA, FESTIMO, NAMES, VENDOR_OF, WITH_CLIENTS, Event, Shown, as_shown
+from tests.wedding.story import Wedding
 
 TENANT = TenantId("festipin")
 HOOK = "https://hooks.festipin.example/festimo"
@@ -27,6 +30,8 @@ PAUSE_BETWEEN_LIVES = (0.01, 0.5, 5.0)
 
 class Church(World):
     patience = 3_600.0
+    pause = 1.0
+    valid_until = date(2027, 10, 1)
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -91,31 +96,7 @@ class Church(World):
         if len(timeline) == length:
             return known
         await person.look()
-        messages: dict[str, Json] = {}
-        reactions: dict[str, set[tuple[str, str]]] = {}
-        for event in timeline:
-            if event["type"] == "m.reaction":
-                relation = event["content"]["m.relates_to"]
-                by = self._voices[event["sender"]]
-                reactions.setdefault(relation["event_id"], set()).add((by, relation["key"]))
-            if event["type"] != "m.room.encrypted":
-                continue
-            content = self._read(person, event)
-            relation = event["content"].get("m.relates_to", {})
-            if relation.get("rel_type") == "m.replace":
-                assert messages[relation["event_id"]]["sender"] == event["sender"]
-                messages[relation["event_id"]]["content"] = content["m.new_content"]
-            else:
-                messages[event["event_id"]] = {"sender": event["sender"], "content": content}
-        shown = [
-            Shown(
-                event_id,
-                self._voices[one["sender"]],
-                one["content"]["body"],
-                frozenset(reactions.get(event_id, ())),
-            )
-            for event_id, one in messages.items()
-        ]
+        shown = as_shown(self._came(person, timeline))
         self._looked[reader, vendor] = len(timeline), shown
         return shown
 
@@ -200,12 +181,22 @@ class Church(World):
 
     async def _room(self, vendor: str) -> str | None:
         if vendor not in self._rooms:
-            names = {f"Anna & Ben x {name}": vendor for vendor, name in NAMES.items()}
             for room_id in self.homeserver.rooms:
                 state: Any = self.homeserver.room_state(room_id).get(("m.room.name", ""))
-                if state is not None and state["content"]["name"] in names:
-                    self._rooms[names[state["content"]["name"]]] = room_id
+                if state is not None and state["content"]["name"] in VENDOR_OF:
+                    self._rooms[VENDOR_OF[state["content"]["name"]]] = room_id
         return self._rooms.get(vendor)
+
+    def _came(self, person: Person, timeline: Iterable[Json]) -> Iterator[Event]:
+        for event in timeline:
+            if event["type"] == "m.room.encrypted":
+                relation = event["content"].get("m.relates_to", {})
+                content = self._read(person, event) | {"m.relates_to": relation}
+            elif event["type"] == "m.reaction":
+                content = event["content"]
+            else:
+                continue
+            yield Event(event["event_id"], self._voices[event["sender"]], event["type"], content)
 
     def _person(self, name: str) -> Person:
         return next(one for one in self.people if one.user == self.account(name))

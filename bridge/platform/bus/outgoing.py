@@ -42,6 +42,13 @@ class FeedToBus:
         feed.on_order(self._came.set)
         feed.keep_for(self._read)
 
+    async def begin(self) -> None:
+        """What happens from now on is published, however long the bus cannot be reached yet."""
+        try:
+            await self._place()
+        except DatabaseError as trouble:
+            log.warning("feed_not_published", reason=type(trouble).__qualname__)
+
     async def run(self, publish: Publish) -> None:
         """Until cancelled."""
         while True:

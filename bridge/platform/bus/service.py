@@ -44,6 +44,7 @@ class Bus:
             self._trouble = "the bus cannot be reached: is NATS running, with JetStream?"
             pause = AGAIN_AFTER
             try:
+                await self._outgoing.begin()
                 await self._run_once()
             except* OutOfOrder:
                 pause = 0

@@ -366,6 +366,29 @@ async def test_the_bus_begins_with_what_happens_from_then_on(rig: Rig) -> None:
         await until(lambda: _are(rig, entries[len(before) :]))
 
 
+async def test_what_happens_while_the_bus_was_never_reached_yet_is_published_once_it_is(
+    rig: Rig, server: NatsServer
+) -> None:
+    server.kill()
+    running = asyncio.create_task(rig.ours.run())
+    try:
+        await until(lambda: _has_begun(rig))
+        async with rig.database.transaction() as tx:
+            await rig.platform.features.conversations.open(tx, **opening())
+        entries = await rig.entries()
+        assert entries
+        server.start()
+        await until(lambda: _is(lambda: rig.ours.trouble() is None))
+        await until(lambda: _are(rig, entries))
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def _has_begun(rig: Rig) -> bool:
+    return await PublishedStore().get(rig.database, "bus") is not None
+
+
 def opening() -> dict[str, Any]:
     return {
         "tenant_id": TENANT,
