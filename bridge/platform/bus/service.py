@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import structlog
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker
 from faststream.nats.message import NatsMessage
+from faststream.nats.security import NatsJWT
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from bridge.config.bus import Bus as Settings
+from bridge.platform.bus.credentials import Credentials, CredentialsUnusable
 from bridge.platform.bus.incoming import DURABLE, EventsFromBus, OutOfOrder, consumer
 from bridge.platform.bus.outgoing import BusTrouble, FeedToBus
 
@@ -47,7 +50,7 @@ class Bus:
                 await self._run_once()
             except* OutOfOrder:
                 pause = 0
-            except* (NatsError, OSError, TimeoutError) as errors:
+            except* (NatsError, OSError, TimeoutError, CredentialsUnusable) as errors:
                 log.warning("bus_trouble", error=[type(one).__qualname__ for one in errors.exceptions])
             await asyncio.sleep(pause)
 
@@ -56,8 +59,8 @@ class Bus:
         client = await broker.connect()
         try:
             bus = client.jetstream()
-            await bus.add_stream(name=self._events_stream, subjects=[f"{self._settings.events_subject}.>"])
-            await bus.add_stream(name=self._feed_stream, subjects=[f"{self._settings.feed_subject}.>"])
+            await _ensure_stream(bus, self._events_stream, self._settings.events_subject)
+            await _ensure_stream(bus, self._feed_stream, self._settings.feed_subject)
             subscriber = broker.subscriber(
                 f"{self._settings.events_subject}.>",
                 stream=JStream(self._events_stream, declare=False),
@@ -96,9 +99,10 @@ class Bus:
         async def back() -> None:
             self._trouble = None
 
-        given: dict[str, Any] = {}
+        security = None
         if self._settings.credentials_file is not None:
-            given["user_credentials"] = self._settings.credentials_file
+            credentials = Credentials.read(self._settings.credentials_file)
+            security = NatsJWT(credentials.shown, credentials.signed)
         return NatsBroker(
             [server.get_secret_value() for server in self._settings.servers],
             name=DURABLE,
@@ -108,13 +112,21 @@ class Bus:
             reconnected_cb=back,
             apply_types=False,
             logger=None,
-            **given,
+            security=security,
         )
 
 
 def stream_of(subject: str) -> str:
     """The name of the stream that keeps what is published under it."""
     return subject.replace(".", "_").upper()
+
+
+async def _ensure_stream(bus: JetStreamContext, name: str, subject: str) -> None:
+    """One that is there stays as the operator has set it."""
+    try:
+        await bus.stream_info(name)
+    except NotFoundError:
+        await bus.add_stream(name=name, subjects=[f"{subject}.>"])
 
 
 async def _leave(broker: NatsBroker, client: Client) -> None:
