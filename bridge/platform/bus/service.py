@@ -18,7 +18,9 @@ from nats.js.errors import NotFoundError
 from bridge.config.bus import Bus as Settings
 from bridge.platform.bus.credentials import Credentials, CredentialsUnusable
 from bridge.platform.bus.incoming import DURABLE, EventsFromBus, OutOfOrder, consumer
+from bridge.platform.bus.metrics import DISCONNECTED, count_unpublished
 from bridge.platform.bus.outgoing import BusTrouble, FeedToBus
+from bridge.storage.database import Reader
 
 AGAIN_AFTER = 2.0
 PUBLISH_WITHIN = 10.0
@@ -41,10 +43,14 @@ class Bus:
     def trouble(self) -> str | None:
         return self._trouble
 
+    async def count(self, reader: Reader, *, now: int) -> None:
+        """For Prometheus."""
+        await count_unpublished(reader, now=now)
+
     async def run(self) -> None:
         """Until cancelled; whatever goes wrong with the bus, it is tried again."""
         while True:
-            self._trouble = "the bus cannot be reached: is NATS running, with JetStream?"
+            self._is("the bus cannot be reached: is NATS running, with JetStream?")
             pause = AGAIN_AFTER
             try:
                 await self._run_once()
@@ -71,13 +77,17 @@ class Bus:
             subscriber(self._incoming.came)
             self._incoming.begin()
             await broker.start()
-            self._trouble = None
+            self._is(None)
             log.info("bus_connected")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._incoming.run())
                 tasks.create_task(self._outgoing.run(lambda *what: self._publish(broker, *what)))
         finally:
             await _leave(broker, client)
+
+    def _is(self, trouble: str | None) -> None:
+        self._trouble = trouble
+        DISCONNECTED.set(trouble is not None)
 
     async def _publish(
         self, broker: NatsBroker, subject: str, body: bytes, headers: Mapping[str, str]
@@ -94,10 +104,10 @@ class Bus:
             log.info("bus_error", error=type(error).__qualname__)
 
         async def lost() -> None:
-            self._trouble = "the bus went away; it is waited for"
+            self._is("the bus went away; it is waited for")
 
         async def back() -> None:
-            self._trouble = None
+            self._is(None)
 
         security = None
         if self._settings.credentials_file is not None:

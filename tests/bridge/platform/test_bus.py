@@ -13,14 +13,17 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from bridge.config.bus import Bus as Settings
 from bridge.core.ids import TenantId
+from bridge.core.start import CannotStart
 from bridge.delivery.inbox import Accepted
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.platform.bus import incoming
+from bridge.platform.bus.checkup import check_bus
 from bridge.platform.bus.credentials import Credentials
 from bridge.platform.bus.incoming import DURABLE, EventsFromBus
 from bridge.platform.bus.outgoing import FeedToBus
@@ -292,8 +295,10 @@ async def test_a_bus_that_dies_is_taken_up_where_it_was(rig: Rig, server: NatsSe
         await rig.taken()
         server.kill()
         await until(lambda: _is(lambda: rig.ours.trouble() is not None))
+        assert REGISTRY.get_sample_value("festimo_bus_disconnected") == 1
         server.start()
         await until(lambda: _is(lambda: rig.ours.trouble() is None))
+        assert REGISTRY.get_sample_value("festimo_bus_disconnected") == 0
         await rig.tell(*story()[6:])
         await rig.taken()
     await rig.platform.apply()
@@ -321,6 +326,9 @@ async def test_a_bus_that_knows_its_users_by_credentials_lets_us_in(
         async with rig.connected():
             await rig.tell(*story(2))
             await rig.taken()
+            assert "both streams" in await check_bus(rig.settings, None, now=0)
+        with pytest.raises(CannotStart, match="does not let the bridge in"):
+            await check_bus(rig.settings.model_copy(update={"credentials_file": None}), None, now=0)
         await client.close()
     await rig.platform.apply()
     assert await rig.platform.texts() == TOLD[:2]
