@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,11 +195,22 @@ async def eventually(
 
 @asynccontextmanager
 async def ground(
-    folder: Path, sizes: Sizes, *, database_url: str | None, synapse_database_url: str | None
+    folder: Path,
+    sizes: Sizes,
+    *,
+    database_url: str | None,
+    synapse_database_url: str | None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Ground]:
+    """`settings`: keys of the bridge's sections, instead of the usual ones."""
     async with AsyncExitStack() as stack:
         ready = await stack.enter_async_context(
-            stand(folder, database_url=database_url, synapse_database_url=synapse_database_url)
+            stand(
+                folder,
+                database_url=database_url,
+                synapse_database_url=synapse_database_url,
+                settings=settings,
+            )
         )
         database = await open_database(ready.config.database.url.get_secret_value())
         stack.push_async_callback(database.close)

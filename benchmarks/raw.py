@@ -74,11 +74,11 @@ class Watcher:
 async def measure(ground: Ground, payload: Payload) -> tuple[Samples, list[float]]:
     """Return what was measured, and how long (s) each message took until it was seen."""
     sizes, samples = ground.sizes, {}
-    samples["sends_per_s_many"] = await _throughput(ground, payload, ground.rooms[1:], sizes.per_room)
+    samples["sends_per_s_many"] = await throughput(ground, payload, ground.rooms[1:], sizes.per_room)
     await ground.settled()
-    samples["sends_per_s_one"] = await _throughput(ground, payload, ground.rooms[2:3], sizes.one_room)
+    samples["sends_per_s_one"] = await throughput(ground, payload, ground.rooms[2:3], sizes.one_room)
     await ground.settled()
-    seconds = await _one_by_one(ground, payload)
+    seconds = await one_by_one(ground, payload)
     await ground.settled()
     samples["rooms_per_s"] = await _create(ground)
     await ground.settled()
@@ -87,7 +87,7 @@ async def measure(ground: Ground, payload: Payload) -> tuple[Samples, list[float
     return samples, seconds
 
 
-async def _throughput(ground: Ground, payload: Payload, rooms: list[Room], each: int) -> float:
+async def throughput(ground: Ground, payload: Payload, rooms: list[Room], each: int) -> float:
     async def speak(room: Room) -> None:
         for _ in range(each):
             await _send(ground, payload, room.room_id)
@@ -97,7 +97,8 @@ async def _throughput(ground: Ground, payload: Payload, rooms: list[Room], each:
     return len(rooms) * each / (time.monotonic() - begun)
 
 
-async def _one_by_one(ground: Ground, payload: Payload) -> list[float]:
+async def one_by_one(ground: Ground, payload: Payload) -> list[float]:
+    """How long (s) each message took until another client's /sync had it."""
     seconds = []
     async with Watcher(ground).watching() as watcher:
         for _ in range(ground.sizes.one_by_one):

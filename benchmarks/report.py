@@ -70,9 +70,9 @@ def result(raw: Side, through: Side) -> dict[str, Any]:
     delays = {
         name: {
             point: {
-                "raw_ms": _rounded(_point(raw.seconds[name], point) * 1000),
-                "bridge_ms": _rounded(_point(through.seconds[name], point) * 1000),
-                "ratio": _rounded(_point(through.seconds[name], point) / _point(raw.seconds[name], point)),
+                "raw_ms": _rounded(at_percent(raw.seconds[name], point) * 1000),
+                "bridge_ms": _rounded(at_percent(through.seconds[name], point) * 1000),
+                "ratio": _rounded(at_percent(through.seconds[name], point) / at_percent(raw.seconds[name], point)),
             }
             for point in (50, 95, 99)
         }
@@ -106,7 +106,12 @@ def table(databases: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _point(values: list[float], percent: int) -> float:
+def in_ms(seconds: list[float], *percents: int) -> str:
+    """Such as "54.6 / 70.1"."""
+    return " / ".join(f"{_rounded(at_percent(seconds, percent) * 1000):g}" for percent in percents)
+
+
+def at_percent(values: list[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 

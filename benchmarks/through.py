@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 
 from benchmarks.ground import Ground, Room, eventually
 from benchmarks.process import Process
@@ -18,6 +19,9 @@ RECEIVED = (
     "SELECT COUNT(*) FROM messages WHERE conversation_id = $1 AND status = 'sent' AND sender_type = 'user'"
 )
 POSTED, OPENED = "matrix.MessagePosted", "matrix.ConversationOpened"
+
+Say = Callable[[Room, str], Awaitable[None]]
+"""Has the room's host say a text; returns once the bridge has it."""
 
 
 async def payload_of(ground: Ground) -> Payload:
@@ -41,7 +45,7 @@ async def measure(ground: Ground, process: Process) -> tuple[Samples, list[float
     samples["cpu_ms_out"] = (process.cpu() - before) * 1000 / (sizes.rooms * sizes.per_room)
     samples["sends_per_s_one"] = await throughput(ground, ground.rooms[2:3], sizes.one_room)
     await ground.settled(process.pid)
-    seconds = await _one_by_one(ground)
+    seconds = await one_by_one(ground, ground.post)
     await ground.settled(process.pid)
     samples["cpu_ms_in"] = await inbound(ground, process)
     idle_from = process.cpu()
@@ -65,13 +69,14 @@ async def throughput(ground: Ground, rooms: list[Room], each: int) -> float:
     return float(len(rooms) * each * 1000 / (ended - begun))
 
 
-async def _one_by_one(ground: Ground) -> list[float]:
+async def one_by_one(ground: Ground, say: Say) -> list[float]:
+    """How long (s) each text took until the reader had decrypted it."""
     seconds = []
     room = ground.rooms[0]
     for _ in range(ground.sizes.one_by_one):
         text = f"{new_id()} {'x' * 60}"
         begun = time.monotonic()
-        await ground.post(room, text)
+        await say(room, text)
         await ground.reader.wait_for_text(room.room_id, f"{room.host}: {text}")
         seconds.append(time.monotonic() - begun)
         await ground.all_done()

@@ -22,6 +22,7 @@ from bridge.checkup.process import Process
 from bridge.config import Config
 from bridge.core.checkup import Check
 from bridge.core.clock import Clock
+from bridge.platform.bus.behind import Behind
 from bridge.storage.closed import ClosedDatabase
 from bridge.storage.database import Database
 from bridge.storage.sealing import Sealer
@@ -46,6 +47,7 @@ class _Doctor:
         self._stack = stack
         self._clock = clock
         self._database: Database = ClosedDatabase()
+        self._database_is_well = False
         ours, keys = config.appservice, config.encryption
         self._names = Names(config.homeserver.server_name, ours.bot_localpart, ours.ghost_prefix)
         self._homeserver = Homeserver(
@@ -88,13 +90,16 @@ class _Doctor:
             Check("one-time keys", self._with_keys(lambda keys: keys.check_one_time_keys()), ["device"]),
             Check("key backup", self._with_keys(lambda keys: keys.check_backup()), ["device"]),
             Check("backlog", self._look_at_backlog, ["database"]),
+            Check("bus", self._look_at_bus),
             Check("round trip", self._look_at_round_trip, ["device"]),
         ]
 
     async def _look_at_database(self) -> str:
         self._database = await opened(self._config.database.url.get_secret_value())
         self._stack.push_async_callback(self._database.close)
-        return await check_database(self._database)
+        told = await check_database(self._database)
+        self._database_is_well = True
+        return told
 
     async def _look_at_process(self) -> str:
         app = web.Application()
@@ -103,6 +108,15 @@ class _Doctor:
 
     async def _look_at_backlog(self) -> str:
         return await check_backlog(self._database, self._clock)
+
+    async def _look_at_bus(self) -> str:
+        if not self._config.bus.servers:
+            return "none is configured"
+        # Here, because to import it takes a second, and most have no bus.
+        from bridge.platform.bus.checkup import check_bus
+
+        behind = await Behind.of(self._database) if self._database_is_well else None
+        return await check_bus(self._config.bus, behind, now=self._clock.now())
 
     async def _look_at_round_trip(self) -> str:
         device = await self._own_devices().get(self._database, self._names.bot)

@@ -85,7 +85,7 @@ class Bookings:
     ) -> None:
         """The conversation goes on elsewhere since `opened_at` (epoch ms), where nobody can see the former card."""
         known = await self._known(tx, conversation.tenant_id, booking_id)
-        if known is None or known.card_id is None:
+        if known is None or known.card_id is None or known.conversation_id != conversation.conversation_id:
             return
         card = await self._message_store.get(tx, known.card_id)
         assert card is not None, "messages are not removed"

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from bridge.bookings.model import Followed, Money, PaymentStatus, Status
+from bridge.bookings.model import Agreed, Followed, Money, PaymentStatus, Status
 from bridge.bookings.rules import payment_status
 from bridge.web.fields import Time, rfc3339
 from bridge.web.times import milliseconds
@@ -11,6 +11,12 @@ from bridge.web.times import milliseconds
 class MoneyView(BaseModel):
     amount: int = Field(description="in the currency's minor unit: 12.50 EUR is 1250")
     currency: str = Field(description="ISO 4217")
+
+
+class AcceptedQuoteView(BaseModel):
+    number: int = Field(description="of the quote, 1, 2, 3 ... in its conversation")
+    revision: int = Field(description="the one that was accepted")
+    total: MoneyView
 
 
 class BookingView(BaseModel):
@@ -26,6 +32,9 @@ class BookingView(BaseModel):
     time_zone: str | None = Field(description="where it takes place, such as Europe/Berlin, if that is known")
     total: MoneyView | None
     paid: MoneyView | None = Field(description="so far; null: nothing")
+    accepted_quote: AcceptedQuoteView | None = Field(
+        description="the one that its card shows: accepted last in the conversation, until the booking is over"
+    )
     message_id: str | None = Field(description="the message that shows it, kept up to date and pinned")
     created_at: Time
     updated_at: Time
@@ -52,11 +61,22 @@ def view_of(followed: Followed) -> BookingView:
         time_zone=terms.time_zone,
         total=_money(terms.total),
         paid=_money(booking.paid),
+        accepted_quote=_accepted(booking.agreed),
         message_id=followed.card_id,
         created_at=rfc3339(followed.created_at),
         updated_at=rfc3339(followed.updated_at),
     )
 
 
+def _accepted(agreed: Agreed | None) -> AcceptedQuoteView | None:
+    if agreed is None:
+        return None
+    return AcceptedQuoteView(number=agreed.number, revision=agreed.revision, total=_view_of(agreed.total))
+
+
 def _money(money: Money | None) -> MoneyView | None:
-    return None if money is None else MoneyView(amount=money.amount, currency=money.currency)
+    return None if money is None else _view_of(money)
+
+
+def _view_of(money: Money) -> MoneyView:
+    return MoneyView(amount=money.amount, currency=money.currency)

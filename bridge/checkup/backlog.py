@@ -22,7 +22,7 @@ async def check_backlog(reader: Reader, clock: Clock) -> str:
     now = clock.now()
     found = {row["state"]: (row["number"], now - row["oldest"]) for row in await reader.fetch(COUNT)}
     told = ", ".join(
-        f"{number} {state} (oldest {_age(age)})" for state, (number, age) in sorted(found.items())
+        f"{number} {state} (oldest {age(age)})" for state, (number, age) in sorted(found.items())
     )
     if "dead" in found:
         raise Suspicious(told, "`festimo dead-letters list` shows why; they can be tried again.")
@@ -31,7 +31,8 @@ async def check_backlog(reader: Reader, clock: Clock) -> str:
     return told or "nothing waits"
 
 
-def _age(milliseconds: int) -> str:
+def age(milliseconds: int) -> str:
+    """In the largest unit of which there is one."""
     seconds = max(milliseconds, 0) // 1000
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:

@@ -25,6 +25,7 @@ class Reason(enum.IntEnum):
     DEVICE_LOST = 26
     KEYS_EXHAUSTED = 27
     ROUND_TRIP_FAILED = 28
+    BUS_UNREACHABLE = 29
 
 
 class CannotStart(Exception):

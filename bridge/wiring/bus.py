@@ -4,7 +4,7 @@ from typing import Protocol
 
 from bridge.config import Config
 from bridge.core.ids import TenantId
-from bridge.storage.database import Database
+from bridge.storage.database import Database, Reader
 from bridge.wiring.product import Product
 
 
@@ -12,6 +12,8 @@ class RunningBus(Protocol):
     async def run(self) -> None: ...
 
     def trouble(self) -> str | None: ...
+
+    async def count(self, reader: Reader, *, now: int) -> None: ...
 
 
 def bus_of(config: Config, database: Database, product: Product) -> RunningBus | None:

@@ -113,7 +113,7 @@ class Parts:
         self._website = Website(config, database, product, homeserver_side, outbound.ghost_typing, clock)
         self._bus = bus_of(config, database, product)
         self._troubles = Troubles(
-            database, leader, self._resume, encryption.sync, encryption.key_backup, self._bus
+            database, leader, self._resume, encryption.sync, encryption.key_backup, self._bus, clock
         )
 
     def app(self) -> web.Application:

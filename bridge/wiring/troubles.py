@@ -4,7 +4,9 @@ from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.sync import BotSync
 from appservice.inbound.undecryptable import count_undecryptable
 from appservice.resume import Resume
+from bridge.core.clock import Clock
 from bridge.delivery.metrics import count_kept
+from bridge.platform.bus.behind import remark
 from bridge.storage.database import Database, DatabaseError
 from bridge.storage.leader import Leader
 from bridge.webhooks.metrics import count_webhooks
@@ -22,6 +24,7 @@ class Troubles:
         sync: BotSync,
         key_backup: KeyBackup,
         bus: RunningBus | None,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._leader = leader
@@ -29,6 +32,7 @@ class Troubles:
         self._sync = sync
         self._key_backup = key_backup
         self._bus = bus
+        self._clock = clock
         self.checks = {
             "leader": self._of_leader,
             "database": self._of_database,
@@ -45,6 +49,8 @@ class Troubles:
         await count_kept(self._database)
         await count_undecryptable(self._database)
         await count_webhooks(self._database)
+        if self._bus is not None:
+            await self._bus.count(self._database, now=self._clock.now())
 
     async def _of_leader(self) -> str | None:
         return self._leader.trouble()
@@ -65,7 +71,7 @@ class Troubles:
     async def _of_bus(self) -> str | None:
         if self._bus is None or self._leader.waits:
             return None
-        return self._bus.trouble()
+        return await remark(self._database, trouble=self._bus.trouble(), now=self._clock.now())
 
     async def _of_undecryptable(self) -> str | None:
         try:

@@ -87,6 +87,12 @@ async def test_the_platform_tells_and_hears_by_the_bus(tmp_path: Path) -> None:
                 assert len(told) == len(set(told))
                 assert [entry.body for entry in host.timeline(room)].count("By the bus") == 1
 
+                metrics = f"{ground.config.appservice.url}/metrics"
+                async with ground.session.get(metrics) as response:
+                    shown = await response.text()
+                assert "festimo_bus_disconnected 0.0" in shown
+                assert "festimo_bus_unpublished_seconds" in shown
+
                 await client.close()
                 server.kill()
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAMES = (
     *("configuration", "database", "master key", "pickle key", "bridge", "homeserver", "as_token", "clock"),
-    *("way back", "identity", "device", "one-time keys", "key backup", "backlog", "round trip"),
+    *("way back", "identity", "device", "one-time keys", "key backup", "backlog", "bus", "round trip"),
 )
 WIDTH = 80
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -216,6 +216,12 @@ FAILURES: list[Any] = [
         Reason.IDENTITY_CHANGED,
         "identity",
         {"device", "one-time keys", "key backup"},
+    ),
+    (
+        {"bus.servers": [f"nats://u:{NEW['appservice']['hs_token']}@{LOOPBACK}:{free_port()}"]},
+        Reason.BUS_UNREACHABLE,
+        "bus",
+        set(),
     ),
     # outside of the registration's namespace: there is nobody to read
     ({"appservice.ghost_prefix": "somebody_"}, Reason.ROUND_TRIP_FAILED, "round trip", set()),

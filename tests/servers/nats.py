@@ -20,9 +20,11 @@ START_SECONDS = 30
 
 
 class NatsServer:
-    """On loopback, in a folder of its own."""
+    """On loopback, in a folder of its own. `options`: more of them on its command line."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str, jetstream: bool = True) -> None:
+        self._options = options
+        self._jetstream = jetstream
         self._folder = Path(tempfile.mkdtemp(prefix="festimo-nats-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +46,11 @@ class NatsServer:
         program = Path(sys.executable).parent / "nats-server"
         with (self._folder / "log").open("ab") as output:
             self._process = subprocess.Popen(
-                [program, "-js", "-a", "127.0.0.1", "-p", str(self._port), "-sd", self._folder / "data"],
+                [
+                    *(program, "-a", "127.0.0.1", "-p", str(self._port), "-sd", self._folder / "data"),
+                    *(["-js"] if self._jetstream else []),
+                    *self._options,
+                ],
                 stdout=output,
                 stderr=output,
             )

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import People, Sides
-from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened
+from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, quoted
 from tests.bridge.api.world import OURS, SECRETS, World
 from tests.bridge.platform.sender import booking_confirmed, event, host, party, vendor
 from tests.databases import both_databases
@@ -21,9 +21,15 @@ async def applied(world: World) -> None:
 
 
 async def booked(
-    api: Api, world: World, booking_id: str = "b-1", *, party_id: str = "p-1", vendor_id: str = "v-1"
+    api: Api,
+    world: World,
+    booking_id: str = "b-1",
+    *,
+    party_id: str = "p-1",
+    vendor_id: str = "v-1",
+    kind: str = "confirmed",
 ) -> None:
-    sent = booking_confirmed() | {"id": f"of {booking_id}"}
+    sent = booking_confirmed() | {"id": f"{kind} {booking_id}", "type": f"booking.{kind}"}
     sent["data"] = {
         "booking": sent["data"]["booking"] | {"id": booking_id},
         "party": party() | {"id": party_id, "hosts": [host() | {"id": f"host-of-{party_id}"}]},
@@ -66,6 +72,7 @@ async def test_a_booking_reads_as_it_was_told(sides: Sides, world: World) -> Non
         "time_zone": None,
         "total": {"amount": 125_000, "currency": "EUR"},
         "paid": {"amount": 25_000, "currency": "EUR"},
+        "accepted_quote": None,
         "message_id": card["message_id"],
         "created_at": shown["created_at"],
         "updated_at": shown["updated_at"],
@@ -117,6 +124,31 @@ async def test_a_person_finds_the_bookings_of_their_own_conversations(
     unknown = await theirs.get(f"{BOOKINGS}/b-9")
     assert unknown.json == (await theirs.get(f"{BOOKINGS}/b-2")).json  # nor can they tell that there is one
     assert (await theirs.get(f"{BOOKINGS}/b-1")).status == 200
+
+
+async def test_the_accepted_quote_of_its_card_shows_to_whoever_sees_the_booking(
+    people: People, sides: Sides, world: World
+) -> None:
+    await booked(sides.ours, world)
+    here = (await sides.ours.get(f"{BOOKINGS}/b-1")).json["conversation_id"]
+    offered = (await quoted(people.sweet_bites, here)).json
+    await booked(sides.ours, world, kind="changed")
+    assert (await people.sweet_bites.get(f"{BOOKINGS}/b-1")).json["accepted_quote"] is None  # only offered
+    host = people.who("host", "host-of-p-1")
+    exact = {"revision": 1, "total": offered["total"], "currency": offered["currency"]}
+    assert (await host.post(f"/api/v1/quotes/{offered['quote_id']}/accept", exact)).status == 200
+    await booked(sides.ours, world, kind="completed")
+    for api in (sides.ours, people.sweet_bites, host):
+        one = (await api.get(f"{BOOKINGS}/b-1")).json
+        total = {"amount": 384_000, "currency": "EUR"}
+        assert one["accepted_quote"] == {"number": offered["number"], "revision": 1, "total": total}
+        card = (await api.get(f"/api/v1/messages/{one['message_id']}")).json
+        assert card["content"].splitlines()[-1] == "Quote 1, revision 1, accepted: EUR 3,840.00"
+        assert (await api.get(BOOKINGS)).json["bookings"] == [one]
+        assert (await api.get(f"{CONVERSATIONS}/{here}/bookings")).json["bookings"] == [one]
+    stranger = people.who("host", "stranger")
+    assert (await stranger.get(f"{BOOKINGS}/b-1")).status == 404
+    assert await ids(stranger) == []
 
 
 @pytest.mark.parametrize("action", ["leave", "block", "delete"])

@@ -1,5 +1,6 @@
 """What is kept of a booking, and what its conversation is told: one card, a notice for each change, a calendar file."""
 
+import asyncio
 import json
 from datetime import UTC, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from bridge.conversations.events import ConversationOpened
 from bridge.conversations.model import Conversation
 from bridge.core.errors import Refusal
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId
+from bridge.delivery.queue import Item
 from bridge.messages.held import Document
 from bridge.messages.model import Message
 from bridge.messages.pins.rules import MOST_PINS
@@ -22,6 +24,8 @@ from bridge.messages.pins.store import PinStore
 from bridge.storage.database import Database
 from tests.bridge.bookings.examples import B1, TERMS, booking, euros, news, payment, read_calendar, terms
 from tests.bridge.conversations.features import TENANT, Features, person
+
+WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 class Desk:
@@ -54,6 +58,32 @@ class Desk:
         for one in payments:
             async with self.database.transaction() as tx:
                 await self.features.bookings.pay(tx, TENANT, one)
+
+    async def move(self) -> tuple[BookingListener, Item]:
+        """The conversation goes on elsewhere; who is told of that, and what."""
+        features = self.features
+        features.outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
+        features.clock.advance(1)
+        async with self.database.transaction() as tx:
+            await features.conversations.moves(tx, self.conversation)
+        item = await features.outbox.head(f"bookings:{self.conversation.conversation_id}")
+        assert item is not None
+        listener = BookingListener(
+            self.database,
+            features.booking_store,
+            features.bookings,
+            features.conversation_store,
+            features.outbox,
+        )
+        return listener, item
+
+    async def is_in_the_room(self, booking_id: BookingId = B1) -> Followed:
+        """The card of the booking."""
+        found = await self.found(booking_id)
+        assert found.card_id is not None
+        async with self.database.transaction() as tx:
+            await self.features.messages.sent(tx, found.card_id, origin_id=f"${found.card_id}")
+        return found
 
     async def found(self, booking_id: BookingId = B1) -> Followed:
         found = await self.features.booking_store.find(self.database, TENANT, booking_id)
@@ -220,25 +250,10 @@ async def test_a_booking_moves_with_its_conversation(desk: Desk) -> None:
 async def test_where_a_conversation_goes_on_elsewhere_its_cards_go_with_it(desk: Desk) -> None:
     """Only those that stand in the former place: what has not been said yet is said in the new one."""
     features = desk.features
-    features.outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
-    listener = BookingListener(
-        desk.database,
-        features.booking_store,
-        features.bookings,
-        features.conversation_store,
-        features.outbox,
-    )
     await desk.follow(news("requested", 1))
     await desk.follow(news("requested", 1, news_id="two"), of=BookingId("b2"))
-    former, waiting = await desk.found(), await desk.found(BookingId("b2"))
-    assert former.card_id is not None
-    async with desk.database.transaction() as tx:
-        await features.messages.sent(tx, former.card_id, origin_id="$1")
-    features.clock.advance(1)
-    async with desk.database.transaction() as tx:
-        await features.conversations.moves(tx, desk.conversation)
-    item = await features.outbox.head(f"bookings:{desk.conversation.conversation_id}")
-    assert item is not None
+    former, waiting = await desk.is_in_the_room(), await desk.found(BookingId("b2"))
+    listener, item = await desk.move()
     await listener.opened(item)
     now = await desk.found()
     assert now.card_id is not None
@@ -251,6 +266,31 @@ async def test_where_a_conversation_goes_on_elsewhere_its_cards_go_with_it(desk:
         await features.messages.sent(tx, now.card_id, origin_id="$2")
         await features.bookings.show_again(tx, desk.conversation, B1, opened_at=item.created_at)
     assert (await desk.found()).card_id == now.card_id
+
+
+@pytest.mark.databases("postgres")
+async def test_cards_that_go_along_and_news_of_one_of_them_do_not_wait_for_each_other(desk: Desk) -> None:
+    b2, features = BookingId("b2"), desk.features
+    await desk.follow(news("requested", 1))
+    await desk.follow(news("requested", 1, news_id="two"), of=b2)
+    former = [await desk.is_in_the_room(), await desk.is_in_the_room(b2)]
+    listener, item = await desk.move()
+    async with desk.database.transaction() as tx:
+        await features.booking_store.lock(tx, TENANT, b2)  # which is the first that `follow` does
+        going_along = asyncio.create_task(listener.opened(item))
+        async with asyncio.timeout(10):
+            while not await desk.database.fetch(WAITS_FOR_A_LOCK):
+                assert not going_along.done()
+                await asyncio.sleep(0.01)
+        await features.bookings.follow(tx, desk.conversation, b2, news("confirmed", 2, news_id="three"))
+    await going_along
+    now = [await desk.found(), await desk.found(b2)]
+    assert [one.booking.status for one in now] == ["requested", "confirmed"]
+    cards = [one.card_id for one in now]
+    assert {*cards}.isdisjoint(one.card_id for one in former)
+    assert sorted(await desk.pinned()) == sorted(map(str, cards))
+    texts = {message.message_id: message.text for message in await desk.said()}
+    assert [texts[one] for one in cards if one is not None] == [card(one.booking) for one in now]
 
 
 async def test_a_booking_of_an_earlier_version_goes_on(desk: Desk) -> None:

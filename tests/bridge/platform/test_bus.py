@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -12,14 +13,18 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from bridge.config.bus import Bus as Settings
 from bridge.core.ids import TenantId
+from bridge.core.start import CannotStart
 from bridge.delivery.inbox import Accepted
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
 from bridge.platform.bus import incoming
+from bridge.platform.bus.checkup import check_bus
+from bridge.platform.bus.credentials import Credentials
 from bridge.platform.bus.incoming import DURABLE, EventsFromBus
 from bridge.platform.bus.outgoing import FeedToBus
 from bridge.platform.bus.service import Bus, stream_of
@@ -32,6 +37,7 @@ from tests.bridge.platform.platform import Platform
 from tests.bridge.platform.sender import encode, message_send, vendor_selected
 from tests.databases import both_databases, one_database
 from tests.servers.nats import NatsServer
+from tests.servers.nats_accounts import with_credentials
 
 pytestmark = one_database
 PATIENCE = 20.0
@@ -56,13 +62,18 @@ async def until(holds: Callable[[], Any]) -> None:
 class Rig:
     """The bridge's side of the bus, and the platform's, on subjects of their own."""
 
-    def __init__(self, database: Database, server: NatsServer, client: Client) -> None:
+    def __init__(
+        self, database: Database, server: NatsServer, client: Client, *, credentials_file: str | None = None
+    ) -> None:
         self.database = database
         self.platform = Platform(database)
         self.bus: JetStreamContext = client.jetstream()
         name = f"test{next(numbers)}"
         self.settings = Settings(
-            servers=(SecretStr(server.url),), events_subject=f"{name}.events", feed_subject=f"{name}.feed"
+            servers=(SecretStr(server.url),),
+            credentials_file=credentials_file,
+            events_subject=f"{name}.events",
+            feed_subject=f"{name}.feed",
         )
         self.reception = Reception(self.platform.intake, max_text_length=1_000)
         self.events = EventsFromBus(
@@ -284,12 +295,43 @@ async def test_a_bus_that_dies_is_taken_up_where_it_was(rig: Rig, server: NatsSe
         await rig.taken()
         server.kill()
         await until(lambda: _is(lambda: rig.ours.trouble() is not None))
+        assert REGISTRY.get_sample_value("festimo_bus_disconnected") == 1
         server.start()
         await until(lambda: _is(lambda: rig.ours.trouble() is None))
+        assert REGISTRY.get_sample_value("festimo_bus_disconnected") == 0
         await rig.tell(*story()[6:])
         await rig.taken()
     await rig.platform.apply()
     assert await rig.platform.texts() == TOLD
+
+
+async def test_how_long_the_streams_keep_what_the_operator_sets(rig: Rig) -> None:
+    streams = {stream_of(one): one for one in (rig.settings.events_subject, rig.settings.feed_subject)}
+    for name, subject in streams.items():
+        await rig.bus.add_stream(name=name, subjects=[f"{subject}.>"], max_age=60)
+    async with rig.connected():
+        await rig.tell(*story(2))
+        await rig.taken()
+    assert [(await rig.bus.stream_info(name)).config.max_age for name in streams] == [60, 60]
+
+
+async def test_a_bus_that_knows_its_users_by_credentials_lets_us_in(
+    database: Database, tmp_path: Path
+) -> None:
+    configuration, credentials = with_credentials(tmp_path)
+    with NatsServer("-c", str(configuration)) as server:
+        shown = Credentials.read(str(credentials))
+        client = await nats.connect(server.url, user_jwt_cb=shown.shown, signature_cb=shown.signed)
+        rig = Rig(database, server, client, credentials_file=str(credentials))
+        async with rig.connected():
+            await rig.tell(*story(2))
+            await rig.taken()
+            assert "both streams" in await check_bus(rig.settings, None, now=0)
+        with pytest.raises(CannotStart, match="does not let the bridge in"):
+            await check_bus(rig.settings.model_copy(update={"credentials_file": None}), None, now=0)
+        await client.close()
+    await rig.platform.apply()
+    assert await rig.platform.texts() == TOLD[:2]
 
 
 async def test_nobody_waits_for_a_dead_bus_to_end(rig: Rig, server: NatsServer) -> None:
