@@ -1,5 +1,10 @@
 """Fixtures for everybody, no way out to the network, and what runs beside what."""
 
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +13,9 @@ from pytest_socket import socket_allow_hosts
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from appservice.embedded.synapse import Synapse
 from tests.databases import (
+    IN_MEMORY,
     database,
     database_kind,
     database_url,
@@ -17,6 +24,7 @@ from tests.databases import (
     pytest_generate_tests,
     shared_postgres,
 )
+from tests.servers.homeserver import never_used
 
 __all__ = [
     "database",
@@ -34,6 +42,8 @@ settings.load_profile("shared machine")
 
 TESTS = Path(__file__).parent
 TALK_TO_SERVERS = {"e2e", "faults"}
+ROOM = 4 * 2**30
+"""Bytes: several times what a whole run leaves there."""
 LONG = (
     "simulation/test_stories.py",
     "bridge/storage/test_frozen_server.py",
@@ -44,34 +54,52 @@ LONG = (
     "bridge/api/test_paging.py",
     "bridge/commands/test_rotate_master_key.py",
 )
-"""Beside the servers' tests, these come first: a long one begun last would be waited for alone."""
+"""Of those without servers these come first: a long one begun last would be waited for alone."""
 
 
-class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
-    """For `pytest -n 2`: what runs servers goes one after the other in one process; the other has files of the rest."""
+@pytest.fixture(scope="session")
+def synapse_beginning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every Synapse of this process begins with a database that is ready made."""
+    with ThreadPoolExecutor(max_workers=1) as thread:  # this one may have an event loop running
+        made = thread.submit(asyncio.run, never_used(tmp_path_factory.mktemp("beginning"))).result()
+    Synapse.beginning = made
+    yield
+    Synapse.beginning = None
+
+
+def pytest_configure() -> None:
+    """What a test and its servers write is gone with it: so nothing waits for a disk, where there is memory enough."""
+    if IN_MEMORY is not None and shutil.disk_usage(IN_MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", IN_MEMORY)
+
+
+class FoldersOfServersWhole(LoadScopeScheduling):  # type: ignore[misc]
+    """For `pytest -n 2`: of a folder that runs servers everything goes one after the other in one process; else a file
+    does."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "servers" if Path(file).parts[1] in TALK_TO_SERVERS else file
+        folder = Path(file).parts[1]
+        return folder if folder in TALK_TO_SERVERS else file
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     config.option.loadscopereorder = False  # ours is the better order
-    return OneServersTestAtATime(config, log)
+    return FoldersOfServersWhole(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first."""
+    """Clients first, then what is long, then kills, then the rest: so neither process ends long before the other."""
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
     file = item.path.relative_to(TESTS).as_posix()
     if _folder(item) in TALK_TO_SERVERS:
-        return 0
-    return 1 + LONG.index(file) if file in LONG else len(LONG) + 1
+        return 0 if _folder(item) == "e2e" else len(LONG) + 1
+    return 1 + LONG.index(file) if file in LONG else len(LONG) + 2
 
 
 def _folder(item: pytest.Item) -> str:

@@ -308,9 +308,8 @@ async def test_insiders_may_do_what_their_role_may(people: People, world: World,
             assert await of_ours(world) == before, who
 
 
-@pytest.mark.parametrize("name", sorted(KEYED))
-async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: World, name: str) -> None:
-    ids, sign_in = await furnish(people, name), world.sign_ins[OURS]
+async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: World) -> None:
+    ids, sign_in = await furnish(people, ""), world.sign_ins[OURS]
     http = people.sides.ours.http
     await people.sides.ours.post("/api/v1/token-revocations", {"kind": "session", "value": "s-1"})
     before = await of_ours(world)
@@ -321,8 +320,8 @@ async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: W
         sign_in.token("u-chief", "admin")[:-4] + "AAAA",
         sign_in.token("u-chief", "service"),
     ):
-        answer = await ask(Api(http, token), name, ids)
-        assert (answer.status, answer.problem) == (401, "unauthorized")
+        answers = {name: await ask(Api(http, token), name, ids) for name in KEYED}
+        assert {name for name, one in answers.items() if (one.status, one.problem) != (401, "unauthorized")} == set()
     assert await of_ours(world) == before
 
 
