@@ -36,8 +36,8 @@ EXPORT = Operation(
     path=f"{CONVERSATIONS}/{{conversation_id}}/export",
     name="exportConversation",
     summary="Take a conversation away: who said what, and when",
-    description="All that was said until now, with edits, deletions, answers, reactions and votes told as such; of files"
-    " the names.",
+    description="All that was said until now, with edits, deletions, answers, reactions and votes told as such, and the"
+    " names of files.",
     tag="conversations",
     params=ConversationToExport,
     body=Wish,

@@ -106,7 +106,7 @@ def _held(said: Said) -> Iterable[str]:
 
 
 def _file(name: str, mimetype: str | None, size: int | None) -> str:
-    known = [_text(mimetype)] if mimetype else []
+    known = [] if mimetype is None else [_text(mimetype)]
     if size is not None:
         known.append(f"{size:,} bytes")
     return f"<div>File: {', '.join([_text(name), *known])}</div>"

@@ -1,4 +1,4 @@
-"""The database that every private Synapse of the tests begins with: to make one takes as long as the rest of a start."""
+"""The database that each private Synapse of the tests begins with: to make one takes as long as the rest of a start."""
 
 import asyncio
 import sqlite3

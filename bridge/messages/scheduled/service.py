@@ -82,8 +82,9 @@ class Schedule:
         html: str | None,
         send_at: int | None,
     ) -> None:
-        """None leaves it as it is, but for `html`, which goes with the text; only a text has one. What failed is scheduled
-        once more."""
+        """None leaves it as it is, but for `html`, which goes with the text; only a text has one.
+
+        What failed is scheduled once more."""
         one = await self._locked(tx, scheduled_id)
         rules.check_change(one.status)
         assert one.draft is not None, "only what is over says nothing"

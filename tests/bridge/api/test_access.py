@@ -322,7 +322,9 @@ async def test_every_operation_asks_for_a_key(sides: Sides, world: World, spoil:
     stranger = Api(sides.ours.http, await spoil(sides.ours.key, world))
     before = await world.contents()
     answers = {name: await ask(stranger, name, ids) for name in KEYED}
-    assert {name for name, one in answers.items() if (one.status, one.problem) != (401, "unauthorized")} == set()
+    assert {
+        name for name, one in answers.items() if (one.status, one.problem) != (401, "unauthorized")
+    } == set()
     assert await world.contents() == before
 
 

@@ -322,7 +322,9 @@ async def test_a_token_that_does_not_hold_opens_nothing(people: People, world: W
         sign_in.token("u-chief", "service"),
     ):
         answers = {name: await ask(Api(http, token), name, ids) for name in KEYED}
-        assert {name for name, one in answers.items() if (one.status, one.problem) != (401, "unauthorized")} == set()
+        assert {
+            name for name, one in answers.items() if (one.status, one.problem) != (401, "unauthorized")
+        } == set()
     assert await of_ours(world) == before
 
 

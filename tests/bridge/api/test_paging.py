@@ -74,7 +74,7 @@ def shown(answer: Answer) -> list[str]:
 
 class Reading:
     """A conversation as Anna reads it, or the answers of one thread in it. Of what is written every other message is in
-    the thread; every third one Anna deletes for herself, every fifth one is deleted for everyone, and leaves its place."""
+    the thread; every third one Anna deletes for herself, every fifth is deleted for everyone and leaves its place."""
 
     def __init__(self, people: People, conversation: Conversation, *, root: MessageId | None) -> None:
         self._world, self._anna = people.world, people.anna

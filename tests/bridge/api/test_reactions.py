@@ -170,7 +170,9 @@ async def test_messages_are_pinned_by_owners_and_programs(
     assert (await events(world))[-2:] == ["matrix.PinsChanged"] * 2
 
 
-async def test_whose_group_it_is_pins_whatever_they_are_elsewhere(api: Api, world: World, people: Any) -> None:
+async def test_whose_group_it_is_pins_whatever_they_are_elsewhere(
+    api: Api, world: World, people: Any
+) -> None:
     """As in the room, where the level of an owner or admin is asked for."""
     new = {
         "title": "Decoration",

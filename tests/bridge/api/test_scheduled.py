@@ -114,7 +114,10 @@ async def test_it_is_changed_and_cancelled_until_it_is_sent(people: People, worl
     assert await texts(api, conversation_id) == ["Second", "The very first"]
 
 
-PLACE = {"message_type": "location", "location": {"latitude": 52.52, "longitude": 13.4, "description": "The hall"}}
+PLACE = {
+    "message_type": "location",
+    "location": {"latitude": 52.52, "longitude": 13.4, "description": "The hall"},
+}
 
 
 @both_databases

@@ -142,7 +142,9 @@ async def test_that_a_vendor_answers_faster_or_slower_is_told(
     for minutes in (2, 4, 3):
         await said(api, conversation_id, "And?")
         world.clock.advance(minutes * 60_000)
-        answer = await api.post(f"{CONVERSATIONS}/{conversation_id}/messages", {"sender_id": "v-1", "text": "Yes"})
+        answer = await api.post(
+            f"{CONVERSATIONS}/{conversation_id}/messages", {"sender_id": "v-1", "text": "Yes"}
+        )
         answers.append(answer.json["message_id"])
     # Now the third answers what the second did, too.
     assert (await api.request("DELETE", f"/api/v1/messages/{answers[1]}")).status == 200
