@@ -1,10 +1,7 @@
 """Fixtures for everybody, no way out to the network, and what runs beside what."""
 
-import asyncio
 import os
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +10,6 @@ from pytest_socket import socket_allow_hosts
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from appservice.embedded.synapse import Synapse
 from tests.databases import (
     IN_MEMORY,
     database,
@@ -24,7 +20,6 @@ from tests.databases import (
     pytest_generate_tests,
     shared_postgres,
 )
-from tests.servers.homeserver import never_used
 
 __all__ = [
     "database",
@@ -55,16 +50,6 @@ LONG = (
     "bridge/commands/test_rotate_master_key.py",
 )
 """Of those without servers these come first: a long one begun last would be waited for alone."""
-
-
-@pytest.fixture(scope="session")
-def synapse_beginning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Every Synapse of this process begins with a database that is ready made."""
-    with ThreadPoolExecutor(max_workers=1) as thread:  # this one may have an event loop running
-        made = thread.submit(asyncio.run, never_used(tmp_path_factory.mktemp("beginning"))).result()
-    Synapse.beginning = made
-    yield
-    Synapse.beginning = None
 
 
 def pytest_configure() -> None:

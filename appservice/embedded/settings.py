@@ -9,8 +9,6 @@ from typing import Any
 import yaml
 
 LOOPBACK = "127.0.0.1"
-DATABASE = "homeserver.db"
-"""In the folder, where no URL says otherwise."""
 
 # Rate limits protect a server from strangers; this one is reached by its own machine only.
 _UNLIMITED: dict[str, Any] = {"per_second": 10_000, "burst_count": 100_000}
@@ -105,7 +103,7 @@ def ensure_signing_key(path: Path) -> None:
 
 def _database(folder: Path, url: str | None) -> dict[str, Any]:
     if url is None:
-        return {"name": "sqlite3", "args": {"database": str(folder / DATABASE)}}
+        return {"name": "sqlite3", "args": {"database": str(folder / "homeserver.db")}}
     return {
         "name": "psycopg2",
         "args": {"dsn": url, "cp_min": 1, "cp_max": 5},

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import aiohttp
 
 from appservice.embedded.settings import (
-    DATABASE,
     LOOPBACK,
     ensure_signing_key,
     homeserver_settings,
@@ -55,9 +53,6 @@ class Synapse:
     `registrations` are application service registration files. `database_url` (postgresql://...) replaces
     SQLite. `settings` overrides single keys of homeserver.yaml.
     """
-
-    beginning: ClassVar[Path | None] = None
-    """What its SQLite database begins as, instead of as nothing: that of another server that nobody has used yet."""
 
     def __init__(
         self,
@@ -192,9 +187,6 @@ class Synapse:
             registrations=self._registrations,
             database_url=self._database_url,
         )
-        database = self.folder / DATABASE
-        if self.beginning is not None and self._database_url is None and not database.exists():
-            shutil.copyfile(self.beginning, database)
         write_private(self.folder / "homeserver.yaml", settings | self._settings)
         write_private(self.folder / "log.yaml", log_settings(self._log_level))
 

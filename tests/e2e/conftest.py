@@ -12,11 +12,6 @@ from tests.clients.people import People
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _begins_quickly(synapse_beginning: None) -> None:
-    pass
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder is marked `e2e`."""
     for item in items:

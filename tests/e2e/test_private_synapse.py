@@ -22,11 +22,6 @@ def listens(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-@pytest.fixture(autouse=True)
-def _begins_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Synapse, "beginning", None)
-
-
 async def test_it_is_ready_within_ten_seconds_and_frees_its_port(tmp_path: Path) -> None:
     began = time.monotonic()
     async with Synapse(tmp_path) as synapse:

@@ -9,11 +9,6 @@ HERE = Path(__file__).parent
 LINE = "line of the summary"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _begins_quickly(synapse_beginning: None) -> None:
-    pass
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
