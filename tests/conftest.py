@@ -1,5 +1,7 @@
 """Fixtures for everybody, no way out to the network, and what runs beside what."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import (
+    IN_MEMORY,
     database,
     database_kind,
     database_url,
@@ -34,44 +37,54 @@ settings.load_profile("shared machine")
 
 TESTS = Path(__file__).parent
 TALK_TO_SERVERS = {"e2e", "faults"}
+ROOM = 4 * 2**30
+"""Bytes: several times what a whole run leaves there."""
 LONG = (
+    "bridge/api/test_schemathesis.py",
     "simulation/test_stories.py",
     "bridge/storage/test_frozen_server.py",
-    "bridge/api/test_schemathesis.py",
     "bridge/sockets/test_resume.py",
     "bridge/api/test_property_access.py",
     "bridge/api/test_matrix.py",
     "bridge/api/test_paging.py",
     "bridge/commands/test_rotate_master_key.py",
 )
-"""Beside the servers' tests, these come first: a long one begun last would be waited for alone."""
+"""Of those without servers these come first: a long one begun last would be waited for alone."""
 
 
-class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
-    """For `pytest -n 2`: what runs servers goes one after the other in one process; the other has files of the rest."""
+def pytest_configure() -> None:
+    """What a test and its servers write is gone with it: so nothing waits for a disk, where there is memory enough."""
+    if IN_MEMORY is not None and shutil.disk_usage(IN_MEMORY).free >= ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", IN_MEMORY)
+
+
+class FoldersOfServersWhole(LoadScopeScheduling):  # type: ignore[misc]
+    """For `pytest -n 2`: of a folder that runs servers everything goes one after the other in one process; else a file
+    does."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "servers" if Path(file).parts[1] in TALK_TO_SERVERS else file
+        folder = Path(file).parts[1]
+        return folder if folder in TALK_TO_SERVERS else file
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     config.option.loadscopereorder = False  # ours is the better order
-    return OneServersTestAtATime(config, log)
+    return FoldersOfServersWhole(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first."""
+    """Clients first, then what is long, then kills, then the rest: so neither process ends long before the other."""
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
     file = item.path.relative_to(TESTS).as_posix()
     if _folder(item) in TALK_TO_SERVERS:
-        return 0
-    return 1 + LONG.index(file) if file in LONG else len(LONG) + 1
+        return 0 if _folder(item) == "e2e" else len(LONG) + 1
+    return 1 + LONG.index(file) if file in LONG else len(LONG) + 2
 
 
 def _folder(item: pytest.Item) -> str:

@@ -156,7 +156,7 @@ class ConversationChanges:
         rules.check_takes_people(conversation)
         member = await self._member(tx, conversation, asking)
         if member is not None:
-            rules.check_may_change(member)
+            rules.check_may_add(member, [one.standing for one in people])
         await self._service.add(tx, conversation, people)
 
     async def set_settings(

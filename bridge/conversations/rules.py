@@ -1,7 +1,7 @@
 """How a conversation is named, what may become of it, and who may do what: pure."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bridge.conversations.errors import (
     ConversationBlocked,
@@ -112,6 +112,13 @@ def check_may_change(member: Member) -> None:
     _check_there(member)
     if member.standing == "member":
         raise NotAllowed("Only an owner or an admin of the conversation may do this. Nothing was changed.")
+
+
+def check_may_add(member: Member, standings: Collection[Standing]) -> None:
+    """`standings`: what those who come are to have. Nobody gives more than they have: an owner may delete it all."""
+    check_may_change(member)
+    if member.standing != "owner" and "owner" in standings:
+        raise NotAllowed("Only an owner of the conversation makes others its owners. Nothing was changed.")
 
 
 def check_may_delete(member: Member) -> None:

@@ -1,11 +1,10 @@
 """The demo's story: a party, two vendors, one of them without Matrix, and everybody reads everybody."""
 
 import asyncio
-import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ from appservice.embedded.timeline import Entry
 from bridge.core.clock import SystemClock
 from bridge.core.ids import ParticipantId, PartyId, TenantId, VendorId
 from bridge.demo.api import Api
+from bridge.demo.people import Account, new_account, person, signed_in
 from bridge.demo.screen import Screen
 from bridge.demo.stand import TENANT, Stand, stand
 from bridge.festimo.answers import greeting
@@ -31,15 +31,6 @@ OFFER = "!festimo quote Vegan menu for 80 guests; 80 x Menu at 48.00; EUR; valid
 
 class Missing(Exception):
     """Something that should have arrived did not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A person with Matrix; the password is for the person at the screen, on this machine only."""
-
-    name: str
-    user_id: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +100,7 @@ class Story:
             await asyncio.sleep(0.2)
 
     async def _plan(self) -> None:
-        vendors = [_person("catering", self._chef.name, self._chef), _person("balloons", "Balloon Bliss")]
+        vendors = [person("catering", self._chef.name, self._chef), person("balloons", "Balloon Bliss")]
         await self._ground.platform.send("party.plan.completed", {"party": self._party(), "vendors": vendors})
         self._screen.platform("party.plan.completed", "Anna & Ben, 2 vendors recommended")
         await self._until(self._host, lambda: len(self._host.invites()) == 2, "two invitations for the host")
@@ -189,7 +180,7 @@ class Story:
         data = {
             "booking": booking,
             "party": self._party(),
-            "vendor": _person("catering", self._chef.name, self._chef),
+            "vendor": person("catering", self._chef.name, self._chef),
         }
         await self._ground.platform.send(event_type, data)
         self._screen.platform(event_type, f"{service}, {starts_at[11:16]}")
@@ -314,7 +305,7 @@ class Story:
         )
 
     def _party(self) -> dict[str, Any]:
-        hosts = [_person("anna", self._anna.name, self._anna), _person("ben", self._guest.name, self._guest)]
+        hosts = [person("anna", self._anna.name, self._anna), person("ben", self._guest.name, self._guest)]
         return {"id": PARTY, "title": "Anna & Ben", "hosts": hosts}
 
 
@@ -334,29 +325,6 @@ def _read(entries: list[Entry]) -> int:
     return sum(bool(entry.body) and not entry.undecryptable for entry in entries)
 
 
-def _person(person_id: str, name: str, account: Account | None = None) -> dict[str, Any]:
-    return {"id": person_id, "name": name} | ({"mxid": account.user_id} if account else {})
-
-
-@asynccontextmanager
-async def _client(ground: Stand, account: Account, folder: Path) -> AsyncIterator[Client]:
-    client = await Client.login(
-        ground.synapse.url,
-        account.user_id,
-        account.password,
-        folder / account.name,
-        f"{account.name}'s phone",
-    )
-    async with client:
-        yield client
-
-
-async def _account(ground: Stand, name: str) -> Account:
-    password = secrets.token_urlsafe(9)
-    access = await ground.synapse.register_user(name.lower().replace(" ", "-"), password, name)
-    return Account(name, access.user_id, password)
-
-
 async def run(*, once: bool, screen: Screen | None = None) -> bool:
     """Play the demo; with `once` return at its end, else stay up until cancelled. Return whether all arrived."""
     screen = screen or Screen()
@@ -368,9 +336,9 @@ async def run(*, once: bool, screen: Screen | None = None) -> bool:
         with screen.step("Starting the bridge"):
             bridge = await stack.enter_async_context(ground.bridge())
         with screen.step("Signing in Anna (host) and Sweet Bites (vendor)"):
-            anna, chef, ben = [await _account(ground, name) for name in ("Anna", "Sweet Bites", "Ben")]
-            host = await stack.enter_async_context(_client(ground, anna, folder))
-            vendor = await stack.enter_async_context(_client(ground, chef, folder))
+            anna, chef, ben = [await new_account(ground, name) for name in ("Anna", "Sweet Bites", "Ben")]
+            host = await stack.enter_async_context(signed_in(ground, anna, folder))
+            vendor = await stack.enter_async_context(signed_in(ground, chef, folder))
         keys = api_keys(ground.config, bridge.database, SystemClock())
         key = str(await keys.create(TenantId(TENANT), name="demo"))
         api = Api(ground.config.appservice.url, key, ground.session, screen)

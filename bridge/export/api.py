@@ -36,7 +36,8 @@ EXPORT = Operation(
     path=f"{CONVERSATIONS}/{{conversation_id}}/export",
     name="exportConversation",
     summary="Take a conversation away: who said what, and when",
-    description="All that was said until now, with edits and deletions told as such.",
+    description="All that was said until now, with edits, deletions, answers, reactions and votes told as such, and the"
+    " names of files.",
     tag="conversations",
     params=ConversationToExport,
     body=Wish,
@@ -75,7 +76,7 @@ class ExportApi:
         yield head.removesuffix(end)
         comma = ""
         async for page in self._exports.messages(self._database, subject):
-            for message in page:
-                yield comma + view_of(subject, message).model_dump_json()
+            for said in page:
+                yield comma + view_of(subject, said).model_dump_json()
                 comma = ","
         yield end

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from bridge.conversations.model import Conversation, Member
 from bridge.core.ids import ParticipantId
+from bridge.messages.labels.model import NONE, Labels
+from bridge.messages.model import Message
+from bridge.messages.polls.model import End, Vote
+from bridge.messages.reactions.model import Reaction
 
 FESTIMO = "Festimo"
 SOMEBODY = "Somebody"
@@ -26,3 +30,19 @@ class Subject:
             return FESTIMO if sender_type in ("festimo", "system") else SOMEBODY
         names = {member.participant.participant_id: member.participant.name for member in self.members}
         return names.get(participant_id, SOMEBODY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message, and what others made of it. `reactions`, `votes` (and the `end` of them): oldest first.
+
+    `answered`: what it answers, where that is seen.
+    """
+
+    message: Message
+    reactions: Sequence[Reaction] = ()
+    votes: Sequence[Vote] = ()
+    end: End | None = None
+    is_pinned: bool = False
+    labels: Labels = NONE
+    answered: Message | None = None

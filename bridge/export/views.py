@@ -2,9 +2,15 @@
 
 from pydantic import BaseModel, Field
 
-from bridge.conversations.model import Role
-from bridge.export.model import Subject
-from bridge.messages.model import Kind, Message, SenderType, Status
+from bridge.conversations.model import MetadataValue, Priority, Role
+from bridge.export.model import Said, Subject
+from bridge.messages.attachment_views import AttachmentView, attachments_of
+from bridge.messages.held import Location, Poll
+from bridge.messages.model import Kind, SenderType, Status
+from bridge.messages.polls.views import PollView
+from bridge.messages.polls.views import view_of as poll_view_of
+from bridge.messages.reactions.views import ReactionView, views_of
+from bridge.messages.views import LocationView, place_view_of
 from bridge.web.fields import Time, rfc3339
 
 
@@ -21,6 +27,22 @@ class ExportedMessage(BaseModel):
     sender_type: SenderType
     message_type: Kind
     content: str = Field(description="what it says now; empty once it is deleted")
+    html: str | None = Field(description="the same, formatted, and safe to show")
+    attachments: list[AttachmentView]
+    location: LocationView | None
+    poll: PollView | None
+    mentions: list[str]
+    reply_to: str | None = Field(description="the message that it answers")
+    thread_id: str | None = Field(description="the message that began the thread it is in")
+    reactions: list[ReactionView]
+    is_pinned: bool
+    is_forwarded: bool
+    priority: Priority
+    tags: list[str]
+    booking_id: str | None
+    lead_id: str | None
+    metadata: dict[str, MetadataValue]
+    event_id: str | None = Field(description="of the Matrix event")
     status: Status
     sent_at: Time
     is_edited: bool
@@ -62,7 +84,8 @@ def head_of(subject: Subject) -> ExportedConversation:
     )
 
 
-def view_of(subject: Subject, message: Message) -> ExportedMessage:
+def view_of(subject: Subject, said: Said) -> ExportedMessage:
+    message, held, labels = said.message, said.message.held, said.labels
     return ExportedMessage(
         message_id=message.message_id,
         sender_id=message.sender_id,
@@ -71,6 +94,22 @@ def view_of(subject: Subject, message: Message) -> ExportedMessage:
         message_type=message.kind,
         # Half a surrogate pair may come out of a client's JSON, and goes into nobody's.
         content=message.text.encode(errors="replace").decode(),
+        html=message.html,
+        attachments=attachments_of(message),
+        location=place_view_of(held) if isinstance(held, Location) else None,
+        poll=poll_view_of(held, said.votes, said.end, me=subject.seen_by) if isinstance(held, Poll) else None,
+        mentions=list(message.mentions),
+        reply_to=message.reply_to,
+        thread_id=message.thread_id,
+        reactions=views_of(said.reactions, me=subject.seen_by),
+        is_pinned=said.is_pinned,
+        is_forwarded=message.forwarded,
+        priority=labels.priority,
+        tags=list(labels.tags),
+        booking_id=labels.booking_id,
+        lead_id=message.lead_id,
+        metadata=dict(labels.metadata),
+        event_id=message.origin_id,
         status=message.status,
         sent_at=rfc3339(message.created_at),
         is_edited=message.edited_at is not None,

@@ -29,7 +29,7 @@ from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.messages.scheduled.events import ScheduledMessageFailed
 from bridge.quotes.events import QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteSent, QuoteWithdrawn
 from bridge.signals.events import ConversationRead
-from bridge.statistics.events import VendorReplied
+from bridge.statistics.events import ResponseTimeChanged, VendorReplied
 from bridge.vendors.events import VendorRated, VendorStatusChanged, VendorUpdated
 
 
@@ -98,5 +98,6 @@ KINDS: Mapping[type[Event], Kind] = {
     VendorUpdated: Kind("vendor.updated", ("vendor_id",)),
     VendorStatusChanged: Kind("availability", ("vendor_id",), event="vendor.status_changed"),
     VendorRated: Kind("vendor.rated", ("vendor_id",)),
+    ResponseTimeChanged: Kind("response_time", ("vendor_id",), event="vendor.response_time_changed"),
 }
 PRIVATE = frozenset(kind.name for kind in KINDS.values() if kind.private)

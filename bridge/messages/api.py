@@ -87,7 +87,7 @@ POST = Operation(
     name="postMessage",
     summary="Say something as a participant",
     description="A text, a location or a poll. It is on disk with the answer and on its way to the room; `status`"
-    " follows it. A text with `send_at` is scheduled, and all of this is asked once more at that time.",
+    " follows it. With `send_at` it is scheduled, and all of this is asked once more at that time.",
     tag="messages",
     params=OfConversation,
     body=MessageToPost,
@@ -277,6 +277,8 @@ class MessagesApi:
         draft = Draft(
             text=text,
             html=new.html,
+            kind=new.message_type,
+            held=held,
             mentions=tuple(ParticipantId(one) for one in new.mentions),
             reply_to=None if new.reply_to is None else MessageId(new.reply_to),
             thread_id=None if new.thread_id is None else MessageId(new.thread_id),
@@ -295,8 +297,8 @@ class MessagesApi:
             sender_id=sender_id,
             text=draft.text,
             html=draft.html,
-            kind=new.message_type,
-            held=held,
+            kind=draft.kind,
+            held=draft.held,
             mentions=draft.mentions,
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,

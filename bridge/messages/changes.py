@@ -65,7 +65,7 @@ class MessageChanges:
         rules.check_edit(message, is_sender=is_sender, at=self._clock.now())
         await self._writers.check(tx, message.conversation_id, sender_id)
         rules.check_from_here(message)
-        rules.check_editable(message, to="text")
+        rules.check_editable(message.kind, to="text")
         await self._edit(tx, message, text=text, html=cleaned)
 
     async def revise(self, tx: Transaction, message: Message, *, text: str, html: str | None = None) -> bool:
@@ -127,7 +127,7 @@ class MessageChanges:
         edited_at = rules.done_at(claimed=claimed_at, received=received_at)
         is_sender = message.from_client and message.origin_sender == by
         rules.check_edit(message, is_sender=is_sender, at=edited_at)
-        rules.check_editable(message, to=kind)
+        rules.check_editable(message.kind, to=kind)
         if kind == "text":
             rules.check_text(text, max_length=self._longest_in_client)
         if isinstance(held, Poll):

@@ -103,7 +103,6 @@ def _kinds(schema: dict[str, Any]) -> None:
                     "text": _NOTHING,
                     "html": _NOTHING,
                     "quick_reply_id": _NOTHING,
-                    "send_at": _NOTHING,
                     other: _NOTHING,
                     kind: {"type": "object"},
                 },
@@ -168,7 +167,7 @@ class MessageToPost(Data):
     send_at: Annotated[
         Timestamp | None,
         Field(
-            description="say it then, and not now: until then nobody else knows of it, and it can be changed; of texts"
+            description="say it then, and not now: until then nobody else knows of it, and it can be changed"
         ),
     ] = None
 
@@ -196,7 +195,7 @@ class MessageToPost(Data):
             raise ValueError("Give it only with a `text`: quick replies are plain")
         return html
 
-    @field_validator("quick_reply_id", "send_at")
+    @field_validator("quick_reply_id")
     @classmethod
     def _of_text(cls, value: object, info: ValidationInfo) -> object:
         if value is not None and info.data.get("message_type", "text") != "text":

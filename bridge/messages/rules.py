@@ -103,11 +103,11 @@ def check_edit(message: Message, *, is_sender: bool, at: int) -> None:
         )
 
 
-def check_editable(message: Message, *, to: Kind) -> None:
+def check_editable(kind: Kind, *, to: Kind) -> None:
     """`to`: what it would be after the edit."""
-    if message.kind != to:
+    if kind != to:
         raise NotText(
-            f"This is a {message.kind} message, and an edit does not make another kind of it. Write a new one."
+            f"This is a {kind} message, and an edit does not make another kind of it. Write a new one."
         )
 
 

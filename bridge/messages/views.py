@@ -213,7 +213,7 @@ def view_of(
         content=message.text,
         html=message.html,
         attachments=attachments_of(message),
-        location=_place_of(held) if isinstance(held, Location) else None,
+        location=place_view_of(held) if isinstance(held, Location) else None,
         poll=poll_view_of(held, votes, end, me=me) if isinstance(held, Poll) else None,
         mentions=list(message.mentions),
         reply_to=message.reply_to,
@@ -249,7 +249,7 @@ def view_of(
     )
 
 
-def _place_of(location: Location) -> LocationView:
+def place_view_of(location: Location) -> LocationView:
     return LocationView(
         latitude=location.latitude,
         longitude=location.longitude,

@@ -3,6 +3,7 @@
 Of what is done in a Matrix client nothing is asked here: there the homeserver has refused it, or everybody has seen it.
 """
 
+from bridge.conversations.model import Member
 from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.ids import ConversationId, ParticipantId
@@ -16,8 +17,8 @@ class Writers:
 
     async def check(
         self, reader: Reader, conversation_id: ConversationId, who: ParticipantId, *, field: str = "sender_id"
-    ) -> None:
-        """That nothing keeps this person from doing something in the conversation now."""
+    ) -> Member:
+        """That nothing keeps this person from doing something in the conversation now; return as what they would."""
         conversation = await self._conversations.get(reader, conversation_id)
         assert conversation is not None, "the rows of conversations stay"
         member = await self._conversations.member(reader, conversation_id, who)
@@ -27,3 +28,4 @@ class Writers:
                 field=field,
             )
         check_may_write(conversation, member)
+        return member

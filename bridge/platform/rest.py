@@ -273,9 +273,9 @@ def routes(
         *quotes_api.QuotesApi(database, quotes, quote_store, access, cursors, clock).routes(toolkit),
         *gallery_api.GalleryApi(database, GalleryStore(), message_store, access, cursors).routes(toolkit),
         *search.SearchApi(database, searching, access, message_views, cursors).routes(toolkit),
-        *export.ExportApi(database, Exports(conversation_store, message_store, clock), access).routes(
-            toolkit
-        ),
+        *export.ExportApi(
+            database, Exports(conversation_store, message_store, reaction_store, clock), access
+        ).routes(toolkit),
         *statistics.StatisticsApi(database, figures, conversation_store, access).routes(toolkit),
         *vendors_api.VendorsApi(
             database,

@@ -13,6 +13,7 @@ from bridge.core.ids import ConversationId
 from bridge.messages.api import PATH as MESSAGES
 from bridge.messages.api import POST, OfConversation
 from bridge.messages.input import MessageToPost
+from bridge.messages.scheduled.views import ScheduledMessageView
 from bridge.messages.views import MessageView
 from bridge.participants.rules import acting_as_somebody
 from bridge.signals.api import presence, reading, typing
@@ -99,7 +100,7 @@ class TokenRenew(Frame):
 
 
 class MessageAck(Ack):
-    message: MessageView
+    message: MessageView | ScheduledMessageView = Field(description="the latter of what has a `send_at`")
     replayed: bool = Field(description="it was sent before, and this is that message")
 
 

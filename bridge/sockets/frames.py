@@ -146,6 +146,12 @@ FRAMES: Mapping[str, Shape] = {
         Shape("booking.updated", OfBooking, Shows.booking, "a booking is new, or not what it was"),
         _AVAILABILITY,
         Shape("vendor.updated", OfVendor, Shows.vendor, "a vendor's profile is another one"),
+        Shape(
+            "response_time",
+            OfVendor,
+            Shows.vendor,
+            "a vendor answers faster or slower than before, on average: `response_time_avg` is another figure",
+        ),
         Shape("vendor.rated", OfVendor, Shows.vendor, "a host rated them, or otherwise than before"),
         Shape(
             "message.hidden",

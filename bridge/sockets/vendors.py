@@ -15,6 +15,7 @@ from bridge.vendors.views import VendorView, VendorViews
 TOLD: Mapping[str, frozenset[Kind]] = {
     "availability": frozenset({"party", "vendor", "user"}),
     "vendor.updated": frozenset({"party", "vendor"}),
+    "response_time": frozenset({"party", "vendor"}),
     "vendor.rated": frozenset({"vendor"}),
 }
 """Kind of entry, and which sockets tell of it."""

@@ -215,7 +215,7 @@ class Product:
                 ),
             ),
         )
-        vendor_answers = VendorAnswers(outbox.record)
+        vendor_answers = VendorAnswers(clock, outbox.record)
         self.vendor_views = VendorViews(
             self.vendor_store, self.rating_store, self.signals.presence, vendor_answers, clock
         )

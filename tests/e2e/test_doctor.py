@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -330,58 +331,73 @@ async def test_what_is_held_up_is_told(
     assert told.whats["backlog"].startswith(what)
 
 
-# The following spoil the bot on the homeserver: each has one of its own.
+# The following spoil the bot on the homeserver, more and more: they have others of their own.
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def spoilt(tmp_path: Path) -> AsyncIterator[Stand]:
-    async with stand(tmp_path) as ready:
-        async with festimo(tmp_path, "run", "-c", ready.config_path) as bridge:
+@asynccontextmanager
+async def another(folder: Path) -> AsyncIterator[Stand]:
+    async with stand(folder) as ready:
+        async with festimo(folder, "run", "-c", ready.config_path) as bridge:
             await bridge.until_ready(ready.config)
             await bridge.stop()
         yield ready
 
 
-async def test_a_device_that_the_homeserver_lost_is_told(spoilt: Stand, tmp_path: Path) -> None:
-    await OwnAccount(homeserver_of(spoilt), bot_of(spoilt)).delete_device(device_in(tmp_path))
-    told = await doctor(spoilt.config_path)
-    assert (told.printed.code, told.outcomes["device"]) == (Reason.DEVICE_LOST, Outcome.FAILED)
-    assert "does not have the bot's device" in told.whats["device"]
-    assert told.outcomes["round trip"] == Outcome.SKIPPED
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def without_keys(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with another(tmp_path_factory.mktemp("keys")) as spoilt:
+        yield spoilt
 
 
-async def test_a_device_that_is_not_signed_is_told(spoilt: Stand, tmp_path: Path) -> None:
-    homeserver, bot, device = homeserver_of(spoilt), bot_of(spoilt), device_in(tmp_path)
-    keys = (await homeserver.query_keys(bot, None, [bot]))["device_keys"][bot][device]
-    del keys["unsigned"]
-    keys["signatures"][bot] = {f"ed25519:{device}": keys["signatures"][bot][f"ed25519:{device}"]}
-    await homeserver.upload_keys(bot, device, {"device_keys": keys})
-    told = await doctor(spoilt.config_path)
-    assert (told.printed.code, told.outcomes["device"]) == (Reason.DEVICE_LOST, Outcome.FAILED)
-    assert "is not signed" in told.whats["device"]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def without_device(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    async with another(tmp_path_factory.mktemp("device")) as spoilt:
+        yield spoilt
 
 
-async def test_keys_that_are_used_up_are_told(spoilt: Stand, tmp_path: Path) -> None:
-    homeserver, bot, device = homeserver_of(spoilt), bot_of(spoilt), device_in(tmp_path)
+async def test_a_backup_that_is_not_ours_is_told(without_keys: Stand) -> None:
+    await OwnAccount(homeserver_of(without_keys), bot_of(without_keys)).make_backup(
+        "m.megolm_backup.v1.curve25519-aes-sha2", {"public_key": "abc"}
+    )
+    told = await doctor(without_keys.config_path)
+    assert (told.printed.code, told.outcomes["key backup"]) == (0, Outcome.WARNING)
+    assert "is not ours" in told.whats["key backup"]
+
+
+async def test_keys_that_are_used_up_are_told(without_keys: Stand) -> None:
+    homeserver, bot = homeserver_of(without_keys), bot_of(without_keys)
+    device = device_in(without_keys.config_path.parent)
 
     async def claim(number: int) -> None:
         for _ in range(number):
             await homeserver.claim_keys(bot, device, {bot: {device: ONE_TIME_KEY}})
 
     await claim(45)
-    told = await doctor(spoilt.config_path)
+    told = await doctor(without_keys.config_path)
     assert (told.printed.code, told.outcomes["one-time keys"]) == (0, Outcome.WARNING)
     assert told.whats["one-time keys"] == "5 one-time keys, a fallback key"
     await claim(6)
-    told = await doctor(spoilt.config_path)
+    told = await doctor(without_keys.config_path)
     assert (told.printed.code, told.outcomes["one-time keys"]) == (Reason.KEYS_EXHAUSTED, Outcome.FAILED)
     assert told.outcomes["round trip"] == Outcome.OK
 
 
-async def test_a_backup_that_is_not_ours_is_told(spoilt: Stand) -> None:
-    await OwnAccount(homeserver_of(spoilt), bot_of(spoilt)).make_backup(
-        "m.megolm_backup.v1.curve25519-aes-sha2", {"public_key": "abc"}
-    )
-    told = await doctor(spoilt.config_path)
-    assert (told.printed.code, told.outcomes["key backup"]) == (0, Outcome.WARNING)
-    assert "is not ours" in told.whats["key backup"]
+async def test_a_device_that_is_not_signed_is_told(without_device: Stand) -> None:
+    homeserver, bot = homeserver_of(without_device), bot_of(without_device)
+    device = device_in(without_device.config_path.parent)
+    keys = (await homeserver.query_keys(bot, None, [bot]))["device_keys"][bot][device]
+    del keys["unsigned"]
+    keys["signatures"][bot] = {f"ed25519:{device}": keys["signatures"][bot][f"ed25519:{device}"]}
+    await homeserver.upload_keys(bot, device, {"device_keys": keys})
+    told = await doctor(without_device.config_path)
+    assert (told.printed.code, told.outcomes["device"]) == (Reason.DEVICE_LOST, Outcome.FAILED)
+    assert "is not signed" in told.whats["device"]
+
+
+async def test_a_device_that_the_homeserver_lost_is_told(without_device: Stand) -> None:
+    device = device_in(without_device.config_path.parent)
+    await OwnAccount(homeserver_of(without_device), bot_of(without_device)).delete_device(device)
+    told = await doctor(without_device.config_path)
+    assert (told.printed.code, told.outcomes["device"]) == (Reason.DEVICE_LOST, Outcome.FAILED)
+    assert "does not have the bot's device" in told.whats["device"]
+    assert told.outcomes["round trip"] == Outcome.SKIPPED

@@ -109,18 +109,30 @@ class Lives:
                 return life
             await self._a_moment()
 
-    async def again(
-        self, next_fault: Callable[[], Fault | None] = lambda: None, *, config_path: Path | None = None
-    ) -> None:
+    async def again(self, next_fault: Callable[[], Fault | None] = lambda: None) -> None:
         """End the current life in order, forget the ended ones, and go on with these faults."""
         ending = await self.ready()
         self._next_fault = next_fault
-        self._config_path = config_path or self._config_path
         self.ended.clear()
         await ending.stop()
         while self.current is ending:
             await self._a_moment()
         self.ended.clear()
+
+    async def pause(self) -> None:
+        """End the current life in order, and let no other follow, until `go_on`."""
+        self.hold()
+        ending = await self.ready()
+        await ending.stop()
+        while ending not in self.ended:
+            await self._a_moment()
+
+    def go_on(self, next_fault: Callable[[], Fault | None], *, config_path: Path) -> None:
+        """Forget the lives that have ended, and go on with these faults, where no life may follow so far."""
+        self._next_fault = next_fault
+        self._config_path = config_path
+        self.ended.clear()
+        self.release(*self._options)
 
     def hold(self) -> None:
         """Let no other life follow the current one, until `release`."""

@@ -23,18 +23,8 @@ DEVICE = "SELECT user_id, device_id, account FROM own_devices"
 
 def with_database(ready: Stand, path: Path) -> Path:
     """The same bridge, as far as the homeserver knows, with nothing stored yet."""
-    return _variant(ready, path, {})
-
-
-def another(ready: Stand, path: Path) -> Path:
-    """With another bot: the one under test is left alone."""
-    return _variant(ready, path, {"bot_localpart": "festimo_another"})
-
-
-def _variant(ready: Stand, path: Path, appservice: dict[str, str]) -> Path:
     raw = yaml.safe_load(ready.config_path.read_text())
     raw["database"]["url"] = f"sqlite:///{path}"
-    raw["appservice"] |= appservice
     copy = path.with_suffix(".yaml")
     copy.write_text(yaml.safe_dump(raw))
     return copy
@@ -90,17 +80,18 @@ async def test_a_first_start_killed_anywhere_ends_with_a_device_whose_keys_all_o
     async with stand(tmp_path / "stand") as ready:
         token = ready.config.appservice.as_token.get_secret_value()
         homeserver = Homeserver(ready.config.homeserver.url, token, session=ready.session)
-        at_rest = another(ready, tmp_path / "another.db")
-        async with Lives(at_rest).running() as lives:
+        lives = Lives(ready.config_path)
+        lives.hold()
+        async with lives.running():
             for kind in KINDS:
                 for number in count(1):
                     path = tmp_path / f"{kind}-{number}.db"
                     faults = iter([Fault(kind, number, before=False, from_start=True)])
-                    await lives.again(partial(next, faults, None), config_path=with_database(ready, path))
+                    lives.go_on(partial(next, faults, None), config_path=with_database(ready, path))
                     await lives.ready()
                     await eventually(partial(supplied, homeserver, path), "the keys are there")
                     died = any(life.died_at for life in lives.ended)
-                    await lives.again(config_path=at_rest)
+                    await lives.pause()
                     await keys_all_open(ready, homeserver, path)
                     if not died:
                         break

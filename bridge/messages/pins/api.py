@@ -8,7 +8,6 @@ from aiohttp import web
 from bridge.core.caller import EVERYBODY, Caller
 from bridge.messages.access import MessageAccess
 from bridge.messages.errors import NOT_WRITABLE
-from bridge.messages.pins.errors import NotAnOwner
 from bridge.messages.pins.service import Pins
 from bridge.messages.views import MessageView, MessageViews
 from bridge.participants.rules import acting
@@ -28,8 +27,8 @@ PIN = Operation(
     path=PATH,
     name="pinMessage",
     summary="Pin a message",
-    description="By the conversation's hosts, who can do it in their Matrix clients, too, or by the platform. Everybody"
-    " in the room sees it above the conversation. The same again changes nothing more.",
+    description="By the owners and admins of the conversation, who can do it in their Matrix clients, too, or by the"
+    " platform. Everybody in the room sees it above the conversation. The same again changes nothing more.",
     tag="messages",
     params=MessageToPin,
     body=Nothing,
@@ -64,17 +63,10 @@ class PinsApi:
 
     async def pin(self, tx: Transaction, caller: Caller, asked: MessageToPin, _: Nothing) -> Answer:
         message = await self._messages.message(tx, caller, asked.message_id)
-        _check_owner(caller)
         await self._pins.pin(tx, message, by=acting(caller, None, field="sender_id"))
         return answer(await self._views.one(tx, caller, message))
 
     async def unpin(self, tx: Transaction, caller: Caller, asked: MessageToPin, _: Nothing) -> Answer:
         message = await self._messages.message(tx, caller, asked.message_id)
-        _check_owner(caller)
         await self._pins.unpin(tx, message, by=acting(caller, None, field="sender_id"))
         return answer(await self._views.one(tx, caller, message))
-
-
-def _check_owner(caller: Caller) -> None:
-    if caller.is_person and caller.role != "host":
-        raise NotAnOwner("Only the conversation's hosts pin messages. Ask one of them.")

@@ -2,12 +2,21 @@
 
 from collections.abc import Collection, Sequence
 
+from bridge.conversations.model import Member
 from bridge.messages.errors import MessageIsDeleted
 from bridge.messages.model import Message
-from bridge.messages.pins.errors import TooManyPins
+from bridge.messages.pins.errors import NotAnOwner, TooManyPins
 
 MOST_PINS = 50
 """Of a conversation."""
+
+
+def check_may_pin(member: Member) -> None:
+    """As the power levels of the room have it: who may do it here may do it there."""
+    if member.standing == "member":
+        raise NotAnOwner(
+            "Only the owners and admins of the conversation pin messages. Ask one of them. Nothing was changed."
+        )
 
 
 def check_pin(message: Message, *, pinned: int) -> None:

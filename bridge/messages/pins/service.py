@@ -73,7 +73,7 @@ class Pins:
 
     async def _check(self, tx: Transaction, message: Message, by: ParticipantId | None) -> None:
         if by is not None:
-            await self._writers.check(tx, message.conversation_id, by)
+            rules.check_may_pin(await self._writers.check(tx, message.conversation_id, by))
 
     async def _changed(self, tx: Transaction, tenant_id: TenantId, conversation_id: ConversationId) -> None:
         await self._outbox.record(tx, PinsChanged(tenant_id=tenant_id, conversation_id=conversation_id))

@@ -43,7 +43,7 @@ class OneScheduled(Data):
 
 
 class ScheduledToChange(Data):
-    text: Annotated[Text | None, Field(description="what it will say instead")] = None
+    text: Annotated[Text | None, Field(description="what it will say instead; of a text")] = None
     html: Annotated[Text | None, Field(description="the text, formatted; of no use without one")] = None
     send_at: Annotated[Timestamp | None, Field(description="when it will be said instead")] = None
 
@@ -100,6 +100,7 @@ PUT = Operation(
         "conversation_blocked",
         "text_blank",
         "text_too_long",
+        "not_text",
         "not_in_conversation",
         "message_deleted",
         "thread_in_thread",

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.held import Held
 from bridge.messages.labels.model import NONE, Labels
+from bridge.messages.model import Kind
 
 Status = Literal["scheduled", "sent", "failed", "cancelled"]
 OPEN: tuple[Status, ...] = ("scheduled", "failed")
@@ -17,6 +19,8 @@ class Draft:
 
     text: str
     html: str | None = None
+    kind: Kind = "text"
+    held: Held | None = None
     mentions: tuple[ParticipantId, ...] = ()
     reply_to: MessageId | None = None
     thread_id: MessageId | None = None

@@ -10,6 +10,7 @@ from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
+from bridge.messages.rules import check_editable
 from bridge.messages.scheduled import rules
 from bridge.messages.scheduled.events import ScheduledMessageFailed
 from bridge.messages.scheduled.model import Draft, Scheduled
@@ -81,7 +82,9 @@ class Schedule:
         html: str | None,
         send_at: int | None,
     ) -> None:
-        """None leaves it as it is, but for `html`, which goes with the text. What failed is scheduled once more."""
+        """None leaves it as it is, but for `html`, which goes with the text; only a text has one.
+
+        What failed is scheduled once more."""
         one = await self._locked(tx, scheduled_id)
         rules.check_change(one.status)
         assert one.draft is not None, "only what is over says nothing"
@@ -89,6 +92,8 @@ class Schedule:
         if send_at is not None or one.status == "failed":
             wished = one.send_at if send_at is None else send_at
             rules.check_send_at(wished, now=now, longest_ahead=self._longest_ahead)
+        if text is not None:
+            check_editable(one.draft.kind, to="text")
         draft = one.draft if text is None else dataclasses.replace(one.draft, text=text, html=html)
         conversation = await self._conversations.get(tx, one.conversation_id)
         assert conversation is not None, "conversations are not removed"
@@ -123,6 +128,8 @@ class Schedule:
                 sender_id=one.sender_id,
                 text=one.draft.text,
                 html=one.draft.html,
+                kind=one.draft.kind,
+                held=one.draft.held,
                 mentions=one.draft.mentions,
                 reply_to=one.draft.reply_to,
                 thread_id=one.draft.thread_id,
@@ -159,6 +166,7 @@ class Schedule:
             conversation,
             sender_id=sender_id,
             text=draft.text,
+            held=draft.held,
             mentions=draft.mentions,
             reply_to=draft.reply_to,
             thread_id=draft.thread_id,

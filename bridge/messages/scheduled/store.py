@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
+from bridge.messages.held import held_in, sealed_as
 from bridge.messages.labels.model import labels_in
 from bridge.messages.scheduled.model import OPEN, Draft, Scheduled, Status
 from bridge.storage.arguments import Arguments
@@ -147,7 +148,8 @@ class ScheduledStore:
         scheduled_id: MessageId,
         draft: Draft,
     ) -> bytes:
-        content = json.dumps(asdict(draft)).encode()
+        held = {} if draft.held is None else sealed_as(draft.held)
+        content = json.dumps({**asdict(draft), "held": held}).encode()
         scope = f"conversation:{conversation_id}"
         return await self._sealer.seal(tx, tenant_id, scope, content, place=_place(scheduled_id))
 
@@ -175,7 +177,8 @@ def _draft(content: bytes) -> Draft:
     said = json.loads(content)
     mentions: Sequence[str] = said.pop("mentions")
     labels = labels_in(said.pop("labels", {}))
-    return Draft(**said, mentions=tuple(ParticipantId(one) for one in mentions), labels=labels)
+    held = held_in(said.pop("held", {}))
+    return Draft(**said, mentions=tuple(ParticipantId(one) for one in mentions), labels=labels, held=held)
 
 
 def _place(scheduled_id: MessageId) -> str:

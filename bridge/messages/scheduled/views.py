@@ -3,8 +3,13 @@
 from pydantic import BaseModel, Field
 
 from bridge.conversations.model import MetadataValue, Priority
+from bridge.messages.held import Location, Poll
 from bridge.messages.labels.model import NONE
+from bridge.messages.model import Kind
+from bridge.messages.polls.views import PollView
+from bridge.messages.polls.views import view_of as poll_view_of
 from bridge.messages.scheduled.model import Scheduled, Status
+from bridge.messages.views import LocationView, place_view_of
 from bridge.web.fields import Time, rfc3339
 
 
@@ -12,8 +17,11 @@ class ScheduledMessageView(BaseModel):
     scheduled_id: str = Field(description="the message's id, too, once it is sent")
     conversation_id: str
     sender_id: str
+    message_type: Kind | None = Field(description="null once it is sent or cancelled")
     content: str = Field(description="what it will say; empty once it is sent or cancelled")
     html: str | None
+    location: LocationView | None
+    poll: PollView | None
     mentions: list[str]
     reply_to: str | None
     thread_id: str | None
@@ -34,12 +42,16 @@ class ScheduledMessageView(BaseModel):
 def view_of(one: Scheduled) -> ScheduledMessageView:
     draft = one.draft
     labels = NONE if draft is None else draft.labels
+    held = None if draft is None else draft.held
     return ScheduledMessageView(
         scheduled_id=one.scheduled_id,
         conversation_id=one.conversation_id,
         sender_id=one.sender_id,
+        message_type=None if draft is None else draft.kind,
         content="" if draft is None else draft.text,
         html=None if draft is None else draft.html,
+        location=place_view_of(held) if isinstance(held, Location) else None,
+        poll=poll_view_of(held, (), None, me=None) if isinstance(held, Poll) else None,
         mentions=[] if draft is None else list(draft.mentions),
         reply_to=None if draft is None else draft.reply_to,
         thread_id=None if draft is None else draft.thread_id,

@@ -16,11 +16,13 @@ from tests.appservice.encryption.party import Identity, Party
 from tests.databases import quick_database
 from tests.fakes.homeserver import FakeHomeserver, Json
 
+TEXTS = st.text(max_size=20)
 OUT = st.lists(
     st.tuples(
         st.sampled_from([BOT, GHOST]),
         st.sampled_from(["", "", "a device comes", "retire", "bob leaves", "bob comes"]),
         st.booleans(),  # restarted before
+        TEXTS,
     ),
     min_size=1,
     max_size=4,
@@ -30,12 +32,13 @@ OUT = st.lists(
 @given(OUT, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_every_entitled_device_reads_what_we_send_in_any_order_and_with_any_loss(
-    steps: list[tuple[str, str, bool]], order: random.Random
+    steps: list[tuple[str, str, bool, str]], order: random.Random
 ) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 8: decrypt(encrypt(x)) = x, in the room"""
     asyncio.run(_we_send(steps, order))
 
 
-async def _we_send(steps: list[tuple[str, str, bool]], order: random.Random) -> None:
+async def _we_send(steps: list[tuple[str, str, bool, str]], order: random.Random) -> None:
     homeserver = FakeHomeserver()
     async with quick_database() as database:
         engine = Engine(database, homeserver, FrozenClock())
@@ -48,7 +51,7 @@ async def _we_send(steps: list[tuple[str, str, bool]], order: random.Random) -> 
         homeserver.set_membership(ROOM, identity.user, "join")
         bob_is_in = False
         entitled: list[tuple[Json, str, list[Party]]] = []
-        for number, (sender, change, restarted) in enumerate(steps):
+        for number, (sender, change, restarted, text) in enumerate(steps):
             if restarted:
                 engine = engine.restarted()
             if change == "a device comes":
@@ -62,8 +65,8 @@ async def _we_send(steps: list[tuple[str, str, bool]], order: random.Random) -> 
                 bob_is_in = change == "bob comes"
                 homeserver.set_membership(ROOM, bob.user, "join" if bob_is_in else "leave")
                 await engine.members_changed()
-            event = await engine.say(str(number), sender=sender)
-            entitled.append((event, str(number), [*alice, bob] if bob_is_in else list(alice)))
+            event = await engine.say(text, sender=sender)
+            entitled.append((event, text, [*alice, bob] if bob_is_in else list(alice)))
         for party in [*alice, bob]:
             events = homeserver.inbox(party.user, party.device)
             order.shuffle(events)  # the homeserver keeps the order; federation may not
@@ -82,6 +85,7 @@ IN = st.lists(
     st.tuples(
         st.integers(0, 2),  # who says it
         st.sampled_from(["", "", "new session", "key again", "new olm session"]),
+        TEXTS,
     ),
     min_size=1,
     max_size=5,
@@ -91,12 +95,13 @@ IN = st.lists(
 @given(IN, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_the_bot_reads_what_others_send_in_any_order_and_with_repeats(
-    steps: list[tuple[int, str]], order: random.Random
+    steps: list[tuple[int, str, str]], order: random.Random
 ) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 8: decrypt(encrypt(x)) = x, in the room"""
     asyncio.run(_others_send(steps, order))
 
 
-async def _others_send(steps: list[tuple[int, str]], order: random.Random) -> None:
+async def _others_send(steps: list[tuple[int, str, str]], order: random.Random) -> None:
     homeserver = FakeHomeserver()
     async with quick_database() as database:
         engine = Engine(database, homeserver, FrozenClock())
@@ -107,14 +112,14 @@ async def _others_send(steps: list[tuple[int, str]], order: random.Random) -> No
             await Party(homeserver, f"@p{n}:people.test", "PHONE").publish(one_time_keys=0) for n in range(3)
         ]
         events: list[Json] = []
-        for number, (who, change) in enumerate(steps):
+        for number, (who, change, text) in enumerate(steps):
             party = people[who]
             if change == "new session":
                 party.outbound.pop(ROOM, None)
             if change or ROOM not in party.outbound:
                 fresh = change == "new olm session"
                 await party.send_olm(BOT, "m.room_key", party.room_key(ROOM), fresh=fresh)
-            events.append(party.event(ROOM, f"${number}", party.encrypt(ROOM, str(number))))
+            events.append(party.event(ROOM, f"${number}", party.encrypt(ROOM, text)))
         [device] = homeserver.users[BOT].devices
         keys = homeserver.inbox(BOT, device)
         homeserver.users[BOT].devices[device].inbox = []
@@ -131,7 +136,7 @@ async def _others_send(steps: list[tuple[int, str]], order: random.Random) -> No
             else:
                 await _comes_in(engine, what)
             await _work_off(engine, read)
-        assert read == {f"${number}": str(number) for number in range(len(steps))}
+        assert read == {f"${number}": text for number, (_, _, text) in enumerate(steps)}
 
 
 async def _comes_in(engine: Engine, event: Json) -> None:

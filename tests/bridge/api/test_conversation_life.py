@@ -292,6 +292,27 @@ async def test_owners_add_people_to_groups_and_to_nothing_else(api: Api, people:
     assert (await acted(people.api("v-1", "vendor"), group, "leave")).status == 200
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_who_is_no_owner_makes_nobody_one(
+    api: Api, world: World, people: People, comes_back: bool
+) -> None:
+    """Nor who left and is brought back."""
+    group = await group_opened(api, BEN | {"standing": "admin"}, vendor() | {"role": "vendor"})
+    if comes_back:
+        await acted(people.api("v-1", "vendor"), group, "leave")
+    before = await world.contents()
+    known = vendor("v-1" if comes_back else "v-2") | {"role": "vendor"}
+    refused = await acted(
+        people.api("u-ben"), group, "participants", {"participants": [known | {"standing": "owner"}]}
+    )
+    assert (refused.status, refused.problem) == (403, "not_allowed")
+    assert await world.contents() == before
+    added = await acted(
+        people.api("u-ben"), group, "participants", {"participants": [known | {"standing": "admin"}]}
+    )
+    assert (added.status, added.json["participants"][-1]["standing"]) == (200, "admin")
+
+
 @both_databases
 async def test_inquiries_support_and_a_partys_own(api: Api) -> None:
     asked = {"host": host(), "vendor": vendor()}

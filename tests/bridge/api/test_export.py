@@ -1,5 +1,6 @@
 """A conversation to take away, by REST."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from bridge.core.ids import ConversationId
 from bridge.export import service
 from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import People, Sides
-from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, poll, said
 from tests.bridge.api.world import World
 from tests.databases import both_databases
 
@@ -75,6 +76,51 @@ async def test_all_that_was_said_is_told_in_order(
     assert "sandbox" in headers["Content-Security-Policy"]
 
 
+@both_databases
+async def test_what_became_of_what_was_said_is_told_too(api: Api, people: People, world: World) -> None:
+    here = await opened(api)
+    path = messages_of(here)
+    asked = (await said(api, here, "Which menu\ndo you like?")).json["message_id"]
+    answer = {"text": "This one", "html": "<b>This one</b>", "reply_to": asked, "mentions": ["u-anna"]}
+    labels = {"priority": "high", "tags": ["menu"]}
+    answered = (await people.sweet_bites.post(path, answer | labels)).json["message_id"]
+    await people.anna.post(f"/api/v1/messages/{answered}/reactions", {"emoji": "🎂"})
+    await people.anna.request("PUT", f"/api/v1/messages/{answered}/pin")
+    polled = (await api.post(path, poll())).json["message_id"]
+    await people.sweet_bites.send("PUT", f"/api/v1/messages/{polled}/poll/vote", {"answers": ["2"]})
+    await people.anna.post(f"/api/v1/messages/{polled}/poll/close", {})
+    place = {"latitude": 52.52, "longitude": 13.4, "description": "The hall"}
+    await people.anna.post(path, {"message_type": "location", "location": place})
+    await people.anna.post(f"/api/v1/messages/{asked}/forward", {"conversation_id": here})
+
+    told = (await exported(people.anna, here))["messages"]
+    _, answer_told, poll_told, place_told, again = told
+    shown = (await people.anna.get(f"/api/v1/messages/{answered}")).json
+    same = ("content", "html", "reply_to", "mentions", "reactions", "is_pinned", "priority", "tags")
+    assert {name: answer_told[name] for name in same} == {name: shown[name] for name in same}
+    assert (shown["is_pinned"], shown["reply_to"], len(shown["reactions"])) == (True, asked, 1)
+    assert [one["votes"] for one in poll_told["poll"]["answers"]] == [0, 1]
+    assert poll_told["poll"]["is_closed"] is True
+    assert place_told["location"] == {**place, "uri": "geo:52.52,13.4"}
+    assert (again["is_forwarded"], again["content"]) == (True, "Which menu\ndo you like?")
+
+    text, _ = await page(people.anna, here)
+    lines = re.sub("<[^>]*>", "", text)
+    for expected in (
+        "Anna 2027-01-15 08:00: Which menu do you like?\nThis one\n🎂 Anna\n",
+        "pinned priority high tags: menu\n",
+        "Vegan: 0Meat: 1",
+        "Place: 52.52, 13.4",
+        "forwarded\n",
+    ):
+        assert expected in lines
+
+    # What she has deleted for herself is not quoted to her either.
+    await people.anna.request("DELETE", f"/api/v1/messages/{asked}?for=me")
+    hers, theirs = [(await page(one, here))[0] for one in (people.anna, people.sweet_bites)]
+    assert (hers.count("<blockquote>"), theirs.count("<blockquote>")) == (0, 1)
+
+
 async def test_an_empty_conversation_is_a_whole_export(api: Api) -> None:
     conversation_id = await opened(api)
     assert (await exported(api, conversation_id))["messages"] == []
@@ -87,11 +133,13 @@ async def test_what_is_said_meanwhile_is_not_waited_for(api: Api, world: World) 
     await said(api, conversation_id, "before")
     stored = await world.conversation_store.get(world.database, ConversationId(conversation_id))
     assert stored is not None
-    exports = service.Exports(world.conversation_store, world.message_store, world.clock)
+    exports = service.Exports(
+        world.conversation_store, world.message_store, world.reaction_store, world.clock
+    )
     subject = await exports.subject(world.database, stored)
     await said(api, conversation_id, "after")
     pages = [found async for found in exports.messages(world.database, subject)]
-    assert [[message.text for message in found] for found in pages] == [["before"]]
+    assert [[said.message.text for said in found] for found in pages] == [["before"]]
 
 
 async def test_only_those_who_may_see_it_take_it_away(sides: Sides, people: People) -> None:

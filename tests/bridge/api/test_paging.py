@@ -74,7 +74,7 @@ def shown(answer: Answer) -> list[str]:
 
 class Reading:
     """A conversation as Anna reads it, or the answers of one thread in it. Of what is written every other message is in
-    the thread, and every third one Anna deletes for herself."""
+    the thread; every third one Anna deletes for herself, every fifth is deleted for everyone and leaves its place."""
 
     def __init__(self, people: People, conversation: Conversation, *, root: MessageId | None) -> None:
         self._world, self._anna = people.world, people.anna
@@ -110,7 +110,12 @@ class Reading:
                     message = await world.message_store.get(tx, message_id)
                     assert message is not None
                     await world.hiding.hide(tx, message, ParticipantId("u-anna"))
-                elif thread_id == self._root:
+                    continue
+                if self._written % 5 == 0:
+                    message = await world.message_store.get(tx, message_id)
+                    assert message is not None
+                    await world.changes.delete(tx, message, sender_id=None)
+                if thread_id == self._root:
                     seen.append(message_id)
         return seen
 
@@ -124,7 +129,8 @@ class Reading:
 async def test_reading_backwards_finds_the_beginning(
     people: People, first: int, visits: Sequence[tuple[int, int]], in_thread: bool, by_id: bool
 ) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages"""
+    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages,
+    deletion leaves the thread whole"""
     reading = await Reading.begun(people, in_thread=in_thread)
     there = await reading.write(first)
     seen: list[str] = []
@@ -146,7 +152,8 @@ async def test_reading_backwards_finds_the_beginning(
 async def test_reading_forwards_keeps_up(
     people: People, first: int, visits: Sequence[tuple[int, int]], in_thread: bool
 ) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages"""
+    """Feature: vendor-dashboard-messaging-enhancement, Property 5: chronological order, continuous pages,
+    deletion leaves the thread whole"""
     reading = await Reading.begun(people, in_thread=in_thread)
     after = (await reading.page()).json["after"]
     there = await reading.write(first)

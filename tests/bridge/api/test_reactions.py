@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
+from appservice.outbound.rooms import OWNER, levels_of
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
-from tests.bridge.api.requests import messages_of, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import OURS, THEIRS, World
 from tests.databases import both_databases
 
@@ -153,7 +154,7 @@ async def test_to_whom_a_conversation_is_closed_its_messages_are_not_there(
 
 
 @both_databases
-async def test_messages_are_pinned_by_hosts_and_programs(
+async def test_messages_are_pinned_by_owners_and_programs(
     api: Api, world: World, message_id: str, people: Any
 ) -> None:
     pinned = await pin(people("host", "u-anna"), message_id)
@@ -167,3 +168,34 @@ async def test_messages_are_pinned_by_hosts_and_programs(
     assert await world.contents() == before
     assert (await pin(api, message_id, "DELETE")).json["is_pinned"] is False
     assert (await events(world))[-2:] == ["matrix.PinsChanged"] * 2
+
+
+async def test_whose_group_it_is_pins_whatever_they_are_elsewhere(
+    api: Api, world: World, people: Any
+) -> None:
+    """As in the room, where the level of an owner or admin is asked for."""
+    new = {
+        "title": "Decoration",
+        "owner": {"id": "v-1", "name": "Sweet Bites", "role": "vendor"},
+        "participants": [
+            {"id": "u-ben", "name": "Ben", "role": "host"},
+            {"id": "v-2", "name": "Balloon Bliss", "role": "vendor", "standing": "admin"},
+        ],
+    }
+    here = (await api.post(f"{CONVERSATIONS}/groups", new)).json["conversation_id"]
+    message = (await api.post(messages_of(here), {"sender_id": "u-ben", "text": "Ivory?"})).json["message_id"]
+    before = await world.contents()
+    refused = await pin(people("host", "u-ben"), message)
+    assert (refused.status, refused.problem) == (403, "not_an_owner")
+    assert await world.contents() == before
+    for vendor_id in ("v-1", "v-2"):
+        assert (await pin(people("vendor", vendor_id), message)).json["is_pinned"] is True
+        assert (await pin(people("vendor", vendor_id), message, "DELETE")).json["is_pinned"] is False
+    stored = await world.conversation_store.get(world.database, here)
+    members = await world.conversation_store.members(world.database, here)
+    assert stored is not None
+    levels = levels_of(stored, members, lambda person: person.participant_id)
+    assert (levels["users"], levels["events"]) == (
+        {"v-1": OWNER, "v-2": OWNER},
+        {"m.room.pinned_events": OWNER},
+    )

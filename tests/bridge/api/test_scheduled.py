@@ -11,8 +11,9 @@ from bridge.messages.scheduled import rules
 from bridge.web.times import milliseconds
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People
-from tests.bridge.api.requests import CONVERSATIONS, SOON, messages_of, opened, said, scheduled
+from tests.bridge.api.requests import CONVERSATIONS, SOON, messages_of, opened, poll, said, scheduled
 from tests.bridge.api.world import World
+from tests.databases import both_databases
 
 LIST = "/api/v1/scheduled-messages"
 HOUR = 60 * 60 * 1000
@@ -111,6 +112,46 @@ async def test_it_is_changed_and_cancelled_until_it_is_sent(people: People, worl
     world.clock.advance(HOUR)
     await world.due_messages.do_due()
     assert await texts(api, conversation_id) == ["Second", "The very first"]
+
+
+PLACE = {
+    "message_type": "location",
+    "location": {"latitude": 52.52, "longitude": 13.4, "description": "The hall"},
+}
+
+
+@both_databases
+@pytest.mark.parametrize("body", [PLACE, poll()], ids=["place", "poll"])
+async def test_a_place_and_a_poll_are_said_later_as_what_they_are(
+    people: People, world: World, api: Api, body: dict[str, Any]
+) -> None:
+    conversation_id = await opened(api)
+    kind = body["message_type"]
+    new = {**body, "sender_id": "u-anna", "send_at": SOON}
+    made = await people.anna.post(messages_of(conversation_id), new)
+    assert (made.status, made.json["message_type"]) == (202, kind), made.json
+    rows = await world.database.fetch("SELECT content FROM scheduled_messages")
+    assert [b"hall" in row["content"] or b"Vegan" in row["content"] for row in rows] == [False]
+    before = await world.contents()
+    refused = await people.anna.send("PUT", path_of(made), {"text": "Something else"})
+    assert (refused.status, refused.problem) == (409, "not_text")
+    assert await world.contents() == before
+    moved = await people.anna.send("PUT", path_of(made), {"send_at": LATER})
+    assert moved.json[kind] == made.json[kind]
+    world.clock.advance(2 * HOUR)
+    await world.due_messages.do_due()
+    (message,) = (await api.get(messages_of(conversation_id))).json["messages"]
+    assert (message["message_type"], message[kind]) == (kind, made.json[kind])
+    assert (message["message_id"], message["sender_id"]) == (made.json["scheduled_id"], "u-anna")
+    if kind == "poll":
+        vote = f"/api/v1/messages/{message['message_id']}/poll/vote"
+        voted = await people.sweet_bites.send("PUT", vote, {"answers": ["2"]})
+        assert [one["votes"] for one in voted.json["poll"]["answers"]] == [0, 1]
+    ended = (await people.anna.get(path_of(made))).json
+    assert [ended[name] for name in ("status", "message_type", "content", "location", "poll")] == [
+        *("sent", None, ""),
+        *(None, None),
+    ]
 
 
 async def test_after_an_outage_all_that_was_due_is_said_in_order(world: World, api: Api) -> None:

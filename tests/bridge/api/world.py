@@ -184,7 +184,7 @@ class World(Services):
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
-        self.vendor_answers = VendorAnswers(self.outbox.record)
+        self.vendor_answers = VendorAnswers(self.clock, self.outbox.record)
         self.outbox.witness(self.vendor_answers.heard)
         self.outbox.subscribe("profiles", AppearanceChanged)
         self.vendor_views = VendorViews(

@@ -1,5 +1,6 @@
 """A page that tells what people wrote, and does nothing that they wrote."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -9,8 +10,11 @@ from hypothesis import strategies as st
 from bridge.conversations.model import Conversation, Member
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, PartyId, VendorId
 from bridge.export import html
-from bridge.export.model import Subject
+from bridge.export.model import Said, Subject
+from bridge.messages.held import Media, Poll, PollAnswer
+from bridge.messages.labels.model import Labels
 from bridge.messages.model import Message
+from bridge.messages.reactions.model import Reaction
 from tests.bridge.conversations.features import TENANT, person
 from tests.examples import examples
 
@@ -106,7 +110,7 @@ class Page(HTMLParser):
 
 def page_of(text: str, *, title: str = "A party", name: str = "Anna") -> Page:
     told = subject(title, name)
-    return Page(html.beginning(told) + html.article(told, message(text)) + html.END)
+    return Page(html.beginning(told) + html.article(told, Said(message=message(text))) + html.END)
 
 
 USUAL = page_of("Hello").elements
@@ -139,9 +143,53 @@ def test_lines_stay_lines() -> None:
 
 def test_edits_and_deletions_are_told_as_such() -> None:
     told = subject()
-    edited = Page(html.article(told, message("Vegetarian?", edited_at=AT + 60_000)))
+    edited = Page(html.article(told, Said(message=message("Vegetarian?", edited_at=AT + 60_000))))
     assert edited.texts["small"] == ["edited 2027-01-15 08:01"]
     assert edited.texts["p"] == ["Vegetarian?"]
-    deleted = Page(html.article(told, message("", edited_at=AT + 60_000, deleted_at=AT + 120_000)))
+    gone = message("", edited_at=AT + 60_000, deleted_at=AT + 120_000)
+    deleted = Page(html.article(told, Said(message=gone)))
     assert deleted.texts["small"] == ["deleted 2027-01-15 08:02"]
     assert deleted.texts["p"] == ["This message was deleted."]
+
+
+def page_around(text: str) -> list[Page]:
+    """With a text wherever there can be one beside what was said: once around a poll, once around a file."""
+    told, said = subject(name=text), message("Hello")
+    reaction = Reaction(
+        reaction_id="r1",
+        tenant_id=TENANT,
+        conversation_id=said.conversation_id,
+        message_id=said.message_id,
+        participant_id=ParticipantId("anna"),
+        outsider=None,
+        emoji=text,
+        created_at=AT,
+    )
+    answer = PollAnswer(answer_id="1", text=text, origin_id="1")
+    poll = Poll(question=text, answers=(answer,), kind="disclosed", max_selections=1)
+    file = Media(attachment_id="f1", name=text, source={}, mimetype=text, size=1)
+    return [
+        Page(
+            html.article(
+                told,
+                Said(
+                    message=replace(said, held=held),
+                    reactions=[reaction],
+                    labels=Labels(tags=(text,)),
+                    answered=message(text),
+                ),
+            )
+        )
+        for held in (poll, file)
+    ]
+
+
+AROUND = [page.elements for page in page_around("Hello")]
+
+
+@given(text=anything)
+@settings(max_examples=examples(100))
+def test_whatever_stands_beside_it_is_text_as_well(text: str) -> None:
+    for page, usual in zip(page_around(text), AROUND, strict=True):
+        assert page.elements == usual
+        assert (page.wrong, page.open) == ([], [])

@@ -12,7 +12,7 @@ from bridge.core.ids import ConversationId, MessageId
 from bridge.sockets.api import LARGEST
 from bridge.web.pace import Pace
 from tests.bridge.api.client import Api
-from tests.bridge.api.requests import CONVERSATIONS, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, SOON, opened, said
 from tests.bridge.api.test_access import booked
 from tests.bridge.api.world import OURS, PULSE, THEIRS, World
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything, until
@@ -128,6 +128,16 @@ async def test_a_message_that_is_sent_is_acknowledged_and_told(api: Api, crowd: 
     while "message" not in client.frames[-1] or client.frames[-1]["type"] == "ack":
         await client.read()
     assert client.events[-1]["message"] == ack["message"]
+
+
+async def test_what_is_to_be_said_later_is_acknowledged_as_that(api: Api, crowd: Crowd) -> None:
+    conversation_id = await opened(api)
+    client = await crowd.connected(PARTY)
+    message = {"sender_id": "v-1", "text": "Hello", "send_at": SOON}
+    ack = await client.ask(type="message.send", id="c-1", conversation_id=conversation_id, message=message)
+    listed = (await api.get("/api/v1/scheduled-messages")).json["scheduled_messages"]
+    assert [ack["message"]] == listed
+    assert (await api.get(f"{CONVERSATIONS}/{conversation_id}/messages")).json["messages"] == []
 
 
 @both_databases

@@ -131,3 +131,29 @@ async def test_a_status_that_is_said_again_is_no_news(world: LiveWorld, api: Api
     for _ in range(2):
         await happened(api)
     assert [frame["type"] for frame in await told(client, world, api, conversation_id)] == list(TOLD)
+
+
+async def test_that_a_vendor_answers_faster_or_slower_is_told(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    conversation_id = await world.settled(await opened(api))
+    clients = [await crowd.connected(path) for path in (PARTY, VENDOR)]
+    answers = []
+    for minutes in (2, 4, 3):
+        await said(api, conversation_id, "And?")
+        world.clock.advance(minutes * 60_000)
+        answer = await api.post(
+            f"{CONVERSATIONS}/{conversation_id}/messages", {"sender_id": "v-1", "text": "Yes"}
+        )
+        answers.append(answer.json["message_id"])
+    # Now the third answers what the second did, too.
+    assert (await api.request("DELETE", f"/api/v1/messages/{answers[1]}")).status == 200
+    await said(api, conversation_id, "the end")
+    for client in clients:
+        while client.texts("message.sent")[-1:] != ["the end"]:
+            await client.read()
+        frames = [frame for frame in client.events if frame["type"] == "response_time"]
+        assert {frame["vendor_id"] for frame in frames} == {"v-1"}
+        # The third answer makes no other average; each frame shows it as it is by then.
+        assert len(frames) == 3
+        assert frames[-1]["vendor"]["response_time_avg"] == 4.5

@@ -61,7 +61,7 @@ class Story:
 
 async def tell(database: Database, story: Story) -> tuple[Talk, list[Said], int]:
     talk = Talk(database)
-    talk.outbox.witness(VendorAnswers().heard)
+    talk.outbox.witness(VendorAnswers(talk.clock).heard)
     conversations = [await talk.open(party, vendor=vendor) for party, vendor in PLACES]
     beginning, said = talk.clock.now(), list[Said]()
 
@@ -137,9 +137,9 @@ async def count(story: Story) -> None:
             times = [
                 time for place in places for time in answers([one for one in said if one.place == place])
             ]
-            shown = await VendorAnswers().averages(database, TENANT, [VendorId(vendor)], since=0)
+            shown = await VendorAnswers(talk.clock).averages(database, TENANT, [VendorId(vendor)], since=0)
             assert shown == ({VendorId(vendor): sum(times) / len(times)} if times else {})
-        later = await VendorAnswers().averages(database, TENANT, [CHEF], since=talk.clock.now() + 1)
+        later = await VendorAnswers(talk.clock).averages(database, TENANT, [CHEF], since=talk.clock.now() + 1)
         assert later == {}
 
 

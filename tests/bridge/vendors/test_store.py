@@ -154,7 +154,7 @@ async def test_a_host_has_one_opinion_of_a_party(features: Features) -> None:
 
 async def test_what_was_said_before_counts_after_the_upgrade(features: Features) -> None:
     """The migration notes the same answers that would have been noted."""
-    features.outbox.witness(VendorAnswers().heard)
+    features.outbox.witness(VendorAnswers(features.clock).heard)
     for party in ("p1", "p2"):
         conversation = await meet(features, "anna", "chef", party)
         for sender in ("chef", "anna", "anna", "chef", "chef", "anna", "chef"):
