@@ -34,7 +34,9 @@ BARE, HTTP, BUS = "bare PUT /send", "event by HTTP", "event by the bus"
 PERCENTS = (50, 95)
 
 
-async def measure(folder: Path, sizes: Sizes, urls: tuple[str | None, str | None], bus: str) -> dict[str, Any]:
+async def measure(
+    folder: Path, sizes: Sizes, urls: tuple[str | None, str | None], bus: str
+) -> dict[str, Any]:
     """Seconds of each way. `urls`: of the bridge's database and the homeserver's."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     async with ground(

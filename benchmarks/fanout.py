@@ -1,7 +1,7 @@
 """`python -m benchmarks.fanout`: do webhooks keep up while the homeserver takes messages as fast as it can?
 
-Messages are handed to the API in all rooms, always more of them than the homeserver has taken. A receiver in this process
-verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is counted
+Messages are handed to the API in all rooms, always more of them than the homeserver has taken. A receiver in this
+process verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is counted
 twice a second. Beside it, in the same run: what the bare homeserver takes. Prints a table.
 """
 
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -187,7 +188,7 @@ def table(databases: Mapping[str, Found]) -> str:
 
 def _most_of_quarters(values: list[int]) -> list[int]:
     ends = [len(values) * number // 4 for number in range(5)]
-    return [max(values[begin:end], default=0) for begin, end in zip(ends, ends[1:], strict=False)]
+    return [max(values[begin:end], default=0) for begin, end in pairwise(ends)]
 
 
 def say(text: str) -> None:

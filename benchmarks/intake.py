@@ -262,8 +262,8 @@ async def _applied(database: Database) -> None:
 
 def table(databases: Mapping[str, Samples]) -> str:
     lines = [
-        "| events per s | database | bare, one each | bare, the same bodies | accepted | ratio to one each | applied, too |"
-        " CPU each, ms |",
+        "| events per s | database | bare, one each | bare, the same bodies | accepted | ratio to one each |"
+        " applied, too | CPU each, ms |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name in (ONE, MANY, BUS):
