@@ -1,8 +1,8 @@
 """`python -m benchmarks.fanout`: do webhooks keep up while the homeserver takes messages as fast as it can?
 
 Messages are handed to the API in all rooms, always more of them than the homeserver has taken. A receiver in this
-process verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is counted
-twice a second. Beside it, in the same run: what the bare homeserver takes. Prints a table.
+process verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is
+counted twice a second. Beside it, in the same run: what the bare homeserver takes. Prints a table.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import pairwise
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
