@@ -42,6 +42,7 @@ ROOM = 4 * 2**30
 LONG = (
     "bridge/api/test_schemathesis.py",
     "simulation/test_stories.py",
+    "simulation/test_wedding.py",
     "bridge/storage/test_frozen_server.py",
     "bridge/sockets/test_resume.py",
     "bridge/api/test_property_access.py",

@@ -130,6 +130,7 @@ async def test_a_place_and_a_poll_are_said_later_as_what_they_are(
     new = {**body, "sender_id": "u-anna", "send_at": SOON}
     made = await people.anna.post(messages_of(conversation_id), new)
     assert (made.status, made.json["message_type"]) == (202, kind), made.json
+    assert made.json[kind] is not None
     rows = await world.database.fetch("SELECT content FROM scheduled_messages")
     assert [b"hall" in row["content"] or b"Vegan" in row["content"] for row in rows] == [False]
     before = await world.contents()

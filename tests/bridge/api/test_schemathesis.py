@@ -13,9 +13,9 @@ from tests.bridge.api.world import OURS, World
 from tests.databases import both_databases
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = os.environ.get("EXAMPLES", "20")
+EXAMPLES = os.environ.get("EXAMPLES", "10")
 PHASES = {"sqlite": ("coverage", "fuzzing", "stateful"), "postgres": ("fuzzing", "stateful")}
-FEW = "6"
+FEW = "3"
 """Examples on PostgreSQL: what it answers to nonsense is decided above the SQL."""
 REACHED = {
     "sqlite": ("conversations", "messages", "platform_events"),
