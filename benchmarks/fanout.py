@@ -1,8 +1,8 @@
 """`python -m benchmarks.fanout`: do webhooks keep up while the homeserver takes messages as fast as it can?
 
-Messages are handed to the API in all rooms, always more of them than the homeserver has taken. A receiver in this process
-verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is counted
-twice a second. Beside it, in the same run: what the bare homeserver takes. Prints a table.
+Messages are handed to the API in all rooms, always more of them than the homeserver has taken. A receiver in this
+process verifies each webhook and notes when it came. What the feed holds and the receiver has not been told yet is
+counted twice a second. Beside it, in the same run: what the bare homeserver takes. Prints a table.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,7 +53,7 @@ class Run:
 
 
 FULL = Run(
-    Sizes(rounds=1, rooms=50, per_room=20, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=90
+    Sizes(rounds=1, rooms=30, per_room=15, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=60
 )
 QUICK = Run(
     Sizes(rounds=1, rooms=5, per_room=5, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=8
@@ -187,7 +188,7 @@ def table(databases: Mapping[str, Found]) -> str:
 
 def _most_of_quarters(values: list[int]) -> list[int]:
     ends = [len(values) * number // 4 for number in range(5)]
-    return [max(values[begin:end], default=0) for begin, end in zip(ends, ends[1:], strict=False)]
+    return [max(values[begin:end], default=0) for begin, end in pairwise(ends)]
 
 
 def say(text: str) -> None:
@@ -210,7 +211,7 @@ def main() -> None:
                 server = stack.enter_context(PostgresServer(durable=True))
                 urls = (server.create_database("bridge"), server.create_database("synapse"))
             found[database] = asyncio.run(measure(folder, QUICK if asked.quick else FULL, urls))
-    say(f"\nload when it began: {load:.1f}\n\n{table(found)}")
+        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
 
 
 if __name__ == "__main__":

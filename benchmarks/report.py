@@ -72,7 +72,9 @@ def result(raw: Side, through: Side) -> dict[str, Any]:
             point: {
                 "raw_ms": _rounded(at_percent(raw.seconds[name], point) * 1000),
                 "bridge_ms": _rounded(at_percent(through.seconds[name], point) * 1000),
-                "ratio": _rounded(at_percent(through.seconds[name], point) / at_percent(raw.seconds[name], point)),
+                "ratio": _rounded(
+                    at_percent(through.seconds[name], point) / at_percent(raw.seconds[name], point)
+                ),
             }
             for point in (50, 95, 99)
         }
