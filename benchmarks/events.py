@@ -28,7 +28,7 @@ from bridge.demo.stand import TENANT
 from tests.servers.nats import NatsServer
 from tests.servers.postgres import PostgresServer
 
-FULL = Sizes(rounds=3, rooms=5, per_room=1, one_room=1, one_by_one=60, opened=0, transactions=0)
+FULL = Sizes(rounds=3, rooms=5, per_room=1, one_room=1, one_by_one=40, opened=0, transactions=0)
 QUICK = Sizes(rounds=1, rooms=2, per_room=1, one_room=1, one_by_one=8, opened=0, transactions=0)
 BARE, HTTP, BUS = "bare PUT /send", "event by HTTP", "event by the bus"
 PERCENTS = (50, 95)
@@ -116,7 +116,7 @@ def main() -> None:
                 urls = (server.create_database("bridge"), server.create_database("synapse"))
             sizes = QUICK if asked.quick else FULL
             found[database] = asyncio.run(measure(folder, sizes, urls, bus.url))
-    say(f"\nload when it began: {load:.1f}\n\n{table(found)}")
+        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
 
 
 if __name__ == "__main__":

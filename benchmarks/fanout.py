@@ -53,7 +53,7 @@ class Run:
 
 
 FULL = Run(
-    Sizes(rounds=1, rooms=50, per_room=20, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=90
+    Sizes(rounds=1, rooms=30, per_room=15, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=60
 )
 QUICK = Run(
     Sizes(rounds=1, rooms=5, per_room=5, one_room=1, one_by_one=0, opened=0, transactions=0), seconds=8
@@ -211,7 +211,7 @@ def main() -> None:
                 server = stack.enter_context(PostgresServer(durable=True))
                 urls = (server.create_database("bridge"), server.create_database("synapse"))
             found[database] = asyncio.run(measure(folder, QUICK if asked.quick else FULL, urls))
-    say(f"\nload when it began: {load:.1f}\n\n{table(found)}")
+        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
 
 
 if __name__ == "__main__":
