@@ -22,7 +22,7 @@ async def check_backlog(reader: Reader, clock: Clock) -> str:
     now = clock.now()
     found = {row["state"]: (row["number"], now - row["oldest"]) for row in await reader.fetch(COUNT)}
     told = ", ".join(
-        f"{number} {state} (oldest {age(age)})" for state, (number, age) in sorted(found.items())
+        f"{number} {state} (oldest {age(oldest)})" for state, (number, oldest) in sorted(found.items())
     )
     if "dead" in found:
         raise Suspicious(told, "`festimo dead-letters list` shows why; they can be tried again.")
