@@ -50,7 +50,7 @@ LONG = (
     "bridge/api/test_paging.py",
     "bridge/commands/test_rotate_master_key.py",
 )
-"""Of those without servers these come first: a long one begun last would be waited for alone."""
+"""Beside the servers' tests, these come first: a long one begun last would be waited for alone."""
 
 
 def pytest_configure() -> None:
@@ -59,33 +59,31 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", IN_MEMORY)
 
 
-class FoldersOfServersWhole(LoadScopeScheduling):  # type: ignore[misc]
-    """For `pytest -n 2`: of a folder that runs servers everything goes one after the other in one process; else a file
-    does."""
+class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
+    """For `pytest -n 2`: what runs servers goes one after the other in one process; the other has files of the rest."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folder = Path(file).parts[1]
-        return folder if folder in TALK_TO_SERVERS else file
+        return "servers" if Path(file).parts[1] in TALK_TO_SERVERS else file
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     config.option.loadscopereorder = False  # ours is the better order
-    return FoldersOfServersWhole(config, log)
+    return OneServersTestAtATime(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Clients first, then what is long, then kills, then the rest: so neither process ends long before the other."""
+    """The longest first."""
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
     file = item.path.relative_to(TESTS).as_posix()
     if _folder(item) in TALK_TO_SERVERS:
-        return 0 if _folder(item) == "e2e" else len(LONG) + 1
-    return 1 + LONG.index(file) if file in LONG else len(LONG) + 2
+        return 0
+    return 1 + LONG.index(file) if file in LONG else len(LONG) + 1
 
 
 def _folder(item: pytest.Item) -> str:
