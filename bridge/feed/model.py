@@ -39,3 +39,8 @@ class Entry:
     @property
     def place(self) -> Place:
         return Place(self.seq, self.event_id)
+
+    @property
+    def is_of_conversation(self) -> bool:
+        """No id holds a slash; what stands instead of a conversation's does."""
+        return "/" not in self.conversation_id

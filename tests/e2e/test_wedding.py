@@ -48,7 +48,7 @@ def _on_postgres(request: pytest.FixtureRequest, seed: int) -> str:
 
 
 async def _the_bus_tells_what_the_webhook_tells(stage: Hall) -> None:
-    """Of each conversation, in the same order; and no words."""
+    """Of each conversation and each vendor, in the same order; and no words."""
     by_bus = await stage.festipin.heard_by_bus()
     by_webhook = stage.festipin.heard()
     assert _in_order(by_bus) == _in_order(by_webhook)
@@ -58,9 +58,8 @@ async def _the_bus_tells_what_the_webhook_tells(stage: Hall) -> None:
 def _in_order(heard: list[Json]) -> dict[str, list[tuple[Any, ...]]]:
     found = defaultdict(list)
     for one in heard:
-        found[one["data"]["conversation_id"]].append(
-            (int(one["sequence"]), one["id"], one["type"], one["data"])
-        )
+        of = one["data"].get("conversation_id") or one["data"]["vendor_id"]
+        found[of].append((int(one["sequence"]), one["id"], one["type"], one["data"]))
     return found
 
 

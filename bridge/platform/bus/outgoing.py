@@ -109,6 +109,7 @@ class FeedToBus:
 
 def body_of(entry: Entry) -> bytes:
     """A CloudEvent: what happened where, by ids. What was said is read by the API."""
+    where = {"conversation_id": entry.conversation_id} if entry.is_of_conversation else {}
     event = {
         "specversion": "1.0",
         "id": entry.event_id,
@@ -118,6 +119,6 @@ def body_of(entry: Entry) -> bytes:
         "subject": entry.conversation_id,
         "sequence": str(entry.number),
         "datacontenttype": "application/json",
-        "data": {"conversation_id": entry.conversation_id, **entry.about},
+        "data": {**where, **entry.about},
     }
     return json.dumps(event).encode()

@@ -145,12 +145,17 @@ def _mend_offer(body: dict[str, Any]) -> None:
     """What is offered comes to something, and not to another sum; and not before it is sent."""
     body.pop("total", None)
     for one in body["items"]:
-        if isinstance(one, dict) and isinstance(one.get("unit_price"), int):
-            one["unit_price"] = abs(one["unit_price"]) % 1_000
-    if isinstance(body.get("tax"), int):
-        body["tax"] = body["tax"] % 1_000 if body["tax"] >= 0 else body["tax"]
+        if isinstance(one, dict) and _is_whole(one.get("unit_price")):
+            one["unit_price"] = int(abs(one["unit_price"])) % 1_000
+    if _is_whole(body.get("tax")) and body["tax"] >= 0:
+        body["tax"] = int(body["tax"]) % 1_000
     if isinstance(body.get("valid_until"), str) and TIME.match(body["valid_until"]):
         body["valid_until"] = SOON
+
+
+def _is_whole(value: Any) -> bool:
+    """To JSON Schema 12.0 is an integer."""
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
