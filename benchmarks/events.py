@@ -4,25 +4,17 @@ By signed HTTP and by the bus, both of them in use. Beside it, in the same run a
 until another client's /sync has it. Prints a table.
 """
 
-import asyncio
-import logging
-import os
-import signal
-import sys
 from collections import defaultdict
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nats
 
 from benchmarks import raw, through
-from benchmarks.arguments import arguments
+from benchmarks.by_database import of_installation, run, say
 from benchmarks.ground import Room, ground
 from benchmarks.report import at_percent, in_ms
 from benchmarks.sizes import Sizes
-from bridge import logs
 from bridge.core.ids import new_id
 from bridge.demo.stand import TENANT
 from tests.servers.nats import NatsServer
@@ -36,7 +28,7 @@ PERCENTS = (50, 95)
 
 async def measure(
     folder: Path, sizes: Sizes, urls: tuple[str | None, str | None], bus: str
-) -> dict[str, Any]:
+) -> dict[str, list[float]]:
     """Seconds of each way. `urls`: of the bridge's database and the homeserver's."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     async with ground(
@@ -94,30 +86,10 @@ def table(databases: dict[str, dict[str, list[float]]]) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
-    asked = arguments("benchmarks.events", __doc__)
-    logs.set_up("error")
-    logging.getLogger("nio").setLevel(logging.CRITICAL)
-    load = os.getloadavg()[0]
-    found = {}
-    for database in asked.databases:
-        say(f"{database}:")
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))
-            bus = stack.enter_context(NatsServer())
-            urls: tuple[str | None, str | None] = (None, None)
-            if database == "PostgreSQL":
-                server = stack.enter_context(PostgresServer(durable=True))
-                urls = (server.create_database("bridge"), server.create_database("synapse"))
-            sizes = QUICK if asked.quick else FULL
-            found[database] = asyncio.run(measure(folder, sizes, urls, bus.url))
-        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
+async def measured(folder: Path, quick: bool, server: PostgresServer | None) -> dict[str, list[float]]:
+    with NatsServer() as bus:
+        return await measure(folder, QUICK if quick else FULL, of_installation(server), bus.url)
 
 
 if __name__ == "__main__":
-    main()
+    run("benchmarks.events", __doc__, measured, table)

@@ -6,27 +6,20 @@ counted twice a second. Beside it, in the same run: what the bare homeserver tak
 """
 
 import asyncio
-import logging
-import os
-import signal
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import raw, through
-from benchmarks.arguments import arguments
+from benchmarks.by_database import of_installation, run, say
 from benchmarks.ground import Ground, eventually, ground
 from benchmarks.report import in_ms
 from benchmarks.sizes import Sizes
-from bridge import logs
 from bridge.core.clock import SystemClock
 from tests.bridge.webhooks.receiver import Receiver, receiving
 from tests.servers.postgres import PostgresServer
@@ -191,28 +184,9 @@ def _most_of_quarters(values: list[int]) -> list[int]:
     return [max(values[begin:end], default=0) for begin, end in pairwise(ends)]
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
-    asked = arguments("benchmarks.fanout", __doc__)
-    logs.set_up("error")
-    logging.getLogger("nio").setLevel(logging.CRITICAL)
-    load = os.getloadavg()[0]
-    found = {}
-    for database in asked.databases:
-        say(f"{database}:")
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))
-            urls: tuple[str | None, str | None] = (None, None)
-            if database == "PostgreSQL":
-                server = stack.enter_context(PostgresServer(durable=True))
-                urls = (server.create_database("bridge"), server.create_database("synapse"))
-            found[database] = asyncio.run(measure(folder, QUICK if asked.quick else FULL, urls))
-        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
+async def measured(folder: Path, quick: bool, server: PostgresServer | None) -> Found:
+    return await measure(folder, QUICK if quick else FULL, of_installation(server))
 
 
 if __name__ == "__main__":
-    main()
+    run("benchmarks.fanout", __doc__, measured, table)

@@ -6,18 +6,14 @@ what it has accepted, beside accepting more. Prints a table.
 """
 
 import asyncio
-import os
-import signal
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import aiohttp
@@ -29,7 +25,7 @@ from standardwebhooks import Webhook
 from appservice.embedded.settings import write_private
 from appservice.embedded.synapse import free_port
 from benchmarks.accepting import bare
-from benchmarks.arguments import arguments
+from benchmarks.by_database import run, say
 from benchmarks.ground import TEXT, eventually
 from benchmarks.process import Process
 from benchmarks.sizes import AT_ONCE
@@ -280,27 +276,13 @@ def table(databases: Mapping[str, Samples]) -> str:
     return "\n".join(lines)
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and folders go with us
-    asked = arguments("benchmarks.intake", __doc__)
-    load = os.getloadavg()[0]
-    found = {}
-    for database in asked.databases:
-        say(f"{database}:")
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="festimo-bench-")))
-            bus = stack.enter_context(NatsServer())
-            urls = (f"sqlite:///{folder / 'bridge.db'}", f"sqlite:///{folder / 'bare.db'}")
-            if database == "PostgreSQL":
-                server = stack.enter_context(PostgresServer(durable=True))
-                urls = (server.create_database("bridge"), server.create_database("bare"))
-            found[database] = asyncio.run(measure(folder, QUICK if asked.quick else FULL, urls, bus.url))
-        say(f"\nload when it began: {load:.1f}\n\n{table(found)}\n")
+async def measured(folder: Path, quick: bool, server: PostgresServer | None) -> Samples:
+    urls = (f"sqlite:///{folder / 'bridge.db'}", f"sqlite:///{folder / 'bare.db'}")
+    if server is not None:
+        urls = (server.create_database("bridge"), server.create_database("bare"))
+    with NatsServer() as bus:
+        return await measure(folder, QUICK if quick else FULL, urls, bus.url)
 
 
 if __name__ == "__main__":
-    main()
+    run("benchmarks.intake", __doc__, measured, table)
