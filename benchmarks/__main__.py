@@ -30,19 +30,22 @@ async def measure(folder: Path, sizes: Sizes, urls: tuple[str | None, str | None
         for number in range(sizes.rounds):
             say(f"  round {number + 1} of {sizes.rounds}: bare")
             async with place.without_bridge():
-                figures, seconds = await raw.measure(place, payload)
+                figures, seen, read = await raw.measure(place, payload)
                 delays, rate = await bare_insert(place.session, folder, urls[2], sizes.transactions)
-            bare.add(figures | {"acknowledged_per_s": rate}, _delays(seconds, delays))
+            bare.add(figures | {"acknowledged_per_s": rate}, _delays(seen, read, delays))
             say(f"  round {number + 1} of {sizes.rounds}: bridge")
             async with place.bridge() as process:
                 figures, seconds, delays = await through.measure(place, process)
-            bridged.add(figures, _delays(seconds, delays))
+            bridged.add(figures, _delays(seconds, seconds, delays))
     return bare, bridged
 
 
-def _delays(messages: list[float], acknowledgements: dict[str, list[float]]) -> dict[str, list[float]]:
+def _delays(
+    seen: list[float], read: list[float], acknowledgements: dict[str, list[float]]
+) -> dict[str, list[float]]:
     return {
-        "message": messages,
+        "seen": seen,
+        "read": read,
         "ack_idle": acknowledgements["idle"],
         "ack_loaded": acknowledgements["loaded"],
     }

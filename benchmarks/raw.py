@@ -71,20 +71,22 @@ class Watcher:
             self.changed.set()
 
 
-async def measure(ground: Ground, payload: Payload) -> tuple[Samples, list[float]]:
-    """Return what was measured, and how long (s) each message took until it was seen."""
+async def measure(ground: Ground, payload: Payload) -> tuple[Samples, list[float], list[float]]:
+    """Return what was measured, and how long (s) each message took until it was seen, and until it was decrypted."""
     sizes, samples = ground.sizes, {}
     samples["sends_per_s_many"] = await throughput(ground, payload, ground.rooms[1:], sizes.per_room)
     await ground.settled()
     samples["sends_per_s_one"] = await throughput(ground, payload, ground.rooms[2:3], sizes.one_room)
     await ground.settled()
-    seconds = await one_by_one(ground, payload)
+    seen = await one_by_one(ground, payload)
+    await ground.settled()
+    read = await decrypted(ground)
     await ground.settled()
     samples["rooms_per_s"] = await _create(ground)
     await ground.settled()
     samples["conversations_per_s"] = await _open(ground, payload)
     await ground.settled()
-    return samples, seconds
+    return samples, seen, read
 
 
 async def throughput(ground: Ground, payload: Payload, rooms: list[Room], each: int) -> float:
@@ -105,6 +107,23 @@ async def one_by_one(ground: Ground, payload: Payload) -> list[float]:
             begun = time.monotonic()
             event_id = await _send(ground, payload, ground.rooms[1].room_id)
             seconds.append(await watcher.time_of(event_id) - begun)
+    return seconds
+
+
+async def decrypted(ground: Ground) -> list[float]:
+    """How long (s) each took until the client that reads what the bridge says had decrypted it."""
+    reader, room_id = ground.reader, ground.rooms[0].room_id
+    reader.forget_session(room_id)
+    await reader.send_text(room_id, "a first one, so that its key is here")
+    seconds = []
+    for _ in range(ground.sizes.one_by_one):
+        text = f"{new_id()} {'x' * 60}"
+        content = reader.encrypted(room_id, text)
+        begun = time.monotonic()
+        path = f"v3/rooms/{room_id}/send/m.room.encrypted/{new_id()}"
+        await ground.matrix("PUT", path, content, token=reader.access_token)
+        await reader.wait_for_text(room_id, text)
+        seconds.append(time.monotonic() - begun)
     return seconds
 
 

@@ -218,6 +218,11 @@ class Client:
                 self._client.sharing_session.pop(room_id, None)
         return str(self._accepted(response).event_id)
 
+    def encrypted(self, room_id: str, text: str) -> dict[str, Any]:
+        """The content of an `m.room.encrypted` that says so, not sent; with the room's session, once that is shared."""
+        _, content = self._client.encrypt(room_id, "m.room.message", {"msgtype": "m.text", "body": text})
+        return dict(content)
+
     def forget_session(self, room_id: str) -> None:
         """Have the next message begin a new Megolm session."""
         self._client.invalidate_outbound_session(room_id)

@@ -22,8 +22,8 @@ AT_ONCE = 500
 SWEEP_EVERY = 5.0
 """Seconds. What another process recorded, or a commit of which nobody heard, wakes nobody: so look now and then."""
 PAUSE = 0.05
-LONGEST_PAUSE = 0.2
-PAUSE_FACTOR = 40
+LONGEST_PAUSE = 0.1
+PAUSE_FACTOR = 20
 """Seconds between two turns, and how many times as long as the last one took: what is lively is put in order together,
 more of it where the database is busy; what comes after a rest soon."""
 LINGER = 0.01

@@ -33,8 +33,9 @@ from bridge.storage.database import (
 GROUP_LIMIT = 64
 BUSY_TIMEOUT_MS = 5_000
 BUSY_PAUSE_MS = 10
-FAST_COMMIT = 0.005
-"""Seconds. A thread costs more than it saves where the disk is faster."""
+FAST_COMMIT = 0.01
+"""Seconds that one takes of late. A thread costs more than it saves where the disk is faster; more than what a thread
+may wait for its turn, else whoever has one would never get rid of it."""
 STATEMENTS_KEPT = 512
 """Compiled statements per connection: more than we have."""
 SETTINGS = ("synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -112,7 +113,7 @@ class SqliteDatabase(Database):
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "sqlite")
-        self._disk_is_slow = False
+        self._usual_commit = 0.0
         self._closed = False
 
     @classmethod
@@ -239,12 +240,9 @@ class SqliteDatabase(Database):
                 transaction.settle()
 
     async def _commit(self, writer: sqlite3.Connection) -> None:
-        begun = asyncio.get_running_loop().time()
-        if self._disk_is_slow:
-            await self._in_thread(writer.execute, "COMMIT")
-        else:
-            writer.execute("COMMIT")
-        self._disk_is_slow = asyncio.get_running_loop().time() - begun > FAST_COMMIT
+        is_slow = self._usual_commit > FAST_COMMIT
+        took = await self._in_thread(_commit, writer) if is_slow else _commit(writer)
+        self._usual_commit += (took - self._usual_commit) / 8
 
     async def _run_one(self, transaction: SqliteTransaction, *, others: bool) -> bool:
         """Whether it is to be committed. The first of a group begins, the others set a savepoint."""
@@ -340,6 +338,13 @@ def _begin_log(connection: sqlite3.Connection) -> str:
                 raise
             time.sleep(BUSY_PAUSE_MS / 1000)
     return str(_fetch(connection, "PRAGMA journal_mode = WAL", ())[0]["journal_mode"])
+
+
+def _commit(writer: sqlite3.Connection) -> float:
+    """Return how many seconds it took."""
+    begun = time.monotonic()
+    writer.execute("COMMIT")
+    return time.monotonic() - begun
 
 
 def _begin_once_free(writer: sqlite3.Connection) -> None:
