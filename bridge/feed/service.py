@@ -22,10 +22,12 @@ AT_ONCE = 500
 SWEEP_EVERY = 5.0
 """Seconds. What another process recorded, or a commit of which nobody heard, wakes nobody: so look now and then."""
 PAUSE = 0.05
-LONGEST_PAUSE = 0.1
-PAUSE_FACTOR = 20
+LONGEST_PAUSE = 0.2
+PAUSE_FACTOR = 40
 """Seconds between two turns, and how many times as long as the last one took: what is lively is put in order together,
 more of it where the database is busy; what comes after a rest soon."""
+PAUSE_WHILE_WATCHED = 0.03
+"""Seconds, where somebody sees at once what comes."""
 LINGER = 0.01
 """Seconds from what came to its turn: first whoever said it goes on, so that the next message is on its way."""
 FORGET_EVERY = 10 * 60 * 1000
@@ -47,12 +49,17 @@ class Feed:
         self._kept = kept
         self._came = asyncio.Event()
         self._on_order: list[Callable[[], None]] = []
+        self._watched: list[Callable[[], bool]] = []
         self._readers: list[Read] = []
         self._forgot_at = 0
 
     def on_order(self, tell: Callable[[], None]) -> None:
         """Have `tell` called whenever entries were put in order by this process."""
         self._on_order.append(tell)
+
+    def hurry_while(self, watched: Callable[[], bool]) -> None:
+        """Put in order sooner while `watched` says that somebody waits for it."""
+        self._watched.append(watched)
 
     def keep_for(self, read: Read) -> None:
         """Forget nothing that `read` says is not read yet, however old it is."""
@@ -82,14 +89,18 @@ class Feed:
                 log.error("feed_trouble", error=type(error).__qualname__)
                 await asyncio.sleep(1)
                 continue
-            took = asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(min(max(PAUSE, PAUSE_FACTOR * took), LONGEST_PAUSE))
+            await asyncio.sleep(self._pause(asyncio.get_running_loop().time() - begun))
             try:
                 async with asyncio.timeout(SWEEP_EVERY):
                     await self._came.wait()
                 await asyncio.sleep(LINGER)
             except TimeoutError:
                 pass
+
+    def _pause(self, took: float) -> float:
+        if any(watched() for watched in self._watched):
+            return PAUSE_WHILE_WATCHED
+        return min(max(PAUSE, PAUSE_FACTOR * took), LONGEST_PAUSE)
 
     async def order(self) -> int:
         """Give the next entries their places; return how many."""

@@ -80,6 +80,7 @@ class Live:
         self.hub = Hub(database, feed_store, store, conversations, access, vendors_told, self._frames)
         self.signals = SignalsOnSockets(self.hub, signals)
         feed.on_order(self.hub.wake)
+        feed.hurry_while(lambda: bool(self.hub.present))
 
     def routes(self, toolkit: Toolkit, keys: Keys, handlers: Handlers) -> Sequence[web.RouteDef]:
         around = Around(
