@@ -65,6 +65,8 @@ def mentioned(content: Mapping[str, Any]) -> Sequence[str]:
 
 def participants_of(users: Sequence[str], people: Sequence[Member], names: Names) -> list[ParticipantId]:
     """Who of the conversation is meant: by their account, or by the ghost that stands for them."""
+    if not users:
+        return []  # as nearly always: whose ghost is whose takes time to say
     found = []
     for person in (member.participant for member in people):
         addresses = (person.mxid, names.ghost(person.tenant_id, person.participant_id))

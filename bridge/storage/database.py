@@ -12,7 +12,6 @@ from contextvars import copy_context
 from functools import partial
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
-from weakref import WeakSet
 
 import structlog
 
@@ -74,9 +73,12 @@ async def outlast(work: asyncio.Future[None]) -> None:
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:
-            await asyncio.wait((work,))
+            await asyncio.shield(work)
         except asyncio.CancelledError as error:
-            cancelled = error
+            if not work.cancelled():
+                cancelled = error
+        except Exception:  # noqa: S110 - it is in `work`
+            pass
     failure = None if work.cancelled() else work.exception()
     if cancelled is not None:
         raise cancelled from failure
@@ -182,7 +184,7 @@ class Database(Reader):
     """Reads here are outside a transaction, on connections of their own, and cannot write."""
 
     def __init__(self) -> None:
-        self._inside: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._inside: set[asyncio.Task[Any]] = set()
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Leaving it normally commits; an exception, a cancellation included, rolls back. Settled once left.
