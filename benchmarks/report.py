@@ -17,7 +17,7 @@ RATES = {
     "acknowledged_per_s": "transactions acknowledged per s, under load",
 }
 DELAYS = {
-    "seen": "message until a client has it, bare: its ciphertext",
+    "seen": "message until a client has it (bare: its ciphertext)",
     "read": "message until a client has decrypted it",
     "ack_idle": "acknowledgement, one by one",
     "ack_loaded": "acknowledgement, under load",
