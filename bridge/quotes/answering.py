@@ -1,4 +1,4 @@
-"""Take what hosts answer in the conversation, by a reaction, a vote or a reply: an acceptance counts at the second step."""
+"""Take what hosts answer in the conversation, by reaction, vote or reply: an acceptance counts at the second step."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What reactions, votes and replies to a quote mean: pure. Whatever is not just one of these is talk, and means nothing."""
+"""What reactions, votes and replies to a quote mean: pure. All that is none of these is talk, and means nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

@@ -8,6 +8,7 @@ import pytest
 from appservice.polls import END, RESPONSE, START
 from bridge.core.clock import FrozenClock
 from bridge.core.ids import MessageId
+from bridge.quotes.model import Quote
 from bridge.storage.database import Database
 from tests.appservice.changes.test_in_clients import MALLORY, key
 from tests.appservice.changes.test_quotes import TOTAL, Bargaining, Death, through
@@ -107,9 +108,9 @@ async def test_whoever_else_is_in_the_room_votes_for_nothing(database: Database)
     assert [one.outsider for one in votes] == [MALLORY, None]
 
 
-def _poll_id(quote: Any) -> MessageId:
+def _poll_id(quote: Quote) -> MessageId:
     assert quote.latest.poll_id is not None
-    return MessageId(quote.latest.poll_id)
+    return quote.latest.poll_id
 
 
 async def accepted_with_a_death(at: int | None) -> int:
