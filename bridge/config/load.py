@@ -37,9 +37,7 @@ class Config(Section):
         default_factory=Conversation, description="what there is one conversation for"
     )
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
-    quotes: Quotes = Field(
-        default_factory=Quotes, description="how hosts answer quotes in the conversation"
-    )
+    quotes: Quotes = Field(default_factory=Quotes, description="how hosts answer quotes in the conversation")
     search: Search = Field(default_factory=Search, description="how messages are found by their words")
     feed: Feed = Field(default_factory=Feed, description="what happened, for those who come back")
     rate_limits: RateLimits = Field(

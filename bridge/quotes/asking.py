@@ -77,9 +77,7 @@ class AskByPoll:
 
     async def offered(self, tx: Transaction, conversation: Conversation, quote: Quote) -> MessageId | None:
         revision = quote.latest
-        poll = poll_of(
-            texts.poll(quote, revision), texts.POLL_ANSWERS, kind="disclosed", max_selections=1
-        )
+        poll = poll_of(texts.poll(quote, revision), texts.POLL_ANSWERS, kind="disclosed", max_selections=1)
         return await self._messages.say(
             tx,
             conversation,

@@ -184,9 +184,7 @@ class Quotes:
     ) -> Quote:
         """One message for each revision, with what answers it."""
         revision = quote.latest
-        text, html = texts.message(
-            quote, revision, vendor=vendor.participant.name, how=self._asking.how
-        )
+        text, html = texts.message(quote, revision, vendor=vendor.participant.name, how=self._asking.how)
         people = await self._conversations.members(tx, conversation.conversation_id)
         hosts = [one.participant.participant_id for one in people if one.role == "host" and one.away is None]
         await self._outcomes.say(

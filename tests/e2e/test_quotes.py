@@ -89,7 +89,6 @@ class Bargaining(ChangingScene):
         await client.sync_until(is_there)
         await client.send(self.room, "m.reaction", {"m.relates_to": put})
 
-
     async def poll(self, client: Client, words: str) -> Entry:
         """Festimo's, with these words in its question: encrypted, and without a warning."""
 
@@ -199,9 +198,7 @@ async def test_a_revised_one_is_another_question_and_one_that_is_over_is_none(sc
     assert dead == []
 
 
-async def test_a_quote_asked_in_a_poll_is_accepted_by_votes(
-    ground: Stand, people_of_polls: People
-) -> None:
+async def test_a_quote_asked_in_a_poll_is_accepted_by_votes(ground: Stand, people_of_polls: People) -> None:
     """Both steps are polls, the host's client is matrix-nio, and the platform hears of it by a webhook."""
     settings = {
         "quotes": Quotes(ask="poll"),

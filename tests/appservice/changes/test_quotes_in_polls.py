@@ -1,7 +1,7 @@
 """Quotes asked in polls: native and encrypted in the room, answered there by votes; once whatever is killed."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,22 +24,22 @@ START_TEXT = "org.matrix.msc1767.text"
 
 
 class Polling(Bargaining):
-    settings = {"quotes": {"ask": "poll"}}
+    settings: ClassVar = {"quotes": {"ask": "poll"}}
 
     async def seen(self, party: Party) -> list[tuple[str, str, Any]]:
         """Event id, type and content of all that Festimo has sent, as their client reads it."""
         await party.sync()
         events = [one for one in self.in_room() if one["sender"] == BOT and party.reads(one)]
-        return [(one["event_id"], read["type"], read["content"]) for one in events for read in [party.read(one)]]
+        return [
+            (one["event_id"], read["type"], read["content"]) for one in events for read in [party.read(one)]
+        ]
 
     async def asked(self, party: Party) -> tuple[str, Any]:
         """The last poll: its event id, and what it asks."""
         event_id, _, content = [one for one in await self.seen(party) if one[1] == START][-1]
         return event_id, content[START]
 
-    def vote(
-        self, party: Party, event_id: str, of: str, answer: str, *, sender: str | None = None
-    ) -> Json:
+    def vote(self, party: Party, event_id: str, of: str, answer: str, *, sender: str | None = None) -> Json:
         relation = {"m.relates_to": {"rel_type": "m.reference", "event_id": of}}
         inside = {"type": RESPONSE, "content": {RESPONSE: {"answers": [answer]}} | relation}
         encrypted = party.encrypt(TALK, "", inside=inside) | relation
