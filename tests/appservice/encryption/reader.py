@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from appservice.encryption.withheld import Withheld
 from appservice.inbound.undecryptable import FindElsewhere, nowhere_else
@@ -49,7 +49,7 @@ def configuration(more: Mapping[str, Mapping[str, Any]]) -> Config:
 class Reader:
     """Anna is the host; the vendor has an account, too. `settings`: sections of the configuration."""
 
-    settings: Mapping[str, Mapping[str, Any]] = {}
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, engine: Engine, find_elsewhere: FindElsewhere = nowhere_else) -> None:
         self.engine = engine
