@@ -11,6 +11,7 @@ from bridge.config.load import Config, load
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform, Tenant
 from bridge.config.problems import ConfigError, ConfigProblem
+from bridge.config.quotes import Quotes
 from bridge.config.rate_limits import RateLimits
 from bridge.config.search import Search
 from bridge.config.storage import Storage
@@ -31,6 +32,7 @@ __all__ = [
     "Homeserver",
     "Messages",
     "Platform",
+    "Quotes",
     "RateLimits",
     "Search",
     "ShareWith",

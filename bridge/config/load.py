@@ -18,6 +18,7 @@ from bridge.config.homeserver import Homeserver
 from bridge.config.messages import Messages
 from bridge.config.platform import Platform
 from bridge.config.problems import ConfigError, ConfigProblem, problems_of
+from bridge.config.quotes import Quotes
 from bridge.config.rate_limits import RateLimits
 from bridge.config.search import Search
 from bridge.config.section import MAKE_KEY, Section, is_loopback
@@ -36,6 +37,7 @@ class Config(Section):
         default_factory=Conversation, description="what there is one conversation for"
     )
     messages: Messages = Field(default_factory=Messages, description="limits of a message")
+    quotes: Quotes = Field(default_factory=Quotes, description="how hosts answer quotes in the conversation")
     search: Search = Field(default_factory=Search, description="how messages are found by their words")
     feed: Feed = Field(default_factory=Feed, description="what happened, for those who come back")
     rate_limits: RateLimits = Field(

@@ -162,11 +162,15 @@ class Messages:
         text: str,
         html: str | None = None,
         kind: Kind = "text",
+        held: Held | None = None,
         mentions: Sequence[ParticipantId] = (),
         reply_to: MessageId | None = None,
         message_id: MessageId | None = None,
     ) -> MessageId:
-        """Festimo says something of its own. `html`: the same, formatted, in tags that need no cleaning."""
+        """Festimo says something of its own. `html`: the same, formatted, in tags that need no cleaning.
+
+        `kind`, `held`: of what is more than text.
+        """
         return await self._post(
             tx,
             conversation,
@@ -174,6 +178,7 @@ class Messages:
             "festimo",
             kind,
             text,
+            held=held,
             html=html,
             mentions=mentions,
             reply_to=reply_to,

@@ -1,4 +1,4 @@
-"""Take what hosts answer in the conversation, by a reaction or a reply: an acceptance counts at the second step."""
+"""Take what hosts answer in the conversation, by reaction, vote or reply: an acceptance counts at the second step."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from bridge.conversations.model import Conversation, Member
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, new_id
-from bridge.messages.reactions.service import Reactions
 from bridge.quotes import rules, texts
-from bridge.quotes.answers import TO_QUESTION, Answer
+from bridge.quotes.answers import Answer
+from bridge.quotes.asking import Asking
 from bridge.quotes.model import Act, Question, Quote, Revision, Target
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.store import QuoteStore
@@ -16,19 +16,19 @@ from bridge.storage.database import Transaction
 
 
 class Answering:
-    def __init__(self, store: QuoteStore, outcomes: Outcomes, reactions: Reactions, clock: Clock) -> None:
+    def __init__(self, store: QuoteStore, outcomes: Outcomes, asking: Asking, clock: Clock) -> None:
         self._store = store
         self._outcomes = outcomes
-        self._reactions = reactions
+        self._asking = asking
         self._clock = clock
 
     async def answered(
         self, tx: Transaction, target: Target, *, by: ParticipantId, answer: Answer, in_words: bool
     ) -> None:
-        """Somebody reacted, or replied (`in_words`), to a quote or to a question about one.
+        """Somebody reacted, voted, or replied (`in_words`), to a quote or to a question about one.
 
         What is not possible any more, Festimo says in the conversation. Who is no host is told so where they used
-        words; that they react means nothing, and nobody is bothered with it.
+        words; that they react or vote means nothing, and nobody is bothered with it.
         """
         quote = await self._store.get(tx, target.quote_id)
         assert quote is not None, "quotes are not removed"
@@ -102,15 +102,7 @@ class Answering:
             participant_id=who.participant_id,
             asked_at=now,
         )
-        await self._outcomes.say(
-            tx,
-            conversation,
-            texts.question(quote, revision, person=who.name),
-            message_id=question.message_id,
-            reply_to=revision.message_id,
-            mentions=(who.participant_id,),
-        )
-        await self._reactions.suggest(tx, question.message_id, TO_QUESTION)
+        await self._asking.ask(tx, conversation, quote, revision, question, person=who.name)
         await self._store.ask(tx, question)
         if state != revision.state:
             await self._store.set_state(tx, quote, number, state, now=now)

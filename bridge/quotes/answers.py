@@ -1,6 +1,6 @@
-"""What reactions and replies to a quote mean: pure. Whatever is not just one of these is talk, and means nothing."""
+"""What reactions, votes and replies to a quote mean: pure. All that is none of these is talk, and means nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 Answer = Literal["accept", "decline", "confirm", "leave"]
@@ -17,6 +17,11 @@ _REACTIONS: Mapping[bool, Mapping[str, Answer]] = {
     # Who says no to a question has not said no to the quote.
     True: {ACCEPT: "confirm", LEAVE.removesuffix(_VARIATION): "leave", DECLINE: "leave"},
 }
+_VOTES: Mapping[bool, Mapping[tuple[str, ...], Answer]] = {
+    False: {("1",): "accept", ("2",): "decline"},
+    True: {("1",): "confirm", ("2",): "leave"},
+}
+"""By the ids of the answers of Festimo's polls. Who takes their vote back has said nothing."""
 _WORDS: Mapping[bool, Mapping[str, Answer]] = {
     False: {"accept": "accept", "decline": "decline"},
     True: {"confirm": "confirm", "accept": "confirm", "yes": "confirm", "cancel": "leave", "no": "leave"},
@@ -25,6 +30,11 @@ _WORDS: Mapping[bool, Mapping[str, Answer]] = {
 
 def of_reaction(emoji: str, *, to_question: bool) -> Answer | None:
     return _REACTIONS[to_question].get(emoji.replace(_VARIATION, ""))
+
+
+def of_vote(choice: Sequence[str], *, to_question: bool) -> Answer | None:
+    """`choice`: ids of answers."""
+    return _VOTES[to_question].get(tuple(choice))
 
 
 def of_words(text: str, *, to_question: bool) -> Answer | None:

@@ -1,17 +1,19 @@
-"""Quotes listen: somebody has reacted, or replied, to a message that may show one. One transaction each."""
+"""Quotes listen: somebody has reacted, voted in or replied to a message that may be of one. One transaction each."""
 
 import json
 from datetime import timedelta
 
-from bridge.core.ids import ConversationId, MessageId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.dispatcher import Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.messages.events import MessageReceived
+from bridge.messages.polls.events import PollVoted
+from bridge.messages.polls.service import Polls
 from bridge.messages.reactions.store import ReactionStore
 from bridge.messages.store import MessageStore
 from bridge.quotes.answering import Answering
-from bridge.quotes.answers import of_reaction, of_words
+from bridge.quotes.answers import of_reaction, of_vote, of_words
 from bridge.quotes.store import QuoteStore
 from bridge.storage.database import Database
 
@@ -25,6 +27,11 @@ def may_be_an_answer(event: MessageReceived) -> bool:
     return event.is_reply and not event.automated
 
 
+def may_be_a_vote_for_one(event: PollVoted) -> bool:
+    """Who takes no part answers nothing."""
+    return event.voter_id is not None
+
+
 class QuoteListener:
     def __init__(
         self,
@@ -34,6 +41,7 @@ class QuoteListener:
         answering: Answering,
         messages: MessageStore,
         reactions: ReactionStore,
+        polls: Polls,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -41,6 +49,7 @@ class QuoteListener:
         self._answering = answering
         self._messages = messages
         self._reactions = reactions
+        self._polls = polls
         self._outbox = outbox
 
     async def reacted(self, item: Item) -> None:
@@ -56,6 +65,19 @@ class QuoteListener:
                     await self._answering.answered(
                         tx, target, by=reaction.participant_id, answer=answer, in_words=False
                     )
+            await self._outbox.finish(tx, item)
+
+    async def voted(self, item: Item) -> None:
+        """Handle a `PollVoted` of a participant. What counts is what they choose by now."""
+        about = json.loads(item.body)
+        message_id, voter = MessageId(about["message_id"]), ParticipantId(about["voter_id"])
+        async with self._database.transaction() as tx:
+            target = await self._store.target(tx, message_id)
+            if target is not None:
+                choice = await self._polls.choice_of(tx, message_id, voter)
+                answer = of_vote(choice, to_question=target.is_question)
+                if answer is not None:
+                    await self._answering.answered(tx, target, by=voter, answer=answer, in_words=False)
             await self._outbox.finish(tx, item)
 
     async def replied(self, item: Item) -> None:

@@ -45,13 +45,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """`answered_by`, `answered_at`: who accepted, declined or withdrew it, and when; or when it expired."""
+    """`poll_id`: the message that is a poll in which hosts answer, if they are asked so.
+
+    `answered_by`, `answered_at`: who accepted, declined or withdrew it, and when; or when it expired.
+    """
 
     revision: int
     offer: Offer
     valid_until: int
     state: State
     message_id: MessageId
+    poll_id: MessageId | None
     answered_by: ParticipantId | None
     answered_at: int | None
     created_at: int
@@ -91,7 +95,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a reaction or a reply is about: a revision, as its message shows it, or a question about it."""
+    """What a reaction, a vote or a reply is about: a revision, as its messages show it, or a question about it."""
 
     quote_id: QuoteId
     conversation_id: ConversationId

@@ -8,6 +8,7 @@ from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.outbox import Outbox
+from bridge.messages.polls.service import Polls
 from bridge.messages.service import Messages
 from bridge.quotes import events, rules, texts
 from bridge.quotes.model import Act, Quote, State, Target
@@ -27,12 +28,14 @@ class Outcomes:
         self,
         store: QuoteStore,
         messages: Messages,
+        polls: Polls,
         conversations: ConversationStore,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._store = store
         self._messages = messages
+        self._polls = polls
         self._conversations = conversations
         self._outbox = outbox
         self._clock = clock
@@ -75,6 +78,7 @@ class Outcomes:
             text = _told(quote, state, "" if by is None else by.participant.name)
             vendor = () if state == "withdrawn" else (quote.vendor_id,)
             await self.say(tx, conversation, text, reply_to=one.message_id, mentions=vendor)
+            await self._close_polls(tx, quote)
         ended = ENDED[state](
             tenant_id=quote.tenant_id,
             conversation_id=quote.conversation_id,
@@ -83,6 +87,13 @@ class Outcomes:
         )
         await self._outbox.record(tx, ended)
         return await self.again(tx, quote)
+
+    async def supersede(self, tx: Transaction, quote: Quote, left: State) -> None:
+        """Another revision is about to follow its latest, which is `left` as it is then."""
+        now = self._clock.now()
+        await self._store.set_state(tx, quote, quote.latest.revision, left, now=now)
+        await self._store.close_questions(tx, quote.quote_id, now=now)
+        await self._close_polls(tx, quote)
 
     async def tell(
         self, tx: Transaction, conversation: Conversation, person: Member, refusal: Refusal, target: Target
@@ -112,6 +123,13 @@ class Outcomes:
             reply_to=reply_to,
             mentions=mentions,
         )
+
+    async def _close_polls(self, tx: Transaction, quote: Quote) -> None:
+        """Of its latest revision, of which nobody is waited for any more; of those that left it open, too."""
+        asked = await self._store.asked(tx, quote.quote_id, quote.latest.revision)
+        poll_id = quote.latest.poll_id
+        for message_id in (*(() if poll_id is None else (poll_id,)), *asked):
+            await self._polls.close_own(tx, message_id)
 
 
 def _told(quote: Quote, state: State, name: str) -> str:

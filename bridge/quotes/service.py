@@ -9,9 +9,8 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, QuoteId, new_id
 from bridge.delivery.outbox import Outbox
-from bridge.messages.reactions.service import Reactions
 from bridge.quotes import rules, texts
-from bridge.quotes.answers import TO_QUOTE
+from bridge.quotes.asking import Asking
 from bridge.quotes.events import QuoteExpired, QuoteSent
 from bridge.quotes.model import Offer, Quote, Revision, State
 from bridge.quotes.outcomes import Outcomes
@@ -26,14 +25,14 @@ class Quotes:
         self,
         store: QuoteStore,
         outcomes: Outcomes,
-        reactions: Reactions,
+        asking: Asking,
         conversations: ConversationStore,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
-        self._reactions = reactions
+        self._asking = asking
         self._conversations = conversations
         self._outbox = outbox
         self._clock = clock
@@ -71,7 +70,7 @@ class Quotes:
             created_at=first.created_at,
             updated_at=first.created_at,
         )
-        await self._show(tx, conversation, quote, vendor)
+        quote = await self._shown(tx, conversation, quote, vendor)
         await self._store.insert(tx, quote)
         await self._sent(tx, quote)
         return quote
@@ -89,16 +88,15 @@ class Quotes:
         conversation, vendor, quote = await self._outcomes.locked(tx, quote, by)
         vendor = rules.check_may_offer(conversation, vendor)
         rules.check_is_theirs(quote, by)
-        now, former = self._clock.now(), quote.latest
-        left = rules.check_revisable(quote, now=now)
+        former = quote.latest
+        left = rules.check_revisable(quote, now=self._clock.now())
         revision = self._revision(former.revision + 1, offer, valid_until)
         if left == "expired" and former.state != "expired":
             await self._outcomes.end(tx, conversation, quote, "expire", by=None)
         elif left != former.state:
-            await self._store.set_state(tx, quote, former.revision, left, now=now)
-            await self._store.close_questions(tx, quote.quote_id, now=now)
+            await self._outcomes.supersede(tx, quote, left)
         quote = dataclasses.replace(quote, revisions=(*quote.revisions, revision))
-        await self._show(tx, conversation, quote, vendor)
+        quote = await self._shown(tx, conversation, quote, vendor)
         await self._store.add_revision(tx, quote)
         await self._sent(tx, quote)
         return await self._outcomes.again(tx, quote)
@@ -175,14 +173,18 @@ class Quotes:
             valid_until=valid_until,
             state="sent",
             message_id=MessageId(new_id()),
+            poll_id=None,
             answered_by=None,
             answered_at=None,
             created_at=now,
         )
 
-    async def _show(self, tx: Transaction, conversation: Conversation, quote: Quote, vendor: Member) -> None:
-        """One message for each revision; a tap on one of its reactions answers it."""
-        text, html = texts.message(quote, quote.latest, vendor=vendor.participant.name)
+    async def _shown(
+        self, tx: Transaction, conversation: Conversation, quote: Quote, vendor: Member
+    ) -> Quote:
+        """One message for each revision, with what answers it."""
+        revision = quote.latest
+        text, html = texts.message(quote, revision, vendor=vendor.participant.name, how=self._asking.how)
         people = await self._conversations.members(tx, conversation.conversation_id)
         hosts = [one.participant.participant_id for one in people if one.role == "host" and one.away is None]
         await self._outcomes.say(
@@ -190,11 +192,13 @@ class Quotes:
             conversation,
             text,
             html=html,
-            message_id=quote.latest.message_id,
+            message_id=revision.message_id,
             reply_to=quote.revisions[-2].message_id if len(quote.revisions) > 1 else None,
             mentions=hosts,
         )
-        await self._reactions.suggest(tx, quote.latest.message_id, TO_QUOTE)
+        poll_id = await self._asking.offered(tx, conversation, quote)
+        revision = dataclasses.replace(revision, poll_id=poll_id)
+        return dataclasses.replace(quote, revisions=(*quote.revisions[:-1], revision))
 
     async def _sent(self, tx: Transaction, quote: Quote) -> None:
         sent = QuoteSent(

@@ -13,8 +13,8 @@ from bridge.storage.sealing import Sealer
 _COLUMNS = "quote_id, tenant_id, conversation_id, vendor_id, number, revision, created_at, updated_at"
 INSERT = f"INSERT INTO quotes ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, $6, $6)"
 INSERT_REVISION = """
-INSERT INTO quote_revisions (quote_id, revision, content, valid_until, state, message_id, created_at)
-VALUES ($1, $2, $3, $4, 'sent', $5, $6)
+INSERT INTO quote_revisions (quote_id, revision, content, valid_until, state, message_id, poll_id, created_at)
+VALUES ($1, $2, $3, $4, 'sent', $5, $6, $7)
 """
 SET_LATEST = "UPDATE quotes SET revision = $2, updated_at = $3 WHERE quote_id = $1"
 SET_STATE = """
@@ -32,7 +32,7 @@ SELECT {_COLUMNS} FROM quotes WHERE conversation_id = $1 AND quote_id = (
     WHERE q.conversation_id = $1 AND r.state = 'accepted' ORDER BY r.answered_at DESC, q.number DESC LIMIT 1)
 """
 _REVISIONS = """
-SELECT quote_id, revision, content, valid_until, state, message_id, answered_by, answered_at, created_at
+SELECT quote_id, revision, content, valid_until, state, message_id, poll_id, answered_by, answered_at, created_at
 FROM quote_revisions WHERE quote_id IN ({places}) ORDER BY quote_id, revision
 """
 COUNT = "SELECT COUNT(*) FROM quotes WHERE conversation_id = $1"
@@ -43,6 +43,9 @@ ORDER BY valid_until, quote_id LIMIT 1
 SELECT_TARGET = """
 SELECT q.quote_id, q.conversation_id, r.revision, r.message_id, 0 AS is_question
 FROM quote_revisions r JOIN quotes q ON q.quote_id = r.quote_id WHERE r.message_id = $1
+UNION ALL
+SELECT q.quote_id, q.conversation_id, r.revision, r.poll_id, 0 AS is_question
+FROM quote_revisions r JOIN quotes q ON q.quote_id = r.quote_id WHERE r.poll_id = $1
 UNION ALL
 SELECT q.quote_id, q.conversation_id, a.revision, a.message_id, 1 AS is_question
 FROM quote_questions a JOIN quotes q ON q.quote_id = a.quote_id WHERE a.message_id = $1
@@ -58,6 +61,9 @@ INSERT INTO quote_questions (message_id, quote_id, revision, participant_id, ask
 SELECT_QUESTIONS = """
 SELECT message_id, quote_id, revision, participant_id, asked_at FROM quote_questions
 WHERE quote_id = $1 AND closed_at IS NULL ORDER BY asked_at, message_id
+"""
+SELECT_ASKED = """
+SELECT message_id FROM quote_questions WHERE quote_id = $1 AND revision = $2 ORDER BY asked_at, message_id
 """
 CLOSE_QUESTION = "UPDATE quote_questions SET closed_at = $2 WHERE message_id = $1 AND closed_at IS NULL"
 CLOSE_QUESTIONS = "UPDATE quote_questions SET closed_at = $2 WHERE quote_id = $1 AND closed_at IS NULL"
@@ -196,6 +202,11 @@ class QuoteStore:
             for row in await reader.fetch(SELECT_QUESTIONS, quote_id)
         ]
 
+    async def asked(self, reader: Reader, quote_id: QuoteId, revision: int) -> Sequence[MessageId]:
+        """In which messages it asked about this revision, oldest first: those that are over, too."""
+        rows = await reader.fetch(SELECT_ASKED, quote_id, revision)
+        return [MessageId(row["message_id"]) for row in rows]
+
     async def close_question(self, tx: Transaction, message_id: MessageId, *, now: int) -> None:
         await tx.execute(CLOSE_QUESTION, message_id, now)
 
@@ -219,6 +230,7 @@ class QuoteStore:
             sealed,
             one.valid_until,
             one.message_id,
+            one.poll_id,
             one.created_at,
         )
 
@@ -241,6 +253,7 @@ class QuoteStore:
             valid_until=row["valid_until"],
             state=row["state"],
             message_id=MessageId(row["message_id"]),
+            poll_id=None if row["poll_id"] is None else MessageId(row["poll_id"]),
             answered_by=None if answered_by is None else ParticipantId(answered_by),
             answered_at=row["answered_at"],
             created_at=row["created_at"],

@@ -10,6 +10,17 @@ from bridge.quotes.answers import ACCEPT, DECLINE, LEAVE
 from bridge.quotes.model import Line, Offer, Quote, Revision
 
 LOCALE = "en"
+BY_REACTIONS = (
+    f"To answer, a host reacts with {ACCEPT} (accept) or {DECLINE} (decline), or replies “accept” or “decline”."
+    " Before an acceptance counts I repeat the total."
+)
+BY_POLL = (
+    "To answer, a host votes in the poll below, or replies “accept” or “decline”. Before an acceptance counts I repeat"
+    " the total."
+)
+POLL_ANSWERS = ("Accept", "Decline")
+QUESTION_ANSWERS = ("Yes, I accept", "No, leave it open")
+"""In the order of `answers.of_vote`."""
 
 
 def headline(quote: Quote, revision: Revision) -> str:
@@ -35,16 +46,13 @@ def time(milliseconds: int) -> str:
     return f"{format_datetime(when, 'EEEE d MMMM y, HH:mm', tzinfo=UTC, locale=LOCALE)} UTC"
 
 
-def message(quote: Quote, revision: Revision, *, vendor: str) -> tuple[str, str]:
-    """The message that shows a revision: plain, and the same in HTML."""
+def message(quote: Quote, revision: Revision, *, vendor: str, how: str) -> tuple[str, str]:
+    """The message that shows a revision: plain, and the same in HTML. `how`: it is answered."""
     offer = revision.offer
     head, by = headline(quote, revision), f"Offered by {vendor}"
     until = f"Valid until {time(revision.valid_until)}"
     after = [f"This replaces revision {revision.revision - 1}."] if revision.revision > 1 else []
-    after.append(
-        f"To answer, a host reacts with {ACCEPT} (accept) or {DECLINE} (decline), or replies “accept” or “decline”."
-        " Before an acceptance counts I repeat the total."
-    )
+    after.append(how)
     tax = f"Tax ({rate(offer.tax_rate)}%)" if offer.tax_rate is not None else "Tax"
     sums = [("Net", offer.net), (tax, offer.tax)] if offer.tax else []
     plain = "\n".join(
@@ -70,12 +78,19 @@ def message(quote: Quote, revision: Revision, *, vendor: str) -> tuple[str, str]
     return plain, formatted
 
 
+def poll(quote: Quote, revision: Revision) -> str:
+    return f"{headline(quote, revision)}, at a total of {money(revision.offer)}. Do you accept it?"
+
+
 def question(quote: Quote, revision: Revision, *, person: str) -> str:
     return (
-        f"{person}, you want to accept quote {quote.number}, revision {revision.revision}"
-        f" (“{revision.offer.title}”), at a total of {money(revision.offer)}. If that is right, react with {ACCEPT} to"
-        f" this message or reply “confirm”: it counts only then. {LEAVE} or “cancel” leaves the quote open."
+        f"{_wanted(quote, revision, person)} If that is right, react with {ACCEPT} to this message or reply"
+        f" “confirm”: it counts only then. {LEAVE} or “cancel” leaves the quote open."
     )
+
+
+def question_in_poll(quote: Quote, revision: Revision, *, person: str) -> str:
+    return f"{_wanted(quote, revision, person)} Is that right? If so, vote yes: it counts only then."
 
 
 def accepted(quote: Quote, revision: Revision, *, person: str) -> str:
@@ -99,6 +114,13 @@ def expired(quote: Quote, revision: Revision) -> str:
 
 def withdrawn(quote: Quote, revision: Revision, *, vendor: str) -> str:
     return f"{vendor} has withdrawn {_in_a_text(quote, revision)}."
+
+
+def _wanted(quote: Quote, revision: Revision, person: str) -> str:
+    return (
+        f"{person}, you want to accept quote {quote.number}, revision {revision.revision}"
+        f" (“{revision.offer.title}”), at a total of {money(revision.offer)}."
+    )
 
 
 def _in_a_text(quote: Quote, revision: Revision) -> str:

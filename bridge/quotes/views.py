@@ -28,6 +28,7 @@ class RevisionView(BaseModel):
     total: int
     valid_until: Time
     message_id: str = Field(description="the message that shows it")
+    poll_id: str | None = Field(description="the message that is a poll about it, if hosts are asked so")
     answered_by: str | None = Field(description="who accepted, declined or withdrew it")
     answered_at: Time | None = Field(description="when that was, or when it was seen to have expired")
     created_at: Time
@@ -92,6 +93,7 @@ def _revision(one: Revision, *, now: int) -> RevisionView:
         total=offer.total,
         valid_until=rfc3339(one.valid_until),
         message_id=one.message_id,
+        poll_id=one.poll_id,
         answered_by=one.answered_by,
         answered_at=None if one.answered_at is None else rfc3339(one.answered_at),
         created_at=rfc3339(one.created_at),

@@ -26,7 +26,7 @@ from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
 from bridge.participants.events import AppearanceChanged
 from bridge.platform.intake import TOPIC as PLATFORM_EVENT
 from bridge.quotes.events import QuoteAccepted
-from bridge.quotes.listeners import may_be_an_answer
+from bridge.quotes.listeners import may_be_a_vote_for_one, may_be_an_answer
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.signals.events import ConversationRead
 from bridge.storage.database import Database
@@ -59,6 +59,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
     outbox.subscribe("quotes", ReactionAdded)
     outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+    outbox.subscribe("quotes", PollVoted, only=may_be_a_vote_for_one)
 
 
 def inbox_dispatcher(
@@ -115,6 +116,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "festimo.MessageReceived": product.festimo.heard,
                 "quotes.ReactionAdded": product.quote_listener.reacted,
                 "quotes.MessageReceived": product.quote_listener.replied,
+                "quotes.PollVoted": product.quote_listener.voted,
             }
         ),
         clock,

@@ -61,6 +61,7 @@ from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.privacy.service import Erasures
 from bridge.quotes.answering import Answering
+from bridge.quotes.asking import AskByPoll, AskByReactions, Asking
 from bridge.quotes.desk import QuoteDesk
 from bridge.quotes.due import DueQuotes
 from bridge.quotes.listeners import QuoteListener
@@ -151,15 +152,19 @@ class Product:
         self.due_messages = DueMessages(database, scheduled_store, self.schedule, clock)
 
         self.quote_store = quote_store = QuoteStore(sealer)
-        outcomes = Outcomes(quote_store, self.messages, conversation_store, outbox, clock)
-        self.quotes = Quotes(quote_store, outcomes, self.reactions, conversation_store, outbox, clock)
+        outcomes = Outcomes(quote_store, self.messages, self.polls, conversation_store, outbox, clock)
+        asking: Asking = AskByReactions(self.messages, self.reactions)
+        if config.quotes.ask == "poll":
+            asking = AskByPoll(self.messages)
+        self.quotes = Quotes(quote_store, outcomes, asking, conversation_store, outbox, clock)
         self.due_quotes = DueQuotes(database, quote_store, self.quotes, clock)
         self.quote_listener = QuoteListener(
             database=database,
             store=quote_store,
-            answering=Answering(quote_store, outcomes, self.reactions, clock),
+            answering=Answering(quote_store, outcomes, asking, clock),
             messages=message_store,
             reactions=self.reaction_store,
+            polls=self.polls,
             outbox=outbox,
         )
 

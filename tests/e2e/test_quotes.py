@@ -1,5 +1,6 @@
 """Quotes between real clients: written by the vendor, tapped and confirmed by the host, revised, and expired."""
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +11,12 @@ import pytest_asyncio
 
 from appservice.embedded.client import Client
 from appservice.embedded.timeline import Entry
+from appservice.polls import END, RESPONSE, START, poll_in, response_of
+from bridge.config import Webhooks
+from bridge.config.quotes import Quotes
 from bridge.demo.stand import Stand, stand
 from bridge.web.fields import rfc3339
+from tests.bridge.webhooks.receiver import receiving
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually
@@ -84,6 +89,33 @@ class Bargaining(ChangingScene):
         await client.sync_until(is_there)
         await client.send(self.room, "m.reaction", {"m.relates_to": put})
 
+    async def poll(self, client: Client, words: str) -> Entry:
+        """Festimo's, with these words in its question: encrypted, and without a warning."""
+
+        def found() -> Entry | None:
+            return next(
+                (
+                    one
+                    for one in client.timeline(self.room)
+                    if (one.type, one.sender) == (START, self.bridge.names.bot)
+                    and words in one.content[START]["question"]["body"]
+                ),
+                None,
+            )
+
+        await client.sync_until(lambda: found() is not None)
+        entry = found()
+        assert entry is not None
+        assert (entry.encrypted, entry.warning) == (True, None)
+        return entry
+
+    async def vote(self, client: Client, poll: Entry, text: str) -> None:
+        """For the answer with this text. Spec: MSC3381."""
+        asked = poll_in(poll.content)
+        assert asked is not None
+        answer = next(one.answer_id for one in asked.answers if one.text == text)
+        await client.send(self.room, RESPONSE, response_of(asked, [answer], of=poll.event_id))
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
@@ -97,6 +129,12 @@ async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[Bargaining]:
         bargaining = Bargaining(ground, people)
         async with bargaining.running():
             yield bargaining
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def people_of_polls(ground: Stand, tmp_path: Path) -> AsyncIterator[People]:
+    async with People(ground.synapse, tmp_path) as people:
+        yield people
 
 
 async def test_a_quote_is_tapped_repeated_and_confirmed(scene: Bargaining) -> None:
@@ -158,6 +196,53 @@ async def test_a_revised_one_is_another_question_and_one_that_is_over_is_none(sc
         "SELECT id FROM inbox WHERE state = 'dead' UNION ALL SELECT id FROM outbox WHERE state = 'dead'"
     )
     assert dead == []
+
+
+async def test_a_quote_asked_in_a_poll_is_accepted_by_votes(ground: Stand, people_of_polls: People) -> None:
+    """Both steps are polls, the host's client is matrix-nio, and the platform hears of it by a webhook."""
+    settings = {
+        "quotes": Quotes(ask="poll"),
+        "webhooks": Webhooks(allow_http=True, allowed_networks=("127.0.0.0/8",)),
+    }
+    asking = dataclasses.replace(ground, config=ground.config.model_copy(update=settings))
+    scene = Bargaining(asking, people_of_polls)
+    async with receiving() as platform, scene.running():
+        made = await scene.api(
+            "POST", "webhooks", json={"url": platform.url(), "events": ["quote.sent", "quote.accepted"]}
+        )
+        platform.secrets = [made["secret"]]
+        host, vendor = await scene.begun()
+        await vendor.send_text(scene.room, WRITTEN)
+        await scene.shown(host, "Quote 1: Catering", "Total: EUR 3,840.00", "votes in the poll below")
+        poll = await scene.poll(host, "Quote 1: Catering, at a total of EUR 3,840.00.")
+        await scene.vote(vendor, poll, "Accept")  # the vendor's own means nothing
+        await scene.vote(host, poll, "Accept")
+        question = await scene.poll(host, "revision 1 (“Catering”), at a total of EUR 3,840.00")
+        assert (await scene.quote(1))["state"] == "asked"
+        await scene.vote(vendor, question, "Yes, I accept")
+        await scene.vote(host, question, "Yes, I accept")
+        await scene.shown(vendor, "Anna has accepted quote 1, revision 1", "EUR 3,840.00")
+        await platform.until(2)
+        assert platform.types == ["quote.sent", "quote.accepted"]
+        accepted = await scene.quote(1)
+        assert {body["data"]["quote_id"] for body in platform.took} == {accepted["quote_id"]}
+        assert "384000" not in json.dumps(platform.took)
+        assert accepted["revisions"][0]["answered_by"] == f"Anna-{scene.party_id}"
+
+        def closed() -> set[str]:
+            return {
+                one.content["m.relates_to"]["event_id"]
+                for one in host.timeline(scene.room)
+                if (one.type, one.sender) == (END, scene.bridge.names.bot)
+            }
+
+        await host.sync_until(lambda: closed() == {poll.event_id, question.event_id})
+        asked = [one for one in host.timeline(scene.room) if one.type == START]
+        assert len(asked) == 2
+        path = f"v3/rooms/{scene.room}/messages?dir=b&limit=100"
+        _, room = await scene.call("GET", path, host.access_token)
+        for word in ("3,840", "Catering", "Accept"):
+            assert word not in json.dumps(room["chunk"])
 
 
 def _to(entry: Entry) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.core.events import Event
-from bridge.core.ids import MessageId
+from bridge.core.ids import MessageId, ParticipantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,10 +11,12 @@ class PollVoted(Event):
     """Somebody voted, voted otherwise or took their vote back: read the poll for what counts now.
 
     `vote_id`: where the room has yet to be told; None where everybody there has seen it, or nobody can show it there.
+    `voter_id`: who voted; None where nobody did anew, or somebody who is no participant.
     """
 
     message_id: MessageId
     vote_id: str | None
+    voter_id: ParticipantId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
-from bridge.core.ids import ConversationId, ParticipantId, new_id
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages.errors import NotAParticipant, NotTheSender
 from bridge.messages.held import Poll
@@ -75,7 +75,7 @@ class Polls:
             voted_at=max([self._clock.now(), *(one.voted_at + 1 for one in mine)]),
         )
         await self._store.insert(tx, vote)
-        await self._voted(tx, message, vote_id=None if has_account else vote.vote_id)
+        await self._voted(tx, message, vote_id=None if has_account else vote.vote_id, voter_id=by)
         if has_account:
             text = rules.on_behalf(person.participant.name, poll, wanted)
             await self._messages.say(tx, conversation, text=text, reply_to=message.message_id)
@@ -93,6 +93,21 @@ class Polls:
         end = rules.end_of_ours(votes, now=self._clock.now())
         await self._store.put_end(tx, message.message_id, end)
         await self._ended(tx, message, poll, end, in_client=False, by_staff=by is None)
+
+    async def close_own(self, tx: Transaction, message_id: MessageId) -> None:
+        """Festimo waits for no more votes, if this message of its own is a poll. Asked again, it changes nothing."""
+        message = await self._message_store.get(tx, message_id)
+        if message is not None and isinstance(message.held, Poll):
+            await self.close(tx, message, by=None)
+
+    async def choice_of(
+        self, reader: Reader, message_id: MessageId, person: ParticipantId
+    ) -> tuple[str, ...]:
+        """The ids of what the person chose in this poll, as it counts now; none where they did not vote."""
+        votes = rules.counting(
+            await self._store.of(reader, message_id), await self._store.end(reader, message_id)
+        )
+        return next((vote.answers for vote in votes if vote.participant_id == person), ())
 
     async def sent(self, tx: Transaction, vote_id: str, *, origin_id: str, origin_sender: str) -> None:
         """The room has this vote, as `origin_id`, from `origin_sender`."""
@@ -153,7 +168,7 @@ class Polls:
         )
         # One that came too late is kept, too: of two ends, the one that says so may come later.
         if await self._store.insert(tx, vote) and (end is None or vote.voted_at <= end.closed_at):
-            await self._voted(tx, message, vote_id=None)
+            await self._voted(tx, message, vote_id=None, voter_id=participant_id)
         return True
 
     async def receive_end(
@@ -198,7 +213,7 @@ class Polls:
         message = await self._message_store.get(tx, vote.message_id)
         assert message is not None, "messages are not removed"
         await self._store.delete(tx, vote.vote_id)
-        await self._voted(tx, message, vote_id=None)
+        await self._voted(tx, message)
         return True
 
     async def author_of(self, reader: Reader, conversation_id: ConversationId, origin_id: str) -> str | None:
@@ -217,7 +232,7 @@ class Polls:
         await self._store.put_end(tx, message.message_id, end)
         votes = await self._store.of(tx, message.message_id)
         if known is not None and rules.result(poll, votes, end) != rules.result(poll, votes, known):
-            await self._voted(tx, message, vote_id=None)
+            await self._voted(tx, message)
 
     async def _where(
         self, tx: Transaction, message: Message, by: ParticipantId
@@ -238,12 +253,20 @@ class Polls:
         assert locked is not None, "messages are not removed"
         return locked
 
-    async def _voted(self, tx: Transaction, message: Message, *, vote_id: str | None) -> None:
+    async def _voted(
+        self,
+        tx: Transaction,
+        message: Message,
+        *,
+        vote_id: str | None = None,
+        voter_id: ParticipantId | None = None,
+    ) -> None:
         voted = PollVoted(
             tenant_id=message.tenant_id,
             conversation_id=message.conversation_id,
             message_id=message.message_id,
             vote_id=vote_id,
+            voter_id=voter_id,
         )
         await self._outbox.record(tx, voted)
 

@@ -274,7 +274,7 @@ async def through(stall: Bargaining, death: Death) -> Bargaining:
         await stall.go_on()
     except Killed:
         death.watching = False
-        again = Bargaining(stall.engine.restarted())
+        again = type(stall)(stall.engine.restarted())
         again.conversation = stall.conversation
         stall = again
         await stall.go_on()

@@ -2,6 +2,8 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from appservice.encryption.withheld import Withheld
 from appservice.inbound.undecryptable import FindElsewhere, nowhere_else
@@ -25,8 +27,8 @@ ANNA = "@anna:people.test"
 CHEF = "@chef:people.test"
 
 
-def configuration() -> Config:
-    """With the keys that engine and features have."""
+def configuration(more: Mapping[str, Mapping[str, Any]]) -> Config:
+    """With the keys that engine and features have. `more`: sections."""
     settings = fresh_settings(
         server_name="bridge.test",
         homeserver_url="http://127.0.0.1:9",
@@ -37,7 +39,7 @@ def configuration() -> Config:
     settings["appservice"]["bot_localpart"] = BOT[1:].partition(":")[0]
     settings["storage"]["master_key"] = b64encode(MASTER_KEY).decode()
     settings["encryption"]["pickle_key"] = b64encode(PICKLE_KEY).decode()
-    config = Config.model_validate(settings)
+    config = Config.model_validate({**settings, **more})
     # Past the check that no two secrets are the same: those of features and engine are.
     secret = type(config.encryption.identity_secret)(SECRET)
     encryption = config.encryption.model_copy(update={"identity_secret": secret})
@@ -45,7 +47,9 @@ def configuration() -> Config:
 
 
 class Reader:
-    """Anna is the host; the vendor has an account, too."""
+    """Anna is the host; the vendor has an account, too. `settings`: sections of the configuration."""
+
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, engine: Engine, find_elsewhere: FindElsewhere = nowhere_else) -> None:
         self.engine = engine
@@ -55,7 +59,12 @@ class Reader:
         self.conversation: Conversation
         leader = Leader(engine.database, FileLock("unused"), engine.clock)
         parts = Parts(
-            configuration(), engine.database, leader, engine.homeserver, engine.clock, patience=None
+            configuration(self.settings),
+            engine.database,
+            leader,
+            engine.homeserver,
+            engine.clock,
+            patience=None,
         )
         assert parts.names.bot == BOT
         self.parts = parts

@@ -49,6 +49,7 @@ from bridge.platform.api import EventsApi
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
+from bridge.quotes.asking import AskByReactions
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
 from bridge.search.backfill import Backfill
@@ -206,8 +207,15 @@ class World(Services):
         self.credentials = Credentials(self.keys, NotErased(self.tokens, database))
         self.quotes = Quotes(
             self.quote_store,
-            Outcomes(self.quote_store, self.messages, self.conversation_store, self.outbox, self.clock),
-            self.reactions,
+            Outcomes(
+                self.quote_store,
+                self.messages,
+                self.polls,
+                self.conversation_store,
+                self.outbox,
+                self.clock,
+            ),
+            AskByReactions(self.messages, self.reactions),
             self.conversation_store,
             self.outbox,
             self.clock,

@@ -7,13 +7,16 @@ from bridge.conversations.model import Conversation
 from bridge.core.ids import MessageId, ParticipantId, QuoteId
 from bridge.delivery.queue import Item
 from bridge.messages.events import MessageReceived
+from bridge.messages.held import Poll
 from bridge.messages.model import Message
+from bridge.messages.polls.events import PollVoted
 from bridge.messages.reactions.events import ReactionAdded
 from bridge.quotes.answering import Answering
+from bridge.quotes.asking import AskByPoll, AskByReactions, Asking
 from bridge.quotes.desk import QuoteDesk
 from bridge.quotes.due import DueQuotes
 from bridge.quotes.events import QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteSent, QuoteWithdrawn
-from bridge.quotes.listeners import QuoteListener, may_be_an_answer
+from bridge.quotes.listeners import QuoteListener, may_be_a_vote_for_one, may_be_an_answer
 from bridge.quotes.model import Line, Offer, Quote, State
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.rules import state_at
@@ -35,7 +38,7 @@ def offer(total: int = 384_000, *, title: str = "Catering", currency: str = "EUR
 
 
 class Stall:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, by_poll: bool = False) -> None:
         self.database = database
         self.features = features = Features(database)
         self.clock = features.clock
@@ -43,12 +46,16 @@ class Stall:
         outbox.subscribe("listener", *EVENTS)
         outbox.subscribe("quotes", ReactionAdded)
         outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+        outbox.subscribe("quotes", PollVoted, only=may_be_a_vote_for_one)
         self.store = store = QuoteStore(features.sealer)
-        outcomes = Outcomes(store, features.messages, features.conversation_store, outbox, self.clock)
-        self.quotes = Quotes(
-            store, outcomes, features.reactions, features.conversation_store, outbox, self.clock
+        outcomes = Outcomes(
+            store, features.messages, features.polls, features.conversation_store, outbox, self.clock
         )
-        self.answering = Answering(store, outcomes, features.reactions, self.clock)
+        asking: Asking = AskByReactions(features.messages, features.reactions)
+        if by_poll:
+            asking = AskByPoll(features.messages)
+        self.quotes = Quotes(store, outcomes, asking, features.conversation_store, outbox, self.clock)
+        self.answering = Answering(store, outcomes, asking, self.clock)
         self.desk = QuoteDesk(self.quotes, store, self.clock)
         self.conversation: Conversation
         self._said = 0
@@ -65,6 +72,7 @@ class Stall:
             answering=self.answering,
             messages=self.features.message_store,
             reactions=self.features.reaction_store,
+            polls=self.features.polls,
             outbox=self.features.outbox,
         )
 
@@ -120,6 +128,40 @@ class Stall:
             )
         await self.work()
 
+    async def vote(
+        self,
+        message_id: MessageId,
+        *answers: str,
+        by: ParticipantId | None = ANNA,
+        came_late: bool = False,
+        seen: bool = True,
+    ) -> None:
+        """In a client. `came_late`: made no later than what was done last; `seen`: the bridge goes on to work."""
+        self._said += 1
+        if not came_late:
+            self.clock.advance(1)
+        async with self.database.transaction() as tx:
+            await self.features.polls.receive_vote(
+                tx,
+                self.conversation,
+                of=f"${message_id}",
+                by=STRANGER if by is None else f"@{by}:people.test",
+                participant_id=by,
+                selections=answers,
+                origin_id=f"$vote-{self._said}",
+                claimed_at=self.clock.now(),
+                received_at=self.clock.now(),
+            )
+        if seen:
+            await self.work()
+
+    async def vote_by_api(self, message_id: MessageId, *answers: str, by: ParticipantId = ANNA) -> None:
+        message = await self.features.message_store.get(self.database, message_id)
+        assert message is not None
+        async with self.database.transaction() as tx:
+            await self.features.polls.vote(tx, message, by=by, answers=answers)
+        await self.work()
+
     async def reply(self, message_id: MessageId, text: str, *, by: ParticipantId | None = ANNA) -> None:
         """In a client."""
         self._said += 1
@@ -164,6 +206,7 @@ class Stall:
         handlers = {
             "quotes.ReactionAdded": listener.reacted,
             "quotes.MessageReceived": listener.replied,
+            "quotes.PollVoted": listener.voted,
         }
         await handlers[item.topic](item)
 
@@ -204,6 +247,12 @@ class Stall:
 
     async def festimo(self) -> Sequence[Message]:
         return [one for one in await self.features.history(self.conversation) if one.sender_id is None]
+
+    async def open_polls(self) -> list[MessageId]:
+        """In the order in which they were asked."""
+        asked = [one.message_id for one in await self.festimo() if isinstance(one.held, Poll)]
+        ended = await self.features.poll_store.ends(self.database, asked)
+        return [one for one in asked if one not in ended]
 
     async def last(self) -> Message:
         return (await self.festimo())[-1]

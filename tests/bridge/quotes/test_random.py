@@ -22,6 +22,7 @@ taps = st.tuples(st.just("react"), who, what, st.sampled_from(["✅", "✅", "�
 words = st.tuples(
     st.just("reply"), who, what, st.sampled_from(["accept", "accept", "confirm", "confirm", "decline", "no"])
 )
+votes = st.tuples(st.just("vote"), who, what, st.sampled_from(["1", "1", "1", "2", "3"]))
 others = st.one_of(
     st.tuples(st.just("accept"), HOSTS, st.integers(1, 3), st.sampled_from([1_000, 2_000])),
     st.tuples(st.just("decline"), HOSTS, st.integers(1, 3), st.none()),
@@ -31,18 +32,20 @@ others = st.one_of(
 )
 second = st.tuples(st.just("second"), st.none(), st.none(), st.sampled_from(["✅", "✅", "✅", "↩️"]))
 """By whoever was asked last."""
-acts = st.one_of(taps, second, words, others)
+acts = st.one_of(taps, votes, second, words, others)
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(steps=st.lists(acts, min_size=3, max_size=10))
-def test_there_is_one_outcome_and_it_is_what_was_asked(steps: list[tuple[Any, ...]]) -> None:
-    asyncio.run(play(steps))
+@given(steps=st.lists(acts, min_size=3, max_size=10), by_poll=st.booleans())
+def test_there_is_one_outcome_and_it_is_what_was_asked(
+    steps: list[tuple[Any, ...]], *, by_poll: bool
+) -> None:
+    asyncio.run(play(steps, by_poll=by_poll))
 
 
-async def play(steps: list[tuple[Any, ...]]) -> None:
+async def play(steps: list[tuple[Any, ...]], *, by_poll: bool) -> None:
     async with quick_database() as database:
-        stall = await Stall(database).opened()
+        stall = await Stall(database, by_poll=by_poll).opened()
         quote_id = (await stall.send(1_000, days=4)).quote_id
         named: set[tuple[ParticipantId, int, int]] = set()
         """Who has accepted by API, which revision, at which total."""
@@ -60,9 +63,16 @@ async def do(stall: Stall, quote_id: QuoteId, step: tuple[Any, ...], named: set[
         match act:
             case "react":
                 await stall.react(target, what, by=by)
+            case "vote":
+                poll = quote.latest.poll_id if number == "quote" else None
+                await stall.vote(poll or target, what, by=by)
             case "second":
                 if questions := await stall.store.questions(stall.database, quote_id):
-                    await stall.react(questions[-1].message_id, what, by=questions[-1].participant_id)
+                    asked, by = questions[-1].message_id, questions[-1].participant_id
+                    if quote.latest.poll_id is None:
+                        await stall.react(asked, what, by=by)
+                    else:
+                        await stall.vote(asked, "1" if what == "✅" else "2", by=by)
             case "reply":
                 await stall.reply(target, what, by=by)
             case "accept":

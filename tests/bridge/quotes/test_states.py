@@ -330,10 +330,19 @@ async def _done(work: Awaitable[object]) -> None:
 
 @pytest.mark.parametrize("name", ACTS)
 async def test_each_state_and_all_that_can_be_done(name: str) -> None:
-    act, expected = ACTS[name]
+    await check(*ACTS[name], reach)
+
+
+async def check(
+    act: Act,
+    expected: tuple[str, ...],
+    reach: Callable[[Stall, str], Awaitable[Case]],
+    *,
+    by_poll: bool = False,
+) -> None:
     for state, wanted in zip(STATES, expected, strict=True):
         async with quick_database() as database:
-            case = await reach(await Stall(database).opened(), state)
+            case = await reach(await Stall(database, by_poll=by_poll).opened(), state)
             stall = case.stall
             told, said = await stall.events(), len(await stall.festimo())
             before = await stall.features.everything()
