@@ -96,6 +96,35 @@ class ConversationChanges:
         after = changed(conversation)
         if resolution is not None:
             after = rules.resolved(after, resolution, now=self._clock.now())
+        if await self._store_changes(
+            tx, conversation, after=after, described=described, booking_ids=booking_ids
+        ):
+            await self._record_changed(tx, after)
+
+    async def begin(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        changed: Callable[[Conversation], Conversation],
+        described: Callable[[Details], Details],
+        booking_ids: Sequence[BookingId] | None,
+    ) -> None:
+        """As `edit`, of one that this transaction has made: nobody knows it otherwise, so nothing is told."""
+        await self._store_changes(
+            tx, conversation, after=changed(conversation), described=described, booking_ids=booking_ids
+        )
+
+    async def _store_changes(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        after: Conversation,
+        described: Callable[[Details], Details],
+        booking_ids: Sequence[BookingId] | None,
+    ) -> bool:
+        """Return whether anything is otherwise now."""
         is_changed = after != conversation
         if is_changed:
             await self._changes.save(tx, after)
@@ -110,8 +139,7 @@ class ConversationChanges:
             if set(linked) != set(booking_ids):
                 is_changed = True
                 await self._changes.set_bookings(tx, conversation, booking_ids)
-        if is_changed:
-            await self._record_changed(tx, after)
+        return is_changed
 
     async def delete(self, tx: Transaction, conversation: Conversation, *, asking: Asking) -> None:
         """Nobody finds it any more, and everybody is put out of it. The same pair begins anew."""
