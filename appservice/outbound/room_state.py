@@ -13,7 +13,7 @@ from appservice.outbound.rooms import Rooms, levels_of
 from appservice.readers import Readers
 from appservice.room_map import Room, room_of
 from bridge.conversations.model import Conversation, Member
-from bridge.conversations.rules import is_kept_out
+from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.store import ConversationStore
 from bridge.core.ids import ConversationId, ParticipantId
 from bridge.delivery.outbox import Outbox
@@ -60,7 +60,7 @@ class RoomState:
         return await self._finish(item, room)
 
     async def left(self, item: Item) -> None:
-        """Deliver a `ParticipantLeft`: of their account and their ghost, whichever is there."""
+        """Deliver a `ParticipantLeft` or a `ParticipantRemoved`: of their account and their ghost, whichever is there."""
         conversation, room = await self._place(item)
         member = await self._member(item, conversation)
         if room is not None and member is not None and member.away is not None:
@@ -89,7 +89,7 @@ class RoomState:
         if room is None or member is None or member.participant.mxid == address:
             return await self._finish(item, room)
         person = member.participant
-        is_in = member.away not in ("left", "removed") and not is_kept_out(conversation, member.role)
+        is_in = member.away not in GONE and not is_kept_out(conversation, member.role)
         async with decided():
             if person.mxid is None and is_in:
                 await self._rooms.bring_ghost(room.room_id, person)

@@ -21,7 +21,7 @@ from appservice.readers import Readers
 from appservice.room_map import Room, remember_room, room_of
 from bridge.conversations.events import ParticipantHeld
 from bridge.conversations.model import Conversation, Member
-from bridge.conversations.rules import is_kept_out
+from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -182,7 +182,7 @@ class Rooms:
         if person is None or room is None:
             raise Fail("the conversation has no room")
         member = await self._conversations.member(self._database, here, participant_id)
-        if member is None or member.away == "left" or is_kept_out(conversation, member.role):
+        if member is None or member.away in GONE or is_kept_out(conversation, member.role):
             async with self._database.transaction() as tx:
                 await self._outbox.finish(tx, item)  # something has come between
             return

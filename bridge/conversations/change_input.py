@@ -160,6 +160,16 @@ class NewMember(Vendor):
         return Newcomer(self.participant(tenant_id), self.role, self.standing)
 
 
+class NewStanding(Data):
+    standing: Annotated[Standing, Field(description="owners and admins may change the conversation")]
+
+
+class ToParticipant(Data):
+    conversation_id: Id
+    participant_id: Id
+    asked_by: Annotated[Id | None, _FOR] = None
+
+
 class NewMembers(Data):
     """People are told apart by `id`; what is known of them already is brought up to date."""
 
