@@ -60,7 +60,7 @@ class RoomState:
         return await self._finish(item, room)
 
     async def left(self, item: Item) -> None:
-        """Deliver a `ParticipantLeft` or a `ParticipantRemoved`: of their account and their ghost, whichever is there."""
+        """Deliver a `ParticipantLeft` or a `ParticipantRemoved`: of account and ghost, whichever is there."""
         conversation, room = await self._place(item)
         member = await self._member(item, conversation)
         if room is not None and member is not None and member.away is not None:

@@ -210,7 +210,7 @@ class Rooms:
         return await self._stays_out(item, room, person)
 
     async def _stays_out(self, item: Item, room: Room, person: Participant) -> None:
-        """They have left, or were put out, while they were to be brought in: in another lane, it may have come first."""
+        """They have left, or were put out, while they were to be brought in: from another lane, maybe before."""
         async with decided():
             await self.put_person_out(room.room_id, person)
         async with self._database.transaction() as tx:

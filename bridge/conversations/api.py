@@ -89,8 +89,8 @@ OPEN = Operation(
     path=PATH,
     name="openConversation",
     summary="Open a party's conversation with a vendor",
-    description="There is one per party and vendor: whoever asks again gets the same. Missing people are added; whatever"
-    " else is said of one that is there changes nothing: change it by `PUT`.",
+    description="There is one per party and vendor: whoever asks again gets the same. Missing people are added;"
+    " whatever else is said of one that is there changes nothing: change it by `PUT`.",
     tag="conversations",
     params=Nothing,
     body=NewConversation,

@@ -32,8 +32,8 @@ _RESOLUTION = Field(
     description="of a support conversation: has the question been settled? null: it is open again"
 )
 _TITLE = Field(
-    description="the room's name, which homeservers can read: no dates, prices or addresses in it; by itself it is made of"
-    " the names of the party or host and of the vendor"
+    description="the room's name, which homeservers can read: no dates, prices or addresses in it; by itself it is"
+    " made of the names of the party or host and of the vendor"
 )
 
 

@@ -10,8 +10,8 @@ from bridge.core.ids import BookingId, LeadId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """`booking_id`: of the booking that it is about, one of its conversation's. `lead_id`: of the lead that it belongs to
-    from the start, one of its conversation's; then that stands with the message, and may become another one."""
+    """`booking_id`: of the booking that it is about, one of its conversation's. `lead_id`: of the lead that it belongs
+    to from the start, one of its conversation's; then that stands with the message, and may become another one."""
 
     priority: Priority = "normal"
     tags: tuple[str, ...] = ()
