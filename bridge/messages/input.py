@@ -160,7 +160,8 @@ class MessageToPost(Data):
         Id | None, Field(description="the booking that it is about: one that the conversation is linked with")
     ] = None
     lead_id: Annotated[
-        Id | None, Field(description="the lead that it belongs to: one that has its thread in the conversation")
+        Id | None,
+        Field(description="the lead that it belongs to: one that has its thread in the conversation"),
     ] = None
     metadata: dict[MetadataKey, MetadataText | int | float | bool | None] = Field(
         default_factory=dict,

@@ -340,7 +340,9 @@ async def test_the_room_of_a_group_whose_owner_left_has_another_owner(scene: Liv
     assert [one["standing"] for one in shown["participants"]] == ["member", "owner"]
 
 
-async def test_a_group_is_run_by_whom_its_owners_let_and_left_by_whom_they_take_out(scene: LivingScene) -> None:
+async def test_a_group_is_run_by_whom_its_owners_let_and_left_by_whom_they_take_out(
+    scene: LivingScene,
+) -> None:
     """As the clients of its people see it: power levels, what they allow, the kick, keys that are good no more."""
     anna, ben, cleo = [await scene.people.person(name) for name in ("Anna", "Ben", "Cleo")]
     host, other, third = [await scene.people.nio(one) for one in (anna, ben, cleo)]

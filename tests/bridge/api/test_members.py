@@ -32,7 +32,7 @@ NO, NOT_THERE = (403, "not_allowed"), (404, "not_found")
 THERE = ("u-anna", "u-owner", "u-admin", "u-admin-2", "u-member", "v-member")
 EVERYBODY = (*THERE, "u-left", "u-nobody")
 # By who asks; whoever is not named may change and take out nobody.
-MAY_CHANGE = {name: THERE for name in ("program", "staff", "u-anna", "u-owner")}
+MAY_CHANGE = dict.fromkeys(("program", "staff", "u-anna", "u-owner"), THERE)
 MAY_REMOVE = {
     "program": (*THERE, "u-left"),  # who has gone stays away
     "staff": (*THERE, "u-left"),
@@ -184,7 +184,9 @@ async def test_who_is_taken_out_finds_nothing_of_it_until_they_are_added_again(p
     assert len((await mia.get(messages_of(here))).json["messages"]) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"standing": None}, {"standing": "boss"}, {"standing": "admin", "role": "host"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"standing": None}, {"standing": "boss"}, {"standing": "admin", "role": "host"}]
+)
 async def test_a_standing_of_another_shape_is_refused(api: Api, world: World, body: dict[str, Any]) -> None:
     here = await furnished(api)
     before = await world.contents()

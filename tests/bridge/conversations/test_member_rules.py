@@ -121,7 +121,10 @@ def test_who_takes_out_whom(
 # (what the other owner is, is Anna then the only one)
 OTHER_OWNERS: list[tuple[Member, bool]] = [
     (BEN, False),
-    (away(BEN, "declined"), False),  # as for an heir: who is spoken for, or may come back, is one all the same
+    (
+        away(BEN, "declined"),
+        False,
+    ),  # as for an heir: who is spoken for, or may come back, is one all the same
     (away(BEN, "blocked"), False),
     (away(BEN, "left"), True),
     (away(BEN, "removed"), True),

@@ -145,7 +145,9 @@ async def test_of_two_owners_who_put_each_other_down_at_once_one_stays(
 
     done = await asyncio.gather(put_down(BEN, ANNA), put_down(ANNA, BEN), return_exceptions=True)
     assert [type(one) for one in done if one is not None] == [NotAllowed]
-    owners = [name for name, (standing, _) in (await standings(features, here)).items() if standing == "owner"]
+    owners = [
+        name for name, (standing, _) in (await standings(features, here)).items() if standing == "owner"
+    ]
     assert len(owners) == 1
 
 
