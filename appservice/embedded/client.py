@@ -133,6 +133,10 @@ class Client:
     def room_name(self, room_id: str) -> str:
         return str(self._room(room_id).display_name)
 
+    def powers(self, room_id: str) -> dict[str, int]:
+        """The power levels of those who have one of their own."""
+        return dict(self._room(room_id).power_levels.users)
+
     def is_encrypted(self, room_id: str) -> bool:
         return bool(self._room(room_id).encrypted)
 

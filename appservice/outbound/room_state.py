@@ -6,14 +6,14 @@ import json
 import structlog
 
 from appservice.homeserver import Homeserver
-from appservice.members import IN_ROOM, Members
+from appservice.members import Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.rooms import Rooms, levels_of
 from appservice.readers import Readers
 from appservice.room_map import Room, room_of
 from bridge.conversations.model import Conversation, Member
-from bridge.conversations.rules import is_kept_out
+from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.store import ConversationStore
 from bridge.core.ids import ConversationId, ParticipantId
 from bridge.delivery.outbox import Outbox
@@ -55,17 +55,17 @@ class RoomState:
             await self._set_state(conversation, people, room.room_id)
             for person in people:
                 if is_kept_out(conversation, person.role):
-                    await self._put_out(room, person)
+                    await self._rooms.put_person_out(room.room_id, person.participant)
         log.info("room_follows", conversation=conversation.conversation_id, status=conversation.status)
         return await self._finish(item, room)
 
     async def left(self, item: Item) -> None:
-        """Deliver a `ParticipantLeft`: of their account and their ghost, whichever is there."""
+        """Deliver a `ParticipantLeft` or a `ParticipantRemoved`: of account and ghost, whichever is there."""
         conversation, room = await self._place(item)
         member = await self._member(item, conversation)
         if room is not None and member is not None and member.away is not None:
             async with decided():
-                await self._put_out(room, member)
+                await self._rooms.put_person_out(room.room_id, member.participant)
         return await self._finish(item, room, gone=member)
 
     async def came(self, item: Item) -> None:
@@ -89,7 +89,7 @@ class RoomState:
         if room is None or member is None or member.participant.mxid == address:
             return await self._finish(item, room)
         person = member.participant
-        is_in = member.away not in ("left", "removed") and not is_kept_out(conversation, member.role)
+        is_in = member.away not in GONE and not is_kept_out(conversation, member.role)
         async with decided():
             if person.mxid is None and is_in:
                 await self._rooms.bring_ghost(room.room_id, person)
@@ -118,13 +118,6 @@ class RoomState:
         name = {"name": conversation.title}
         if state.get(("m.room.name", "")) != name:
             await self._homeserver.set_state(self._names.bot, room_id, "m.room.name", name)
-
-    async def _put_out(self, room: Room, member: Member) -> None:
-        person = member.participant
-        there = await self._homeserver.members(self._names.bot, room.room_id)
-        for user_id in (person.mxid, self._names.ghost(person.tenant_id, person.participant_id)):
-            if user_id is not None and there.get(user_id) in IN_ROOM:
-                await self._rooms.put_out(room.room_id, user_id)
 
     async def _place(self, item: Item) -> tuple[Conversation, Room | None]:
         conversation_id = ConversationId(json.loads(item.body)["conversation_id"])

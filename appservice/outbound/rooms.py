@@ -13,7 +13,7 @@ import structlog
 
 from appservice.ghosts import Ghosts
 from appservice.homeserver import Homeserver, HomeserverRefused
-from appservice.members import Members
+from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.invites import Invites, Unanswered
@@ -21,7 +21,7 @@ from appservice.readers import Readers
 from appservice.room_map import Room, remember_room, room_of
 from bridge.conversations.events import ParticipantHeld
 from bridge.conversations.model import Conversation, Member
-from bridge.conversations.rules import is_kept_out
+from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -109,6 +109,10 @@ def levels_of(
     return POWER_LEVELS | users
 
 
+def _is_to_be_there(conversation: Conversation, member: Member) -> bool:
+    return member.away not in GONE and not is_kept_out(conversation, member.role)
+
+
 class Rooms:
     def __init__(
         self,
@@ -182,10 +186,8 @@ class Rooms:
         if person is None or room is None:
             raise Fail("the conversation has no room")
         member = await self._conversations.member(self._database, here, participant_id)
-        if member is None or member.away == "left" or is_kept_out(conversation, member.role):
-            async with self._database.transaction() as tx:
-                await self._outbox.finish(tx, item)  # something has come between
-            return
+        if member is None or not _is_to_be_there(conversation, member):
+            return await self._stays_out(item, room, person)
         if person.mxid is not None and self._names.is_ours(person.mxid):
             raise Fail(
                 f"{person.mxid} is one of the bridge's own users; give the person's own Matrix id, or none"
@@ -199,8 +201,21 @@ class Rooms:
             else:
                 await self.bring_ghost(room.room_id, person)
         async with self._database.transaction() as tx:
-            await self._service.added_again(tx, here, participant_id)
+            now = await self._conversations.get(tx, here)
+            member = await self._conversations.member(tx, here, participant_id)
+            if now is not None and member is not None and _is_to_be_there(now, member):
+                await self._service.added_again(tx, here, participant_id)
+                await self._members.mark_stale(tx, room.room_id)
+                return await self._outbox.finish(tx, item)
+        return await self._stays_out(item, room, person)
+
+    async def _stays_out(self, item: Item, room: Room, person: Participant) -> None:
+        """They have left, or were put out, while they were to be brought in: from another lane, maybe before."""
+        async with decided():
+            await self.put_person_out(room.room_id, person)
+        async with self._database.transaction() as tx:
             await self._members.mark_stale(tx, room.room_id)
+            await self._readers.gone(tx, room.conversation_id, person.participant_id)
             await self._outbox.finish(tx, item)
 
     async def _hold(self, item: Item, reason: str) -> None:
@@ -313,6 +328,13 @@ class Rooms:
     async def seat(self, room_id: str, ghost: str) -> None:
         await self.invites.invite(room_id, ghost)
         await self._homeserver.join(ghost, room_id)
+
+    async def put_person_out(self, room_id: str, person: Participant) -> None:
+        """Their account and their ghost, whichever is there."""
+        there = await self._homeserver.members(self._names.bot, room_id)
+        for user_id in (person.mxid, self._names.ghost(person.tenant_id, person.participant_id)):
+            if user_id is not None and there.get(user_id) in IN_ROOM:
+                await self.put_out(room_id, user_id)
 
     async def put_out(self, room_id: str, user_id: str) -> None:
         """Whoever is not there is what we want."""

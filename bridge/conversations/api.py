@@ -9,6 +9,8 @@ from aiohttp import web
 from pydantic import Field
 
 from bridge.conversations.access import Access, member_of
+from bridge.conversations.change_input import ContextAndTitle
+from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.listing import Filter, newest
 from bridge.conversations.model import Status, Type
 from bridge.conversations.service import Conversations
@@ -41,8 +43,9 @@ _OF_WHOSE = Field(
 )
 
 
-class NewConversation(Data):
-    """People are told apart by `id`; what is known of them already is brought up to date."""
+class NewConversation(ContextAndTitle):
+    """People are told apart by `id`; what is known of them already is brought up to date. All else is of a conversation
+    that is made; one that is there stays as it is, and is changed by `PUT`."""
 
     party: Party
     vendor: Annotated[Vendor | None, Field(description="left out: the party's own, with Festimo")] = None
@@ -86,7 +89,8 @@ OPEN = Operation(
     path=PATH,
     name="openConversation",
     summary="Open a party's conversation with a vendor",
-    description="There is one per party and vendor: whoever asks again gets the same. Missing people are added.",
+    description="There is one per party and vendor: whoever asks again gets the same. Missing people are added;"
+    " whatever else is said of one that is there changes nothing: change it by `PUT`.",
     tag="conversations",
     params=Nothing,
     body=NewConversation,
@@ -145,6 +149,7 @@ class ConversationsApi:
         self,
         database: Database,
         conversations: Conversations,
+        changes: ConversationChanges,
         store: ConversationStore,
         access: Access,
         views: ConversationViews,
@@ -152,6 +157,7 @@ class ConversationsApi:
     ) -> None:
         self._database = database
         self._conversations = conversations
+        self._changes = changes
         self._store = store
         self._access = access
         self._views = views
@@ -174,6 +180,10 @@ class ConversationsApi:
             hosts=[host.participant(caller.tenant_id) for host in new.party.hosts],
             vendor=None if new.vendor is None else new.vendor.participant(caller.tenant_id),
         )
+        if made:
+            await self._changes.begin(
+                tx, conversation, changed=new.of, described=new.of_details, booking_ids=new.linked
+            )
         stored = await self._store.find(tx, caller.tenant_id, conversation.conversation_id)
         assert stored is not None
         (view,) = await self._views.of(tx, [stored])

@@ -1,5 +1,6 @@
 """What is sent to change a conversation, its people and their settings."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from bridge.conversations.model import (
     Standing,
 )
 from bridge.conversations.service import Newcomer
-from bridge.core.ids import TenantId
+from bridge.core.ids import BookingId, TenantId
 from bridge.participants.input import Vendor
 from bridge.web.fields import Data, Id, Name, Reference, Text, Title, refuse_empty, refuse_repeated
 
@@ -29,6 +30,10 @@ _FOR = Field(
 )
 _RESOLUTION = Field(
     description="of a support conversation: has the question been settled? null: it is open again"
+)
+_TITLE = Field(
+    description="the room's name, which homeservers can read: no dates, prices or addresses in it; by itself it is"
+    " made of the names of the party or host and of the vendor"
 )
 
 
@@ -56,10 +61,9 @@ MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 MetadataText = Annotated[str, Field(max_length=500)]
 
 
-class ConversationChange(Data):
-    """What is left out stays; null takes it away."""
+class Context(Data):
+    """What a conversation is about. Of one that is there, what is left out stays; null takes it away."""
 
-    title: Title | None = None
     subject: Title | None = None
     description: Annotated[
         Text | None, Field(description="kept sealed; it is not shown to the homeserver")
@@ -71,7 +75,6 @@ class ConversationChange(Data):
         AfterValidator(_differ),
     ] = None
     priority: Priority | None = None
-    resolution: Annotated[Resolution | None, _RESOLUTION] = None
     metadata: Annotated[
         dict[MetadataKey, MetadataText | int | float | bool | None] | None,
         Field(max_length=MOST_METADATA, json_schema_extra={"propertyNames": {"pattern": METADATA_KEY}}),
@@ -86,9 +89,11 @@ class ConversationChange(Data):
     service_type: Name | None = None
 
     @property
-    def new_resolution(self) -> Resolution | None:
-        """None: it stays."""
-        return (self.resolution or "open") if "resolution" in self.model_fields_set else None
+    def linked(self) -> Sequence[BookingId] | None:
+        """None: they stay."""
+        if "booking_ids" not in self.model_fields_set:
+            return None
+        return [BookingId(one) for one in self.booking_ids or ()]
 
     def of(self, conversation: Conversation) -> Conversation:
         given: dict[str, object] = {
@@ -96,8 +101,6 @@ class ConversationChange(Data):
             for name in ("event_id", "lead_id", "service_type")
             if name in self.model_fields_set
         }
-        if self.title is not None:
-            given["title"] = self.title
         if "priority" in self.model_fields_set:
             given["priority"] = self.priority or "normal"
         return replace(conversation, **given)  # type: ignore[arg-type] # each is the field's own
@@ -113,6 +116,25 @@ class ConversationChange(Data):
         if "metadata" in self.model_fields_set:
             given["metadata"] = self.metadata or {}
         return replace(details, **given)  # type: ignore[arg-type] # each is the field's own
+
+
+class ContextAndTitle(Context):
+    title: Annotated[Title | None, _TITLE] = None
+
+    def of(self, conversation: Conversation) -> Conversation:
+        after = super().of(conversation)
+        return after if self.title is None else replace(after, title=self.title)
+
+
+class ConversationChange(ContextAndTitle):
+    """What is left out stays; null takes it away."""
+
+    resolution: Annotated[Resolution | None, _RESOLUTION] = None
+
+    @property
+    def new_resolution(self) -> Resolution | None:
+        """None: it stays."""
+        return (self.resolution or "open") if "resolution" in self.model_fields_set else None
 
 
 class SettingsChange(Data):
@@ -136,6 +158,16 @@ class NewMember(Vendor):
 
     def newcomer(self, tenant_id: TenantId) -> Newcomer:
         return Newcomer(self.participant(tenant_id), self.role, self.standing)
+
+
+class NewStanding(Data):
+    standing: Annotated[Standing, Field(description="owners and admins may change the conversation")]
+
+
+class ToParticipant(Data):
+    conversation_id: Id
+    participant_id: Id
+    asked_by: Annotated[Id | None, _FOR] = None
 
 
 class NewMembers(Data):

@@ -11,13 +11,24 @@ from bridge.conversations.events import (
     ConversationStatusChanged,
     ParticipantAdded,
     ParticipantLeft,
+    ParticipantRemoved,
 )
-from bridge.conversations.model import Action, Conversation, Details, Member, Resolution, Settings, Side
+from bridge.conversations.model import (
+    Action,
+    Conversation,
+    Details,
+    Member,
+    Resolution,
+    Settings,
+    Side,
+    Standing,
+)
 from bridge.conversations.ownership import Ownership
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations, Newcomer
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
+from bridge.core.errors import NotFound
 from bridge.core.ids import BookingId, ParticipantId
 from bridge.delivery.outbox import Outbox
 from bridge.storage.database import Transaction
@@ -96,6 +107,35 @@ class ConversationChanges:
         after = changed(conversation)
         if resolution is not None:
             after = rules.resolved(after, resolution, now=self._clock.now())
+        if await self._store_changes(
+            tx, conversation, after=after, described=described, booking_ids=booking_ids
+        ):
+            await self._record_changed(tx, after)
+
+    async def begin(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        changed: Callable[[Conversation], Conversation],
+        described: Callable[[Details], Details],
+        booking_ids: Sequence[BookingId] | None,
+    ) -> None:
+        """As `edit`, of one that this transaction has made: nobody knows it otherwise, so nothing is told."""
+        await self._store_changes(
+            tx, conversation, after=changed(conversation), described=described, booking_ids=booking_ids
+        )
+
+    async def _store_changes(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        *,
+        after: Conversation,
+        described: Callable[[Details], Details],
+        booking_ids: Sequence[BookingId] | None,
+    ) -> bool:
+        """Return whether anything is otherwise now."""
         is_changed = after != conversation
         if is_changed:
             await self._changes.save(tx, after)
@@ -110,8 +150,7 @@ class ConversationChanges:
             if set(linked) != set(booking_ids):
                 is_changed = True
                 await self._changes.set_bookings(tx, conversation, booking_ids)
-        if is_changed:
-            await self._record_changed(tx, after)
+        return is_changed
 
     async def delete(self, tx: Transaction, conversation: Conversation, *, asking: Asking) -> None:
         """Nobody finds it any more, and everybody is put out of it. The same pair begins anew."""
@@ -158,6 +197,48 @@ class ConversationChanges:
         if member is not None:
             rules.check_may_add(member, [one.standing for one in people])
         await self._service.add(tx, conversation, people)
+
+    async def set_standing(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        whose: ParticipantId,
+        standing: Standing,
+        *,
+        asking: Asking,
+    ) -> None:
+        """What somebody may do from now on. The same again changes nothing more."""
+        conversation = await self._locked(tx, conversation)
+        member = await self._member(tx, conversation, asking)
+        people = await self._store.members(tx, conversation.conversation_id)
+        target = _among(people, whose)
+        rules.check_may_set_standing(people, target, standing, asking=member)
+        if target.standing == standing:
+            return
+        await self._store.set_standing(tx, conversation.conversation_id, whose, standing)
+        await self._record_changed(tx, conversation)
+
+    async def remove(
+        self, tx: Transaction, conversation: Conversation, whom: ParticipantId, *, asking: Asking
+    ) -> None:
+        """Take somebody out. Who has gone already stays away."""
+        conversation = await self._locked(tx, conversation)
+        member = await self._member(tx, conversation, asking)
+        people = await self._store.members(tx, conversation.conversation_id)
+        target = _among(people, whom)
+        rules.check_may_remove(conversation, people, target, asking=member)
+        if target.away in rules.GONE:
+            return
+        await self._store.set_away(tx, conversation.conversation_id, whom, "removed")
+        removed = ParticipantRemoved(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.conversation_id,
+            participant_id=whom,
+        )
+        await self._outbox.record(tx, removed)
+        if target.standing != "member":
+            await self._record_changed(tx, conversation)
+        await self._lists.changed(tx, conversation)
 
     async def set_settings(
         self,
@@ -208,3 +289,11 @@ class ConversationChanges:
             tenant_id=conversation.tenant_id, conversation_id=conversation.conversation_id
         )
         await self._outbox.record(tx, changed)
+
+
+def _among(people: Sequence[Member], wanted: ParticipantId) -> Member:
+    """Who has gone, too."""
+    found = next((one for one in people if one.participant.participant_id == wanted), None)
+    if found is None:
+        raise NotFound("Nobody with this id takes part in this conversation.", field="participant_id")
+    return found

@@ -13,7 +13,7 @@ from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.model import Action, Conversation, Side
 from bridge.conversations.views import ConversationView, ConversationViews
 from bridge.core.caller import EVERYBODY, Caller
-from bridge.core.ids import BookingId, ConversationId
+from bridge.core.ids import ConversationId
 from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
 from bridge.web.openapi import AnyOperation
@@ -151,9 +151,7 @@ class ConversationChangesApi:
             asking=acting(caller, asked.participant_id, field="participant_id"),
             changed=new.of,
             described=new.of_details,
-            booking_ids=None
-            if "booking_ids" not in new.model_fields_set
-            else [BookingId(one) for one in new.booking_ids or ()],
+            booking_ids=new.linked,
             resolution=new.new_resolution,
         )
         return await self._shown(tx, caller, asked)

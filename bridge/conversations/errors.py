@@ -21,6 +21,12 @@ class NotAGroup(Refusal):
     code: ClassVar[str] = "not_a_group"
 
 
+class LastOwner(Refusal):
+    """Somebody must be able to close a conversation, and to add people."""
+
+    code: ClassVar[str] = "last_owner"
+
+
 class NotSupport(Refusal):
     code: ClassVar[str] = "not_support"
 

@@ -53,6 +53,13 @@ class ParticipantLeft(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantRemoved(Event):
+    """Somebody has asked us to take them out."""
+
+    participant_id: ParticipantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantCame(Event):
     """They are there with their own account: nobody needs to speak for them any more."""
 

@@ -20,15 +20,16 @@ CLEAR_MEMBER_FAILURE = """
 UPDATE conversation_members SET failure = NULL
 WHERE conversation_id = $1 AND participant_id = $2 AND failure IS NOT NULL
 """
-# Who leaves has no say any more.
+# Who leaves or is taken out has no say any more.
 SET_AWAY = """
 UPDATE conversation_members SET away = $3,
     standing = CASE WHEN $3 IN ('left', 'removed') THEN 'member' ELSE standing END
 WHERE conversation_id = $1 AND participant_id = $2
 """
+# Who was taken out, or blocked, while they were accepting the invite stays so.
 CAME = """
 UPDATE conversation_members SET away = NULL, failure = NULL
-WHERE conversation_id = $1 AND participant_id = $2 AND (away IS NULL OR away <> 'blocked')
+WHERE conversation_id = $1 AND participant_id = $2 AND (away IS NULL OR away NOT IN ('blocked', 'removed'))
 """
 # Who comes back comes as what they are brought back as.
 CLEAR_AWAY = """

@@ -8,7 +8,8 @@ from aiohttp import web
 from pydantic import Field
 
 from bridge.conversations.api import LINKS, PATH
-from bridge.conversations.change_input import MOST_PEOPLE, NewMember
+from bridge.conversations.change_input import MOST_PEOPLE, Context, ContextAndTitle, NewMember
+from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.model import Conversation, Side, Type
 from bridge.conversations.service import Conversations, Newcomer
 from bridge.conversations.store import ConversationStore
@@ -18,11 +19,13 @@ from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, PartyId, TenantId, new_id
 from bridge.participants.input import Person, Vendor
 from bridge.storage.database import Transaction
-from bridge.web.fields import Data, Id, Title
+from bridge.web.fields import Id, Title
 from bridge.web.operations import Answer, Nothing, Operation, Says, Toolkit, answer
 
 
-class NewInquiry(Data):
+class NewInquiry(ContextAndTitle):
+    """What it is about counts for one that is made; one that is there stays as it is."""
+
     host: Person
     vendor: Vendor
 
@@ -31,7 +34,7 @@ class Founder(Vendor):
     role: Side
 
 
-class NewGroup(Data):
+class NewGroup(Context):
     """People are told apart by `id`; what is known of them already is brought up to date."""
 
     title: Title
@@ -40,7 +43,7 @@ class NewGroup(Data):
     party_id: Annotated[Id | None, Field(description="of the party that it is about, if there is one")] = None
 
 
-class NewSupport(Data):
+class NewSupport(Context):
     person: Annotated[Founder, Field(description="who needs help")]
     staff: Annotated[tuple[Person, ...], Field(max_length=MOST_PEOPLE)] = ()
     title: Title
@@ -95,9 +98,15 @@ OPERATIONS = (INQUIRE, GROUP, SUPPORT)
 
 class OpeningsApi:
     def __init__(
-        self, conversations: Conversations, store: ConversationStore, views: ConversationViews, clock: Clock
+        self,
+        conversations: Conversations,
+        changes: ConversationChanges,
+        store: ConversationStore,
+        views: ConversationViews,
+        clock: Clock,
     ) -> None:
         self._conversations = conversations
+        self._changes = changes
         self._store = store
         self._views = views
         self._clock = clock
@@ -118,21 +127,21 @@ class OpeningsApi:
             hosts=[new.host.participant(caller.tenant_id)],
             vendor=new.vendor.participant(caller.tenant_id),
         )
-        return await self._answer(tx, conversation, made=made)
+        return await self._answer(tx, conversation, new, made=made)
 
     async def group(self, tx: Transaction, caller: Caller, _: Nothing, new: NewGroup) -> Answer:
         people = [one.newcomer(caller.tenant_id) for one in new.participants]
         owner = Newcomer(new.owner.participant(caller.tenant_id), new.owner.role, "owner")
         conversation = self._new(caller.tenant_id, "group", new.title, new.party_id)
         await self._conversations.make(tx, conversation, [owner, *people])
-        return await self._answer(tx, conversation, made=True)
+        return await self._answer(tx, conversation, new, made=True)
 
     async def support(self, tx: Transaction, caller: Caller, _: Nothing, new: NewSupport) -> Answer:
         staff = [Newcomer(one.participant(caller.tenant_id), "staff", "admin") for one in new.staff]
         owner = Newcomer(new.person.participant(caller.tenant_id), new.person.role, "owner")
         conversation = self._new(caller.tenant_id, "support", new.title, None)
         await self._conversations.make(tx, conversation, [owner, *staff])
-        return await self._answer(tx, conversation, made=True)
+        return await self._answer(tx, conversation, new, made=True)
 
     def _new(self, tenant_id: TenantId, type_: Type, title: str, party_id: str | None) -> Conversation:
         return Conversation(
@@ -147,7 +156,13 @@ class OpeningsApi:
             resolution="open" if type_ == "support" else None,
         )
 
-    async def _answer(self, tx: Transaction, conversation: Conversation, *, made: bool) -> Answer:
+    async def _answer(
+        self, tx: Transaction, conversation: Conversation, new: Context, *, made: bool
+    ) -> Answer:
+        if made:
+            await self._changes.begin(
+                tx, conversation, changed=new.of, described=new.of_details, booking_ids=new.linked
+            )
         stored = await self._store.find(tx, conversation.tenant_id, conversation.conversation_id)
         assert stored is not None
         (view,) = await self._views.of(tx, [stored])

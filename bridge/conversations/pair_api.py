@@ -8,6 +8,8 @@ from aiohttp import web
 from pydantic import AfterValidator, Field
 
 from bridge.conversations.api import LINKS, PATH
+from bridge.conversations.change_input import Context
+from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.party_lists import hosts_of, list_of
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
@@ -44,8 +46,9 @@ class VendorOfPair(Data):
     vendor_type: Name | None = None
 
 
-class PairToOpen(Data):
-    """People are told apart by their ids; what is known of them already is brought up to date."""
+class PairToOpen(Context):
+    """People are told apart by their ids; what is known of them already is brought up to date. What the conversation is
+    about counts for one that is made; one that is there stays as it is."""
 
     title: Annotated[Title | None, Field(description=f"of the party; {_NEEDED}")] = None
     hosts: Annotated[
@@ -80,11 +83,13 @@ class PairApi:
     def __init__(
         self,
         conversations: Conversations,
+        changes: ConversationChanges,
         store: ConversationStore,
         participants: ParticipantStore,
         views: ConversationViews,
     ) -> None:
         self._conversations = conversations
+        self._changes = changes
         self._store = store
         self._participants = participants
         self._views = views
@@ -103,6 +108,10 @@ class PairApi:
             or await self._hosts(tx, tenant_id, party_id),
             vendor=await self._vendor(tx, tenant_id, ParticipantId(asked.vendor_id), new.vendor),
         )
+        if made:
+            await self._changes.begin(
+                tx, conversation, changed=new.of, described=new.of_details, booking_ids=new.linked
+            )
         stored = await self._store.find(tx, tenant_id, conversation.conversation_id)
         assert stored is not None
         (view,) = await self._views.of(tx, [stored])

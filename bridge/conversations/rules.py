@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from bridge.conversations.errors import (
     ConversationBlocked,
     ConversationClosed,
+    LastOwner,
     NotAGroup,
     NotAllowed,
     NotSupport,
@@ -119,6 +120,64 @@ def check_may_add(member: Member, standings: Collection[Standing]) -> None:
     check_may_change(member)
     if member.standing != "owner" and "owner" in standings:
         raise NotAllowed("Only an owner of the conversation makes others its owners. Nothing was changed.")
+
+
+def check_may_set_standing(
+    people: Sequence[Member], whose: Member, standing: Standing, *, asking: Member | None
+) -> None:
+    """`people`: all of the conversation. `asking`: the person who asks; None is a program or staff."""
+    if asking is not None:
+        _check_there(asking)
+        if asking.standing != "owner":
+            raise NotAllowed(
+                "Only an owner of the conversation says what others may do in it. Nothing was changed."
+            )
+    if whose.away in GONE:
+        raise NotAllowed(
+            "They take part in this conversation no more. Add them again, with the standing that they are to have."
+            " Nothing was changed.",
+            field="participant_id",
+        )
+    if standing != "owner":
+        _check_owned_by_others(people, whose)
+
+
+def check_may_remove(
+    conversation: Conversation, people: Sequence[Member], whom: Member, *, asking: Member | None
+) -> None:
+    """As `check_may_set_standing`. People are taken out of groups, and out of support by its staff: of the two sides of
+    a direct conversation neither puts out the other."""
+    if asking is not None:
+        check_may_change(asking)
+        if asking.participant.participant_id == whom.participant.participant_id:
+            raise NotAllowed(
+                "Nobody takes themselves out. Leave the conversation instead. Nothing was changed.",
+                field="participant_id",
+            )
+        if conversation.type != "group" and asking.role != "staff":
+            raise NotAGroup(
+                "People are taken out of groups only. Block the other side, or leave. Nothing was changed."
+            )
+        if asking.standing != "owner" and whom.standing == "owner":
+            raise NotAllowed(
+                "Only an owner of the conversation takes out an owner. Nothing was changed.",
+                field="participant_id",
+            )
+    _check_owned_by_others(people, whom)
+
+
+def _check_owned_by_others(people: Sequence[Member], owner: Member) -> None:
+    """Of whom is an owner: that they are not the only one."""
+    if owner.standing == "owner" and not any(
+        one.standing == "owner"
+        and one.away not in GONE
+        and one.participant.participant_id != owner.participant.participant_id
+        for one in people
+    ):
+        raise LastOwner(
+            "They are the only owner of the conversation. Make somebody else an owner first. Nothing was changed.",
+            field="participant_id",
+        )
 
 
 def check_may_delete(member: Member) -> None:

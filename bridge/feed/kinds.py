@@ -11,6 +11,7 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantCame,
     ParticipantLeft,
+    ParticipantRemoved,
 )
 from bridge.core.events import Event
 from bridge.leads.events import MessageLinked
@@ -88,6 +89,7 @@ KINDS: Mapping[type[Event], Kind] = {
     ParticipantAdded: Kind("conversation.updated", ("participant_id",), event="participant.added"),
     ParticipantCame: Kind("conversation.updated", ("participant_id",), event="participant.came"),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",), event="participant.left"),
+    ParticipantRemoved: Kind("conversation.updated", ("participant_id",), event="participant.removed"),
     VendorReplied: Kind("vendor.replied", ("message_id", "vendor_id")),
     QuoteSent: Kind("quote.sent", ("quote_id",)),
     QuoteAccepted: Kind("quote.accepted", ("quote_id",)),

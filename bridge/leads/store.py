@@ -6,7 +6,7 @@ from bridge.conversations.member_store import IS_IN
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, LeadId, MessageId, ParticipantId, TenantId, VendorId
 from bridge.leads.model import Lead, Status
-from bridge.messages.store import lead_of
+from bridge.messages.store import SET_LEAD, lead_of
 from bridge.storage.arguments import Arguments
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
@@ -35,7 +35,7 @@ FROM leads l JOIN conversations c ON c.conversation_id = l.conversation_id
 SELECT = f"{_LEADS} WHERE l.tenant_id = $1 AND l.lead_id = $2"
 _OF_MEMBER = f"""l.conversation_id IN (SELECT conversation_id FROM conversation_members
     WHERE tenant_id = $1 AND participant_id = {{person}} AND {IS_IN}) AND c.deleted_at IS NULL"""
-LINK = "UPDATE messages SET lead_id = $2 WHERE message_id = $1"
+IS_OF = "SELECT 1 FROM leads WHERE tenant_id = $1 AND lead_id = $2 AND conversation_id = $3"
 SELECT_LINK = "SELECT lead_id FROM messages WHERE message_id = $1"
 
 
@@ -110,8 +110,14 @@ class LeadStore:
         sql = f"{_LEADS} WHERE {' AND '.join(conditions)} ORDER BY l.created_at DESC, l.lead_id DESC LIMIT $2"
         return [await self._lead(reader, row) for row in await reader.fetch(sql, *args.values)]
 
+    async def is_of(
+        self, reader: Reader, tenant_id: TenantId, lead_id: LeadId, conversation_id: ConversationId
+    ) -> bool:
+        """Whether it is a lead of this conversation."""
+        return await reader.fetch_value(IS_OF, tenant_id, lead_id, conversation_id) is not None
+
     async def link(self, tx: Transaction, message_id: MessageId, lead_id: LeadId | None) -> None:
-        await tx.execute(LINK, message_id, lead_id)
+        await tx.execute(SET_LEAD, message_id, lead_id)
 
     async def lead_of(self, reader: Reader, message_id: MessageId) -> LeadId | None:
         found = await reader.fetch_value(SELECT_LINK, message_id)

@@ -22,7 +22,7 @@ from bridge.conversations.change_input import (
     MetadataText,
 )
 from bridge.conversations.model import Priority
-from bridge.core.ids import BookingId
+from bridge.core.ids import BookingId, LeadId
 from bridge.messages.held import Held
 from bridge.messages.labels.model import Labels
 from bridge.messages.model import MEDIA
@@ -159,6 +159,10 @@ class MessageToPost(Data):
     booking_id: Annotated[
         Id | None, Field(description="the booking that it is about: one that the conversation is linked with")
     ] = None
+    lead_id: Annotated[
+        Id | None,
+        Field(description="the lead that it belongs to: one that has its thread in the conversation"),
+    ] = None
     metadata: dict[MetadataKey, MetadataText | int | float | bool | None] = Field(
         default_factory=dict,
         max_length=MOST_METADATA,
@@ -207,6 +211,7 @@ class MessageToPost(Data):
             priority=self.priority,
             tags=self.tags,
             booking_id=None if self.booking_id is None else BookingId(self.booking_id),
+            lead_id=None if self.lead_id is None else LeadId(self.lead_id),
             metadata=self.metadata,
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.core.ids import ConversationId, MessageId, TenantId
+from bridge.core.ids import ConversationId, LeadId, MessageId, TenantId
 from bridge.messages.model import Delivery, Message
 from bridge.storage.database import Reader, Transaction
 
@@ -46,3 +46,20 @@ class NoIndex:
         is_new: bool,
     ) -> None:
         return
+
+
+class KnownLeads(Protocol):
+    async def is_of(
+        self, reader: Reader, tenant_id: TenantId, lead_id: LeadId, conversation_id: ConversationId
+    ) -> bool:
+        """Whether it is a lead of this conversation."""
+        ...
+
+
+class NoLeads:
+    """Where nothing belongs to any."""
+
+    async def is_of(
+        self, reader: Reader, tenant_id: TenantId, lead_id: LeadId, conversation_id: ConversationId
+    ) -> bool:
+        return False

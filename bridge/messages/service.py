@@ -17,6 +17,7 @@ from bridge.messages.html import clean
 from bridge.messages.labels.model import NONE, Labels
 from bridge.messages.model import Kind, Message, SenderType
 from bridge.messages.polls.rules import check_poll
+from bridge.messages.ports import KnownLeads, NoLeads
 from bridge.messages.store import MessageStore, lock_of
 from bridge.messages.writers import Writers
 from bridge.storage.database import Transaction
@@ -30,9 +31,11 @@ class Messages:
         outbox: Outbox,
         clock: Clock,
         *,
+        leads: KnownLeads | None = None,
         max_text_length: int = rules.MAX_TEXT_LENGTH,
     ) -> None:
         self._store = store
+        self._leads = leads or NoLeads()
         self._conversations = conversations
         self._writers = Writers(conversations)
         self._response_times = ResponseTimeStore()
@@ -111,7 +114,7 @@ class Messages:
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
         reply = await self._target(tx, conversation, reply_to, field="reply_to")
         thread = await self._target(tx, conversation, thread_id, field="thread_id")
-        await self._check_booking(tx, conversation, labels)
+        await self._check_links(tx, conversation, labels)
         return sender, rules.thread_of(reply=reply, thread=thread)
 
     async def forward(
@@ -342,12 +345,18 @@ class Messages:
         if sender is not None:
             await self._response_times.said(tx, conversation.conversation_id, sender.role, at=at)
 
-    async def _check_booking(self, tx: Transaction, conversation: Conversation, labels: Labels) -> None:
+    async def _check_links(self, tx: Transaction, conversation: Conversation, labels: Labels) -> None:
         booking_id, here = labels.booking_id, conversation.conversation_id
         if booking_id is not None and not await self._store.labels.has_booking(tx, here, booking_id):
             raise NotInConversation(
                 "This booking is not linked with this conversation. Link it first, or leave it out.",
                 field="booking_id",
+            )
+        lead_id = labels.lead_id
+        if lead_id is not None and not await self._leads.is_of(tx, conversation.tenant_id, lead_id, here):
+            raise NotInConversation(
+                "This lead is none of this conversation's. Name one that has its thread here, or leave it out.",
+                field="lead_id",
             )
 
     async def _target(

@@ -42,6 +42,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 ON CONFLICT DO NOTHING
 """
 INSERT_AND_TELL = f"{INSERT} RETURNING position"
+SET_LEAD = "UPDATE messages SET lead_id = $2 WHERE message_id = $1"
 SELECT = f"SELECT {_COLUMNS} FROM messages WHERE message_id = $1"
 SELECT_HISTORY = f"""
 SELECT {_COLUMNS} FROM messages WHERE conversation_id = $1 AND position > $2 ORDER BY position LIMIT $3
@@ -148,6 +149,8 @@ class MessageStore:
         )
         if position is None:
             return False
+        if labels.lead_id is not None:
+            await tx.execute(SET_LEAD, message_id, labels.lead_id)
         await self.labels.put(
             tx, labels, tenant_id=tenant_id, conversation_id=conversation_id, message_id=message_id
         )

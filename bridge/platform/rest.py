@@ -240,14 +240,20 @@ def routes(
     )
     operations = [
         *conversations.ConversationsApi(
-            database, conversation_service, conversation_store, access, conversation_views, cursors
+            database,
+            conversation_service,
+            conversation_changes,
+            conversation_store,
+            access,
+            conversation_views,
+            cursors,
         ).routes(toolkit),
-        *openings_api.OpeningsApi(conversation_service, conversation_store, conversation_views, clock).routes(
-            toolkit
-        ),
-        *pair_api.PairApi(conversation_service, conversation_store, participants, conversation_views).routes(
-            toolkit
-        ),
+        *openings_api.OpeningsApi(
+            conversation_service, conversation_changes, conversation_store, conversation_views, clock
+        ).routes(toolkit),
+        *pair_api.PairApi(
+            conversation_service, conversation_changes, conversation_store, participants, conversation_views
+        ).routes(toolkit),
         *conversation_changes_api.ConversationChangesApi(
             conversation_changes, access, conversation_views
         ).routes(toolkit),

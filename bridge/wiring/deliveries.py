@@ -13,6 +13,7 @@ from bridge.conversations.events import (
     ParticipantCame,
     ParticipantHeld,
     ParticipantLeft,
+    ParticipantRemoved,
     PartyListChanged,
 )
 from bridge.core.clock import Clock
@@ -39,7 +40,7 @@ def subscribe(outbox: Outbox) -> None:
     """Who is told what: a row for each, in the transaction of the fact."""
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
-    outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
+    outbox.subscribe("matrix", ParticipantLeft, ParticipantRemoved, ParticipantCame, AccountUnlinked)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
     outbox.subscribe("profiles", AppearanceChanged)
@@ -91,6 +92,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "matrix.ConversationChanged": outbound.room_state.changed,
                 "matrix.ConversationDeleted": outbound.room_state.deleted,
                 "matrix.ParticipantLeft": outbound.room_state.left,
+                "matrix.ParticipantRemoved": outbound.room_state.left,
                 "matrix.ParticipantCame": outbound.room_state.came,
                 "matrix.AccountUnlinked": outbound.room_state.unlinked,
                 "space.PartyListChanged": outbound.spaces.changed,

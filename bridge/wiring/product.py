@@ -112,11 +112,13 @@ class Product:
         words, search_store = Words(config.search.languages), SearchStore()
         index = BlindIndex(sealer, words, search_store)
         self.message_store = message_store = MessageStore(sealer, index)
+        self.lead_store = LeadStore(sealer, clock)
         self.messages = Messages(
             message_store,
             conversation_store,
             outbox,
             clock,
+            leads=self.lead_store,
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
         )
@@ -189,7 +191,6 @@ class Product:
         self.intake = InboxIntake(database, inbox)
         self.reception = Reception(self.intake, max_text_length=config.messages.max_text_length)
         self.people = People(self.participants, outbox)
-        self.lead_store = LeadStore(sealer, clock)
         self.leads = Leads(
             self.lead_store,
             self.conversations,

@@ -73,11 +73,13 @@ class Services:
         self.accounts = Accounts(
             self.conversation_store, self.participants, PartyLists(self.outbox), self.outbox
         )
+        self.lead_store = LeadStore(self.sealer, self.clock)
         self.messages = Messages(
             self.message_store,
             self.conversation_store,
             self.outbox,
             self.clock,
+            leads=self.lead_store,
             max_text_length=max_text_length,
         )
         self.changes = MessageChanges(
@@ -121,7 +123,6 @@ class Services:
             self.vendor_store, self.rating_store, self.participants, self.outbox, self.clock
         )
         people = People(self.participants, self.outbox)
-        self.lead_store = LeadStore(self.sealer, self.clock)
         self.leads = Leads(
             self.lead_store,
             self.conversations,

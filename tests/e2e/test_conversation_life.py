@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from appservice.embedded.client import Client, ClientError
 from appservice.outbound.rooms import NOBODY_WRITES, OWNER, ROOM_VERSION
-from bridge.demo.stand import Stand, stand
+from bridge.core.ids import ParticipantId, TenantId
+from bridge.demo.stand import TENANT, Stand, stand
 from tests.clients.js import JsClient
 from tests.clients.people import People, Person
 from tests.e2e.scene import without_a_shield
@@ -337,6 +338,66 @@ async def test_the_room_of_a_group_whose_owner_left_has_another_owner(scene: Liv
     await scene.until("m.room.power_levels", {"users": {ben.user_id: OWNER}})
     shown = await scene.api("GET", f"conversations/{group['conversation_id']}")
     assert [one["standing"] for one in shown["participants"]] == ["member", "owner"]
+
+
+async def test_a_group_is_run_by_whom_its_owners_let_and_left_by_whom_they_take_out(
+    scene: LivingScene,
+) -> None:
+    """As the clients of its people see it: power levels, what they allow, the kick, keys that are good no more."""
+    anna, ben, cleo = [await scene.people.person(name) for name in ("Anna", "Ben", "Cleo")]
+    host, other, third = [await scene.people.nio(one) for one in (anna, ben, cleo)]
+    scene.token = host.access_token
+    everybody = [person(f"{one.name}-run", one.name, one) | {"role": "host"} for one in (anna, ben, cleo)]
+    dora = {"id": "dora-run", "name": "Dora", "role": "host"}
+    body = {"title": "Surprise!", "owner": everybody[0], "participants": [*everybody[1:], dora]}
+    group = (await scene.api("POST", "conversations/groups", json=body))["conversation_id"]
+    people = f"conversations/{group}/participants"
+    await host.sync_until(lambda: bool(host.invites()))
+    (scene.room,) = host.invites()
+    for guest in (host, other, third):
+        await scene.join(guest)
+
+    async def pins(attempt: int) -> int:
+        path = f"v3/rooms/{scene.room}/state/m.room.pinned_events"
+        content = {"pinned": [], "attempt": attempt}  # Synapse says 200 to what is so already, to anybody
+        return (await scene.call("PUT", path, other.access_token, json=content))[0]
+
+    assert await pins(1) == 403
+    await scene.api("PUT", f"{people}/Ben-run", json={"standing": "admin"})
+    both = {anna.user_id: OWNER, ben.user_id: OWNER}
+    await third.sync_until(lambda: third.powers(scene.room) == both)
+    assert await pins(2) == 200
+    await scene.api("PUT", f"{people}/Ben-run", json={"standing": "member"})
+    await scene.until("m.room.power_levels", {"users": {anna.user_id: OWNER}})  # nio forgets nobody's
+    assert await pins(3) == 403
+
+    async def session_of(text: str) -> str:
+        """Under which key Dora's ghost says it."""
+        sent = await scene.api(
+            "POST", f"conversations/{group}/messages", json={"sender_id": dora["id"], "text": text}
+        )
+        await host.wait_for_text(scene.room, text)
+        event_id = (await scene.api("GET", f"messages/{sent['message_id']}"))["event_id"]
+        _, event = await scene.call("GET", f"v3/rooms/{scene.room}/event/{event_id}", host.access_token)
+        return str(event["content"]["session_id"])
+
+    before = await session_of("with Cleo")
+    await third.wait_for_text(scene.room, "with Cleo")
+    await scene.api("DELETE", f"{people}/Cleo-run", params={"asked_by": "Anna-run"})
+    await third.sync_until(lambda: scene.room not in third.rooms())
+    await scene.until_member(cleo.user_id, "leave")
+    assert await session_of("among ourselves") != before
+    ghost = scene.bridge.names.ghost(TenantId(TENANT), ParticipantId(dora["id"]))
+    await scene.until_member(ghost, "join")
+    await scene.api("DELETE", f"{people}/{dora['id']}")
+    await scene.until_member(ghost, "leave")
+    assert await scene.members() == {
+        scene.bridge.names.bot: "join",
+        anna.user_id: "join",
+        ben.user_id: "join",
+        cleo.user_id: "leave",
+        ghost: "leave",
+    }
 
 
 async def as_the_bot(scene: LivingScene, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from bridge.core.ids import BookingId, ConversationId, MessageId, TenantId
 from bridge.messages.labels.model import NONE, Labels, labels_in
@@ -28,7 +28,8 @@ class LabelStore:
         conversation_id: ConversationId,
         message_id: MessageId,
     ) -> None:
-        """Of a message that is new."""
+        """Of a message that is new; but for its lead."""
+        labels = replace(labels, lead_id=None)
         if labels == NONE:
             return
         content = await self._sealer.seal(

@@ -28,6 +28,7 @@ class ScheduledMessageView(BaseModel):
     priority: Priority
     tags: list[str]
     booking_id: str | None
+    lead_id: str | None
     metadata: dict[str, MetadataValue]
     send_at: Time
     status: Status = Field(
@@ -58,6 +59,7 @@ def view_of(one: Scheduled) -> ScheduledMessageView:
         priority=labels.priority,
         tags=list(labels.tags),
         booking_id=labels.booking_id,
+        lead_id=labels.lead_id,
         metadata=dict(labels.metadata),
         send_at=rfc3339(one.send_at),
         status=one.status,

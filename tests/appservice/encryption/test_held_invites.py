@@ -79,6 +79,31 @@ async def test_the_conversation_goes_on_and_the_invite_follows_when_the_server_i
     assert (await inviting.failure(), await inviting.is_free("held")) == (None, True)
 
 
+@pytest.mark.parametrize("lane", ["matrix", "held"])
+async def test_who_is_taken_out_while_they_are_being_invited_is_not_invited(
+    inviting: Inviting, homeserver: FakeHomeserver, lane: str
+) -> None:
+    """What takes them out of the room may have been worked off before the invite goes, as it has another lane."""
+    item = await inviting.asked()
+    if lane == "held":
+        homeserver.down.add(SERVER)
+        await inviting.rooms.added(replace(item, attempts=MOST_ATTEMPTS))
+        homeserver.down.clear()
+        item = replace(await inviting.head("held"), attempts=1)
+
+    async def take_out() -> None:
+        features = inviting.reader.features
+        async with inviting.reader.engine.database.transaction() as tx:
+            await features.conversation_changes.remove(
+                tx, inviting.reader.conversation, ParticipantId("chef"), asking=None
+            )
+
+    homeserver.meanwhile("invite", take_out, moment="before")
+    await (inviting.rooms.held if lane == "held" else inviting.rooms.added)(item)
+    assert homeserver.rooms[TALK].members[CHEF] == "leave"
+    assert await inviting.is_free(lane)
+
+
 async def test_after_a_day_it_is_given_up(inviting: Inviting, homeserver: FakeHomeserver) -> None:
     homeserver.down.add(SERVER)
     item = await inviting.asked()

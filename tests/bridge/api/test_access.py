@@ -71,6 +71,7 @@ BODIES: dict[str, Any] = {
     "addParticipants": {"participants": [host() | {"id": "u-ben", "role": "host"}]},
     "linkAccount": {"mxid": "@new:example.org"},
     "changeConversation": {"subject": "The cake"},
+    "changeStanding": {"standing": "admin"},
     "changeSettings": {"muted": True},
     "exportConversation": {"format": "json"},
     "searchMessages": {"words": "Hello"},
@@ -115,6 +116,7 @@ QUERIES = {
 
 
 POLLS = ("votePoll", "closePoll")
+OF_GROUP_WITH_VENDOR = ("changeStanding", "removeParticipant")
 UNKNOWN_LETTER = "inbox.dW5rbm93bg"
 KINDS = sorted({kind for _, path in OPERATIONS.values() for kind in re.findall(r"\{(\w+)\}", path)})
 
@@ -148,17 +150,22 @@ async def ask(
 
 async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
     """Of each kind that the operation is about one object of ours, "unknown" of any other; a conversation and a message
-    always. What people are added to is a group, and what they vote in a poll. Without a name: of all kinds."""
+    always. What people are added to and taken out of is a group, and what they vote in a poll. Without a name: of all
+    kinds."""
     conversation_id = await opened(sides.ours)
     message = await (asked if name in POLLS else said)(sides.ours, conversation_id)
     ids = dict.fromkeys(KINDS, "unknown") | {
-        "conversation_id": await group_opened(sides.ours) if name == "addParticipants" else conversation_id,
+        "conversation_id": conversation_id,
         "participant_id": "v-1",
         "vendor_id": "v-1",
         "party_id": "p-1",
         "message_id": message.json["message_id"],
         "emoji": "%F0%9F%91%8D",
     }
+    if name == "addParticipants":
+        ids["conversation_id"] = await group_opened(sides.ours)
+    if name in OF_GROUP_WITH_VENDOR:
+        ids["conversation_id"] = await group_with_vendor(sides.ours)
 
     def is_about(kind: str) -> bool:
         return not name or kind in OPERATIONS[name][1]
@@ -179,6 +186,11 @@ async def ids_of(sides: Sides, world: World, name: str = "") -> dict[str, str]:
     if is_about("webhook"):
         ids |= await webhook(sides.ours, world)
     return ids
+
+
+async def group_with_vendor(api: Api) -> str:
+    """The id of one of Anna's, in which Sweet Bites is, too."""
+    return await group_opened(api, vendor() | {"role": "vendor"})
 
 
 async def lead(api: Api) -> str:

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from tests.bridge.api.client import Api
+from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, SOON, messages_of, opened, said
+from tests.bridge.api.test_access import BODIES
 from tests.bridge.api.world import World
+from tests.bridge.platform.sender import vendor
 from tests.bridge.sockets.test_sockets import heard
 from tests.databases import both_databases
 
@@ -70,6 +73,53 @@ async def test_a_repeated_message_has_no_labels(api: Api) -> None:
     to = {"sender_id": "u-anna", "conversation_id": await opened(api, "p-1", "v-2")}
     repeated = await api.post(f"/api/v1/messages/{made['message_id']}/forward", to)
     assert labels_of(repeated.json) == NONE
+
+
+async def with_leads(api: Api) -> str:
+    """The id of Anna's conversation with Sweet Bites, in which l-1 and l-2 have their threads; l-3 has not."""
+    for lead_id, vendor_id in (("l-1", "v-1"), ("l-2", "v-1"), ("l-3", "v-2")):
+        asked = BODIES["openLead"] | {"lead_id": lead_id, "vendor": vendor(vendor_id)}
+        assert (await api.post("/api/v1/leads", asked)).status == 201
+    return await opened(api)
+
+
+@both_databases
+async def test_a_message_belongs_to_its_lead_from_the_start_and_may_be_given_to_another(
+    world: World, api: Api
+) -> None:
+    here = messages_of(await with_leads(api))
+    said_for = {"sender_id": "v-1", "text": "Three tiers", "lead_id": "l-1", "tags": ["cake"]}
+    made = await api.post(here, said_for)
+    assert (made.status, made.json["lead_id"], made.json["tags"]) == (201, "l-1", ["cake"])
+    one = f"/api/v1/messages/{made.json['message_id']}"
+    assert (await api.get(one)).json == made.json
+    assert (await api.get("/api/v1/leads/l-1")).json["status"] == "answered"
+    assert (await api.get("/api/v1/leads/l-2")).json["status"] == "new", "it was said for the other one"
+    path = f"messages/{made.json['message_id']}"
+    assert (await api.request("PUT", f"/api/v1/leads/l-2/{path}")).status == 200
+    assert (await api.get(one)).json["lead_id"] == "l-2"
+    later = await api.post(here, said_for | {"send_at": SOON})
+    assert (later.status, later.json["lead_id"]) == (202, "l-1")
+    world.clock.advance(60 * 60 * 1000)
+    await world.due_messages.do_due()
+    assert (await api.get(f"/api/v1/messages/{later.json['scheduled_id']}")).json["lead_id"] == "l-1"
+
+
+@pytest.mark.parametrize("lead_id", ["l-3", "l-4", "l-5"])  # of another conversation, tenant, of none
+async def test_a_lead_of_no_thread_of_the_conversation_is_refused(
+    world: World, sides: Sides, lead_id: str
+) -> None:
+    api = sides.ours
+    conversation_id = await with_leads(api)
+    theirs = await sides.theirs.post("/api/v1/leads", BODIES["openLead"] | {"lead_id": "l-4"})
+    assert theirs.status == 201
+    before = await world.contents()
+    for later in ({}, {"send_at": SOON}):
+        body = {"sender_id": "u-anna", "text": "Hello", "lead_id": lead_id} | later
+        refused = await api.post(messages_of(conversation_id), body)
+        assert (refused.status, refused.problem) == (409, "not_in_conversation")
+        assert refused.json["field"] == "lead_id"
+    assert await world.contents() == before
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.bridge.api.test_access import (
     UNKNOWN_LETTER,
     ask,
     failed,
+    group_with_vendor,
     ids_of,
     quick_reply,
     webhook,
@@ -46,6 +47,8 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "deleteConversation": EVERYBODY,
     "leaveConversation": EVERYBODY,
     "addParticipants": EVERYBODY,
+    "changeStanding": EVERYBODY,
+    "removeParticipant": EVERYBODY,
     "changeSettings": EVERYBODY,
     "linkAccount": STAFF,
     "unlinkAccount": STAFF,
@@ -285,6 +288,8 @@ async def test_insiders_may_do_what_their_role_may(people: People, world: World,
     for who, (role, api) in insiders(people).items():
         if name in ENDS:
             ids["conversation_id"] = await opened(people.sides.ours)
+        if name == "removeParticipant":
+            ids["conversation_id"] = await group_with_vendor(people.sides.ours)
         if name == "retryMessage":
             await failed(world, ids["message_id"])
         if name == "blockConversation":  # else the next one is on the side that is blocked

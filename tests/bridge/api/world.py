@@ -23,6 +23,7 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantCame,
     ParticipantLeft,
+    ParticipantRemoved,
     PartyListChanged,
 )
 from bridge.conversations.views import ConversationViews
@@ -179,7 +180,7 @@ class World(Services):
         self.outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
         self.outbox.subscribe("matrix", MessageEdited, MessageDeleted, ParticipantCame, AccountUnlinked)
         self.outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
-        self.outbox.subscribe("matrix", ParticipantLeft)
+        self.outbox.subscribe("matrix", ParticipantLeft, ParticipantRemoved)
         self.outbox.subscribe("matrix", PollVoted, only=lambda voted: voted.vote_id is not None)
         self.outbox.subscribe("matrix", PollEnded, only=lambda ended: not ended.in_client)
         self.outbox.subscribe("space", PartyListChanged)

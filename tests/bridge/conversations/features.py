@@ -13,6 +13,7 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantCame,
     ParticipantLeft,
+    ParticipantRemoved,
     PartyListChanged,
 )
 from bridge.conversations.model import Conversation
@@ -71,7 +72,8 @@ class Features(Services):
     def listen_to_changes(self) -> None:
         """Hear what becomes of conversations, too."""
         self.outbox.subscribe("listener", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
-        self.outbox.subscribe("listener", ParticipantCame, ParticipantLeft, AccountUnlinked, PartyListChanged)
+        self.outbox.subscribe("listener", ParticipantCame, ParticipantLeft, ParticipantRemoved)
+        self.outbox.subscribe("listener", AccountUnlinked, PartyListChanged)
 
     async def open(
         self,

@@ -1,5 +1,6 @@
 """Who may see what, whoever was added, left, was blocked, or had a conversation deleted before."""
 
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.conversations.access import Access, member_of
+from bridge.conversations.errors import LastOwner
 from bridge.conversations.listing import Filter, newest
 from bridge.conversations.model import Conversation
 from bridge.core.caller import Caller
@@ -20,7 +22,7 @@ STRANGER = "dora"
 tenants = count()
 moves = st.lists(
     st.tuples(
-        st.sampled_from(("add", "leave", "close", "archive", "block", "reopen", "delete")),
+        st.sampled_from(("add", "leave", "remove", "close", "archive", "block", "reopen", "delete")),
         st.integers(0, 1),
         st.sampled_from(PEOPLE),
     ),
@@ -59,6 +61,10 @@ async def test_nobody_sees_what_they_take_no_part_in(
                 case "leave" if who in them:
                     await changes.leave(tx, where, who=ParticipantId(who))
                     them.discard(who)
+                case "remove" if who in them:
+                    with suppress(LastOwner):
+                        await changes.remove(tx, where, ParticipantId(who), asking=None)
+                        them.discard(who)
                 case "close" | "archive":
                     current = await features.conversation_store.get(tx, where.conversation_id)
                     assert current is not None
