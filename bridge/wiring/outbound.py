@@ -4,6 +4,7 @@ from appservice.ghosts import Ghosts
 from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.edits import Edits
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.pins import PinsInRoom
 from appservice.outbound.polls import PollsInRoom
 from appservice.outbound.private_rooms import PrivateRooms
@@ -84,6 +85,7 @@ class Outbound:
             clock=clock,
         )
         self.sent_before = SentBefore(database, homeserver)
+        former_rooms = FormerRooms(database, homeserver, names)
         self.timeline = Timeline(
             database=database,
             homeserver=homeserver,
@@ -94,6 +96,7 @@ class Outbound:
             message_store=product.message_store,
             participants=product.participants,
             outbox=product.outbox,
+            former_rooms=former_rooms,
             sent_before=self.sent_before,
             clock=clock,
         )
@@ -106,6 +109,7 @@ class Outbound:
             changes=product.message_changes,
             message_store=product.message_store,
             edit_store=product.edit_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.redactions = Redactions(
@@ -115,6 +119,7 @@ class Outbound:
             own_devices=encryption.own_devices,
             message_store=product.message_store,
             edit_store=product.edit_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.reactions_in_room = ReactionsInRoom(
@@ -126,6 +131,7 @@ class Outbound:
             message_store=product.message_store,
             store=product.reaction_store,
             outbox=product.outbox,
+            former_rooms=former_rooms,
             sent_before=self.sent_before,
         )
         self.pins_in_room = PinsInRoom(
@@ -133,6 +139,7 @@ class Outbound:
             homeserver=homeserver,
             names=names,
             store=product.pin_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.polls_in_room = PollsInRoom(
@@ -144,6 +151,7 @@ class Outbound:
             store=product.poll_store,
             message_store=product.message_store,
             conversations=product.conversation_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.recap_delivery = RecapDelivery(
@@ -163,6 +171,7 @@ class Outbound:
             ),
             timeline=self.timeline,
             encryptor=encryption.encryptor,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.receipts = GhostReceipts(
@@ -171,5 +180,6 @@ class Outbound:
             names=names,
             participants=product.participants,
             reads=product.signals.read_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
