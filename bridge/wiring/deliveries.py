@@ -14,6 +14,7 @@ from bridge.conversations.events import (
     ParticipantHeld,
     ParticipantLeft,
     PartyListChanged,
+    UpgradeAsked,
 )
 from bridge.core.clock import Clock
 from bridge.delivery.dispatcher import Dispatcher
@@ -39,6 +40,7 @@ def subscribe(outbox: Outbox) -> None:
     """Who is told what: a row for each, in the transaction of the fact."""
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
+    outbox.subscribe("matrix", UpgradeAsked)
     outbox.subscribe("matrix", ParticipantLeft, ParticipantCame, AccountUnlinked)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
@@ -89,6 +91,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "matrix.ConversationStatusChanged": outbound.room_state.changed,
                 "matrix.ConversationChanged": outbound.room_state.changed,
                 "matrix.ConversationDeleted": outbound.room_state.deleted,
+                "matrix.UpgradeAsked": outbound.upgrades.asked,
                 "matrix.ParticipantLeft": outbound.room_state.left,
                 "matrix.ParticipantCame": outbound.room_state.came,
                 "matrix.AccountUnlinked": outbound.room_state.unlinked,

@@ -2,6 +2,7 @@
 
 from appservice.ghosts import Ghosts
 from appservice.homeserver import Homeserver
+from appservice.moves import Moves
 from appservice.names import Names
 from appservice.outbound.edits import Edits
 from appservice.outbound.former_rooms import FormerRooms
@@ -19,6 +20,7 @@ from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.spaces import Spaces
 from appservice.outbound.timeline import Timeline
 from appservice.outbound.typing import GhostTyping
+from appservice.outbound.upgrades import Upgrades
 from bridge.config import Config
 from bridge.core.clock import Clock
 from bridge.recap.drafts import Drafts
@@ -64,6 +66,15 @@ class Outbound:
             outbox=product.outbox,
             clock=clock,
             avatar_url=config.conversation.avatar_url,
+        )
+        self.upgrades = Upgrades(
+            database=database,
+            homeserver=homeserver,
+            names=names,
+            rooms=self.rooms,
+            moves=Moves(product.conversations, product.outbox, clock),
+            conversations=product.conversation_store,
+            outbox=product.outbox,
         )
         self.room_state = RoomState(
             database=database,

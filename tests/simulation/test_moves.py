@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from appservice.outbound.rooms import NOBODY_WRITES
 from tests.simulation.faults import Moment, Place, Plan
 from tests.simulation.judge import no_index_is_used_twice, nothing_leaks, nothing_was_given_up
 from tests.simulation.world import VENDORS, World
@@ -58,18 +59,11 @@ def judge_moves(world: World, former: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("heard", ["at once", "late"])
-@pytest.mark.parametrize(
-    ("place", "moment", "first"),
-    [
-        ("commit", "before", 1),
-        ("commit", "after", 1),
-        ("call", "before", 1),
-        ("call", "after", 1),
-    ],
-)
-def test_whoever_dies_while_a_room_is_replaced(place: Place, moment: Moment, first: int, heard: str) -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("place", ["commit", "call"])
+def test_whoever_dies_while_a_room_is_replaced(place: Place, moment: Moment, heard: str) -> None:
     """At each of the next commits or calls, one story each. `late`: rooms refuse ghosts before we know why."""
-    for countdown in range(first, first + 24, 3):
+    for countdown in range(1, 25, 3):
         with told(countdown) as world:
             former = {vendor: world.conversation(vendor)[0] for vendor in VENDORS}
             world.faults.homeserver_down = True
@@ -88,5 +82,31 @@ def test_whoever_dies_while_a_room_is_replaced(place: Place, moment: Moment, fir
             if heard == "late":
                 world.pass_time(5)
                 world.deliveries.down = False
+                world.deliveries.release()
+            world.pass_time(5)
+            say_something(world)
             world.settle()
             judge_moves(world, former)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("place", ["commit", "call"])
+def test_whoever_dies_while_we_upgrade_a_room(place: Place, moment: Moment) -> None:
+    """It is upgraded once, and its former room leads to the next."""
+    for countdown in range(1, 40, 4):
+        with told(countdown) as world:
+            former = {vendor: world.conversation(vendor)[0] for vendor in VENDORS}
+            say_something(world)
+            for vendor in VENDORS:
+                world.upgrade(vendor)
+            world.faults.plans.append(Plan(place=place, moment=moment, what="dies", countdown=countdown))
+            say_something(world, times=2)
+            world.pass_time(5)
+            say_something(world)
+            world.settle()
+            judge_moves(world, former)
+            for vendor in VENDORS:
+                state = world.homeserver.room_state(former[vendor])
+                tombstone = state["m.room.tombstone", ""]["content"]
+                assert tombstone["replacement_room"] == world.conversation(vendor)[0]
+                assert state["m.room.power_levels", ""]["content"]["events_default"] == NOBODY_WRITES
