@@ -22,6 +22,7 @@ INSERT INTO former_rooms (room_id, tenant_id, conversation_id, replaced_at) VALU
 ON CONFLICT (room_id) DO NOTHING
 """
 SELECT_FORMER = "SELECT room_id FROM former_rooms WHERE conversation_id = $1 ORDER BY replaced_at DESC, room_id"
+SELECT_FORMER_BY_ID = "SELECT room_id, tenant_id, conversation_id, 0 AS private FROM former_rooms WHERE room_id = $1"
 
 
 class RoomGone(Exception):
@@ -77,6 +78,11 @@ async def leave_room(tx: Transaction, room: Room, clock: Clock) -> None:
 async def former_rooms_of(reader: Reader, conversation_id: ConversationId) -> list[str]:
     """Where it was held before, the last first."""
     return [row["room_id"] for row in await reader.fetch(SELECT_FORMER, conversation_id)]
+
+
+async def former_room_by_id(reader: Reader, room_id: str) -> Room | None:
+    """For what came before the room was replaced."""
+    return _room(await reader.fetch_one(SELECT_FORMER_BY_ID, room_id))
 
 
 def _room(row: Row | None) -> Room | None:

@@ -11,6 +11,7 @@ from bridge.delivery.dispatcher import Retry
 from bridge.delivery.queue import Item
 from bridge.storage.database import Database
 from tests.appservice.changes.room import GHOST
+from tests.appservice.changes.test_in_clients import key
 from tests.appservice.changes.test_pins import pin
 from tests.appservice.changes.test_polls import Polling
 from tests.appservice.encryption.engine import BOT, TENANT, Engine
@@ -188,6 +189,16 @@ async def test_nothing_in_the_next_room_points_into_the_former_one(talk: Moving,
     relations = [event["content"].get("m.relates_to") for event in talk.next()[2:]]
     new = talk.next()[0]["event_id"]
     assert relations == [{"m.in_reply_to": {"event_id": new}}, {"rel_type": "m.replace", "event_id": new}]
+
+
+async def test_what_was_said_before_is_read_after_all_when_its_key_comes(talk: Moving, anna: Party) -> None:
+    await talk.deliver(talk.event(anna, "$1", "Vegan?"))
+    await talk.replace()
+    await talk.hear()
+    await talk.go_out()
+    assert await talk.read() == []
+    await key(talk, anna)
+    assert await talk.read() == ["Vegan?"]
 
 
 async def test_a_deleted_conversation_goes_on_nowhere(talk: Moving, anna: Party) -> None:
