@@ -21,8 +21,12 @@ PUT_FORMER = """
 INSERT INTO former_rooms (room_id, tenant_id, conversation_id, replaced_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (room_id) DO NOTHING
 """
-SELECT_FORMER = "SELECT room_id FROM former_rooms WHERE conversation_id = $1 ORDER BY replaced_at DESC, room_id"
-SELECT_FORMER_BY_ID = "SELECT room_id, tenant_id, conversation_id, 0 AS private FROM former_rooms WHERE room_id = $1"
+SELECT_FORMER = (
+    "SELECT room_id FROM former_rooms WHERE conversation_id = $1 ORDER BY replaced_at DESC, room_id"
+)
+SELECT_FORMER_BY_ID = (
+    "SELECT room_id, tenant_id, conversation_id, 0 AS private FROM former_rooms WHERE room_id = $1"
+)
 
 
 class RoomGone(Exception):

@@ -80,7 +80,9 @@ class InboundEvents:
         self._device_lists.heard([event["sender"]])
         room = await room_by_id(self._database, event["room_id"])
         if room is None and item.parked_for is not None:
-            room = await former_room_by_id(self._database, event["room_id"])  # it has waited since before that
+            room = await former_room_by_id(
+                self._database, event["room_id"]
+            )  # it has waited since before that
         if room is None:
             await self._in_unknown_room(event)
         by_staff = (

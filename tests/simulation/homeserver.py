@@ -333,7 +333,9 @@ class LiveHomeserver(FakeHomeserver):
 
     async def replace(self, room_id: str) -> None:
         """Somebody upgrades it in the bot's name: it is at its end, and nobody else may write in it."""
-        self.emit(room_id, "m.room.tombstone", self._bot, {"body": "", "replacement_room": "!x"}, state_key="")
+        self.emit(
+            room_id, "m.room.tombstone", self._bot, {"body": "", "replacement_room": "!x"}, state_key=""
+        )
         levels = self.room_state(room_id)["m.room.power_levels", ""]["content"]
         levels = levels | {"events_default": 50}
         self.emit(room_id, "m.room.power_levels", self._bot, levels, state_key="")

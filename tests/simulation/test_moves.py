@@ -1,4 +1,4 @@
-"""A room is replaced while things are said: each is said once, in order, in the one room or in the next; whoever dies."""
+"""A room is replaced while things are said: each is said once, in order, here or in the next; whoever dies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

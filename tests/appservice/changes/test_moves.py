@@ -160,7 +160,9 @@ async def test_nothing_in_the_next_room_points_into_the_former_one(talk: Moving,
     await talk.replace()
     await talk.hear()
     await talk.go_out()
-    talk.homeserver.set_membership(TALK, GHOST, "join")  # so that nothing but the rule keeps it from the former room
+    talk.homeserver.set_membership(
+        TALK, GHOST, "join"
+    )  # so that nothing but the rule keeps it from the former room
     answer = await talk.post("2", reply_to=before)
     await talk.post("3", thread_id=before)
     await talk.edit(before, "1!")

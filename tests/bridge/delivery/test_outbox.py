@@ -149,7 +149,9 @@ async def test_what_comes_first_leaves_the_order_of_what_waits_as_it_was(
     assert told == ["first", "a", "b", "last"]
     assert (items[1].id, items[1].prepared) == (before.id, b"ciphertext")
     others = await database.fetch("SELECT lane FROM outbox WHERE state = 'waiting' ORDER BY seq")
-    assert [row["lane"] for row in others] == ["webhooks:c1"] * 2 + ["matrix:c2", "webhooks:c2"] + ["webhooks:c1"] * 2
+    assert [row["lane"] for row in others] == ["webhooks:c1"] * 2 + ["matrix:c2", "webhooks:c2"] + [
+        "webhooks:c1"
+    ] * 2
 
 
 async def test_an_attempt_that_fails_after_something_came_first_counts_for_nothing(
