@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from appservice.homeserver import Homeserver
 from appservice.names import Names
+from appservice.room_map import RoomGone
 from bridge.storage.database import Database, Reader, Transaction
 
 IN_ROOM = ("join", "invite")
@@ -56,7 +57,8 @@ class Members:
     async def refresh(self, room_id: str) -> None:
         """Ask the homeserver who is in the room."""
         row = await self._database.fetch_one(SELECT_VERSION, room_id)
-        assert row is not None
+        if row is None:
+            raise RoomGone
         told = await self._homeserver.members(self._names.bot, room_id)
         now = {user_id: membership for user_id, membership in told.items() if membership in IN_ROOM}
         async with self._database.transaction() as tx:

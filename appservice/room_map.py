@@ -17,6 +17,20 @@ INSERT INTO rooms (room_id, tenant_id, conversation_id, private, created_at) VAL
 """
 FORGET_MEMBERS = "DELETE FROM room_members WHERE room_id = $1"
 FORGET = "DELETE FROM rooms WHERE room_id = $1"
+PUT_FORMER = """
+INSERT INTO former_rooms (room_id, tenant_id, conversation_id, replaced_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (room_id) DO NOTHING
+"""
+SELECT_FORMER = (
+    "SELECT room_id FROM former_rooms WHERE conversation_id = $1 ORDER BY replaced_at DESC, room_id"
+)
+SELECT_FORMER_BY_ID = (
+    "SELECT room_id, tenant_id, conversation_id, 0 AS private FROM former_rooms WHERE room_id = $1"
+)
+
+
+class RoomGone(Exception):
+    """It is nobody's room any more: the conversation goes on in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +61,32 @@ async def room_by_id(reader: Reader, room_id: str) -> Room | None:
 
 
 async def remember_room(tx: Transaction, room: Room, clock: Clock) -> None:
-    """From now on this is the conversation's room; one that it had before is forgotten."""
+    """From now on this is the conversation's room; one that it had before is a former one."""
     known = await room_of(tx, room.conversation_id)
     if known == room:
         return
     if known is not None:
-        await tx.execute(FORGET_MEMBERS, known.room_id)
-        await tx.execute(FORGET, known.room_id)
+        await leave_room(tx, known, clock)
     await tx.execute(
         INSERT, room.room_id, room.tenant_id, room.conversation_id, int(room.private), clock.now()
     )
+
+
+async def leave_room(tx: Transaction, room: Room, clock: Clock) -> None:
+    """From now on the conversation has no room, until it is given another one."""
+    await tx.execute(FORGET_MEMBERS, room.room_id)
+    await tx.execute(FORGET, room.room_id)
+    await tx.execute(PUT_FORMER, room.room_id, room.tenant_id, room.conversation_id, clock.now())
+
+
+async def former_rooms_of(reader: Reader, conversation_id: ConversationId) -> list[str]:
+    """Where it was held before, the last first."""
+    return [row["room_id"] for row in await reader.fetch(SELECT_FORMER, conversation_id)]
+
+
+async def former_room_by_id(reader: Reader, room_id: str) -> Room | None:
+    """For what came before the room was replaced."""
+    return _room(await reader.fetch_one(SELECT_FORMER_BY_ID, room_id))
 
 
 def _room(row: Row | None) -> Room | None:

@@ -14,6 +14,7 @@ import structlog
 from appservice.encryption.other_servers import OtherServers, all_of, server_of
 from appservice.encryption.outbound_sessions import Encryptor
 from appservice.homeserver import HomeserverRefused, HomeserverUnavailable
+from appservice.room_map import RoomGone
 from bridge.storage.database import Database, DatabaseError
 
 SELECT_OWED = """
@@ -113,5 +114,7 @@ class OwedKeys:
             except (HomeserverUnavailable, HomeserverRefused) as trouble:
                 log.warning("owed_keys_failed", room=room_id, sender=sender, reason=str(trouble))
                 self._back.add(server)  # at the next look
+            except RoomGone:
+                log.info("owed_key_of_former_room", room=room_id, sender=sender)
             if self._servers.is_away(server):
                 return  # the others would hear the same

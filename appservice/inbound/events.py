@@ -25,7 +25,7 @@ from appservice.inbound.waiting import event_id_of, waits_for_event
 from appservice.names import Names
 from appservice.polls import ENDS, RESPONSES, STARTS
 from appservice.polls import TYPES as POLL_TYPES
-from appservice.room_map import Room, room_by_id
+from appservice.room_map import Room, former_room_by_id, room_by_id
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
@@ -79,6 +79,10 @@ class InboundEvents:
         event = json.loads(item.body)
         self._device_lists.heard([event["sender"]])
         room = await room_by_id(self._database, event["room_id"])
+        if room is None and item.parked_for is not None:
+            room = await former_room_by_id(
+                self._database, event["room_id"]
+            )  # it has waited since before that
         if room is None:
             await self._in_unknown_room(event)
         by_staff = (

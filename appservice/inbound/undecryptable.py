@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 
 from appservice.encryption.sync import waits_for_key
 from appservice.encryption.withheld import Withheld
-from appservice.room_map import Room, room_by_id
+from appservice.room_map import Room, former_room_by_id, room_by_id
 from bridge.core.clock import Clock
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
@@ -215,7 +215,7 @@ class Undecryptable:
             if not await self._waits(tx, key):
                 await self._forget_key(tx, key)
                 return
-            room = await room_by_id(tx, row["room_id"])
+            room = await room_by_id(tx, row["room_id"]) or await former_room_by_id(tx, row["room_id"])
             due_at = _next_due(row["missed_at"], self._clock.now()) if room is not None else None
             await tx.execute(SET_DUE, *key, due_at)
             # Whether we hold the key is seen by trying: also when whoever stored it has not woken anybody.

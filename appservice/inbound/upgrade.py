@@ -1,7 +1,8 @@
 """A room was replaced (`m.room.tombstone`). Only the bot has that power, and whoever runs the homeserver in its name.
 
 The conversation goes on in a room of ours: in the one that its alias leads to by then, if the bot made it and it is
-whole, else in a new one. Whatever is said there is encrypted with new keys. So it is with the space of a party.
+whole, else in a new one. Whatever is said there is encrypted with new keys; what was not yet said is said there, too.
+So it is with the space of a party.
 """
 
 from collections.abc import Mapping
@@ -9,11 +10,10 @@ from typing import Any
 
 import structlog
 
-from appservice.encryption.outbound_sessions import retire_sessions
+from appservice.moves import Moves
 from appservice.room_map import Room
 from appservice.space_map import list_shown_in
 from bridge.conversations.party_lists import PartyLists
-from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.storage.database import Transaction
 
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 
 class InboundUpgrades:
-    def __init__(self, service: Conversations, conversations: ConversationStore, lists: PartyLists) -> None:
-        self._service = service
+    def __init__(self, moves: Moves, conversations: ConversationStore, lists: PartyLists) -> None:
+        self._moves = moves
         self._conversations = conversations
         self._lists = lists
 
@@ -30,9 +30,7 @@ class InboundUpgrades:
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "the rows of conversations stay"
         log.warning("room_replaced", room=room.room_id, by=event["sender"], conversation=room.conversation_id)
-        await retire_sessions(tx, room.room_id)
-        if conversation.deleted_at is None:
-            await self._service.moves(tx, conversation)
+        await self._moves.leave(tx, room, conversation)
 
     async def space_replaced(self, tx: Transaction, event: Mapping[str, Any]) -> None:
         """Of a room that is no conversation's. Of one that is no party's space either, nothing comes."""

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from appservice.homeserver import HomeserverRefused, HomeserverUnavailable
+from appservice.room_map import RoomGone
 from bridge.delivery.dispatcher import Fail, Retry
 
 log = structlog.get_logger(__name__)
@@ -19,6 +20,8 @@ class decided(AbstractAsyncContextManager[None]):  # noqa: N801 - used as a word
             raise Retry(str(error), delay=error.retry_after) from error
         if isinstance(error, HomeserverRefused):
             raise _decision(error) from error
+        if isinstance(error, RoomGone):
+            raise Retry("the room was replaced meanwhile") from error
 
 
 def _decision(refusal: HomeserverRefused) -> Retry | Fail:

@@ -9,6 +9,7 @@ import structlog
 from appservice.encryption.outbound_sessions import Encryptor
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.rooms import Rooms
 from appservice.outbound.timeline import PREVIEW, Timeline
 from appservice.room_map import room_of
@@ -36,6 +37,7 @@ class Edits:
         changes: MessageChanges,
         message_store: MessageStore,
         edit_store: EditStore,
+        former_rooms: FormerRooms,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -46,6 +48,7 @@ class Edits:
         self._changes = changes
         self._message_store = message_store
         self._edit_store = edit_store
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def edited(self, item: Item) -> None:
@@ -62,13 +65,18 @@ class Edits:
         if room is None or original is None or (text is None and item.prepared is None):
             # It never came into the room, or has been deleted since.
             return await self._nothing_to_tell(item)
+        if item.prepared is None:
+            async with decided():
+                is_here = await self._former_rooms.is_in(room, original)
+            if not is_here:
+                return await self._nothing_to_tell(item)
         said_now = dataclasses.replace(message, text=text or "", html=edit.html, mentions=edit.mentions)
         now, prefix = await self._timeline.voice(message)
         # An edit by anybody else is none, and the person may have got an account since.
         speaker = message.origin_sender or now
         prefix = prefix if speaker == self._names.bot else ""
         returns = speaker not in (now, self._names.bot)
-        async with decided():
+        async with decided(), self._former_rooms.watching(room.room_id):
             if returns:  # their ghost has left, and comes back for this
                 await self._rooms.seat(room.room_id, speaker)
             event_id = await self._timeline.send(

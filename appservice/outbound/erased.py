@@ -98,11 +98,8 @@ class ErasedStaySilent:
         message = await self._message_store.get(self._database, message_id)
         assert message is not None, "the message and this item are one commit"
         room = await room_of(self._database, message.conversation_id)
-        event_id = None
-        if item.prepared is not None and room is not None:
-            async with decided():
-                encrypted, since = json.loads(item.prepared), item.prepared_at or 0
-                event_id = await self._timeline.find(room.room_id, encrypted, since=since)
+        async with decided():
+            event_id = await self._timeline.said_before(item, None if room is None else room.room_id)
         async with self._database.transaction() as tx:
             if event_id is None:
                 await self._messages.failed(tx, message_id, reason=f"its sender {REASON}")

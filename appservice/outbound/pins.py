@@ -7,6 +7,7 @@ import structlog
 from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.room_map import room_of
 from bridge.core.ids import ConversationId
 from bridge.delivery.outbox import Outbox
@@ -20,12 +21,20 @@ log = structlog.get_logger(__name__)
 
 class PinsInRoom:
     def __init__(
-        self, *, database: Database, homeserver: Homeserver, names: Names, store: PinStore, outbox: Outbox
+        self,
+        *,
+        database: Database,
+        homeserver: Homeserver,
+        names: Names,
+        store: PinStore,
+        former_rooms: FormerRooms,
+        outbox: Outbox,
     ) -> None:
         self._database = database
         self._homeserver = homeserver
         self._names = names
         self._store = store
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def changed(self, item: Item) -> None:
@@ -35,7 +44,8 @@ class PinsInRoom:
         if room is not None:
             async with decided():
                 there = await self._homeserver.pinned(self._names.bot, room.room_id)
-                ours = await self._store.origins(self._database, conversation_id)
+                pinned = await self._store.origins(self._database, conversation_id)
+                ours = [one for one in pinned if await self._former_rooms.is_in(room, one)]
                 known = await self._store.known(self._database, conversation_id, there)
                 wanted = rules.shown(ours=ours, known=known, there=there)
                 if wanted != there:

@@ -10,9 +10,10 @@ import structlog
 from appservice.homeserver import Homeserver
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.timeline import Content, Timeline
 from appservice.polls import END, RESPONSE, end_of, response_of
-from appservice.room_map import room_of
+from appservice.room_map import Room, room_of
 from bridge.conversations.store import ConversationStore
 from bridge.core.ids import MessageId
 from bridge.delivery.outbox import Outbox
@@ -40,6 +41,7 @@ class PollsInRoom:
         store: PollStore,
         message_store: MessageStore,
         conversations: ConversationStore,
+        former_rooms: FormerRooms,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -50,6 +52,7 @@ class PollsInRoom:
         self._store = store
         self._message_store = message_store
         self._conversations = conversations
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def voted(self, item: Item) -> None:
@@ -61,11 +64,13 @@ class PollsInRoom:
         poll, original = message.held, message.origin_id
         if room is None or vote is None or speaker is None or original is None or not isinstance(poll, Poll):
             return await self._finish(item)  # the poll never came into the room, or is deleted
+        if item.prepared is None and not await self._is_in(room, original):
+            return await self._finish(item)
 
         async def make() -> Content:
             return response_of(poll, vote.answers, of=original)
 
-        async with decided():
+        async with decided(), self._former_rooms.watching(room.room_id):
             event_id = await self._timeline.send(item, room.room_id, speaker, make, event_type=RESPONSE)
         async with self._database.transaction() as tx:
             await self._polls.sent(tx, vote.vote_id, origin_id=event_id, origin_sender=speaker)
@@ -80,20 +85,27 @@ class PollsInRoom:
         original = message.origin_id
         if room is None or original is None or not isinstance(message.held, Poll):
             return await self._finish(item)
+        if item.prepared is None and not await self._is_in(room, original):
+            return await self._finish(item)
         speaker = await self._closer(item, message)
 
         async def make() -> Content:
             return end_of(await self._polls.outcome(self._database, message), of=original)
 
-        async with decided():
+        async with decided(), self._former_rooms.watching(room.room_id):
             event_id = await self._timeline.send(item, room.room_id, speaker, make, event_type=END)
+            place = await self._former_rooms.home_of(room.conversation_id, event_id)
             # When exactly the room saw it, only the homeserver knows, and that decides which votes count.
-            at = await self._homeserver.said_at(self._names.bot, room.room_id, event_id)
+            at = await self._homeserver.said_at(self._names.bot, place or room.room_id, event_id)
         async with self._database.transaction() as tx:
             await self._polls.end_sent(tx, message, origin_id=event_id, at=at)
             await self._outbox.finish(tx, item)
         log.info("poll_closed", message=message.message_id, event_id=event_id)
         return None
+
+    async def _is_in(self, room: Room, event_id: str) -> bool:
+        async with decided():
+            return await self._former_rooms.is_in(room, event_id)
 
     async def _closer(self, item: Item, message: Message) -> str:
         """Who asked, by their ghost; Festimo, who may close everybody's, where that is nobody's any more."""

@@ -15,6 +15,7 @@ from appservice.encryption.own_devices import OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.sent_before import SentBefore
 from appservice.room_map import Room, room_of
 from bridge.core.ids import ParticipantId
@@ -61,6 +62,7 @@ class ReactionsInRoom:
         message_store: MessageStore,
         store: ReactionStore,
         outbox: Outbox,
+        former_rooms: FormerRooms,
         sent_before: SentBefore,
     ) -> None:
         self._database = database
@@ -71,6 +73,7 @@ class ReactionsInRoom:
         self._message_store = message_store
         self._store = store
         self._outbox = outbox
+        self._former_rooms = former_rooms
         self._sent_before = sent_before
 
     async def changed(self, item: Item) -> None:
@@ -83,6 +86,10 @@ class ReactionsInRoom:
         room = await room_of(self._database, reaction.conversation_id)
         if room is None or message.origin_id is None:
             return await self._finish(item, reaction, Plan(), None)  # nobody has seen the message
+        async with decided():
+            is_here = await self._former_rooms.is_in(room, message.origin_id)
+        if not is_here:
+            return await self._finish(item, reaction, Plan(), None)
         if item.prepared is not None:
             plan = Plan(**json.loads(item.prepared))
         else:
@@ -91,7 +98,7 @@ class ReactionsInRoom:
                 async with self._database.transaction() as tx:
                     await self._outbox.prepare(tx, item, json.dumps(asdict(plan)).encode())
         origin = None
-        async with decided():
+        async with decided(), self._former_rooms.watching(room.room_id):
             if plan.speaker is not None:
                 event_id = await self._react(item, room, plan.speaker, message.origin_id, reaction.emoji)
                 origin = Origin(event_id, reaction.reaction_id, plan.speaker)

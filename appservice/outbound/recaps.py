@@ -10,6 +10,7 @@ from appservice.encryption.key_sharing import SHARED
 from appservice.encryption.outbound_sessions import Encryptor
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.timeline import Timeline
 from appservice.readers import Readers
@@ -70,6 +71,7 @@ class RecapDelivery:
         private_rooms: PrivateRooms,
         timeline: Timeline,
         encryptor: Encryptor,
+        former_rooms: FormerRooms,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -80,6 +82,7 @@ class RecapDelivery:
         self._private_rooms = private_rooms
         self._timeline = timeline
         self._encryptor = encryptor
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def due(self, item: Item) -> None:
@@ -123,6 +126,8 @@ class RecapDelivery:
         # After an attempt it may be that what the edit says was fixed with a ciphertext that could not be sent.
         is_new = item.prepared is None and not item.attempts
         if is_new and await self._drafts.already_says(self._database, recap.recap_id, words):
+            return await self._finish(item)
+        if item.prepared is None and not await self._is_here(recap, recap.origin_id):
             return await self._finish(item)
         return await self._edit(item, recap, words)
 
@@ -179,6 +184,14 @@ class RecapDelivery:
         async with self._database.transaction() as tx:
             await self._outbox.finish(tx, item)
         log.info("recap_edited", recap=recap.recap_id)
+
+    async def _is_here(self, recap: Recap, origin_id: str) -> bool:
+        """Whether an edit of it can be seen: the conversation may have gone on in another room since."""
+        room = await room_of(self._database, recap.conversation_id)
+        if recap.private or room is None:
+            return recap.private
+        async with decided():
+            return await self._former_rooms.is_in(room, origin_id)
 
     async def _room_of(self, recap: Recap) -> str:
         place = ConversationId(recap.recap_id) if recap.private else recap.conversation_id

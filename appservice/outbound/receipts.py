@@ -9,6 +9,7 @@ import structlog
 
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.names import Names
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.room_map import Room, room_of
 from bridge.core.ids import ConversationId, ParticipantId
 from bridge.delivery.dispatcher import Retry
@@ -35,6 +36,7 @@ class GhostReceipts:
         names: Names,
         participants: ParticipantStore,
         reads: ReadStore,
+        former_rooms: FormerRooms,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -42,6 +44,7 @@ class GhostReceipts:
         self._names = names
         self._participants = participants
         self._reads = reads
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def read(self, item: Item) -> None:
@@ -67,7 +70,8 @@ class GhostReceipts:
         newest = next((row["origin_id"] for row in read if row["status"] == "sent"), None)
         if newest is not None:
             try:
-                await self._homeserver.send_receipt(ghost, room.room_id, newest)
+                if await self._former_rooms.is_in(room, newest):
+                    await self._homeserver.send_receipt(ghost, room.room_id, newest)
             except HomeserverUnavailable as trouble:
                 raise Retry(str(trouble), delay=trouble.retry_after) from trouble
             except HomeserverRefused as refusal:

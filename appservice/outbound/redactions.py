@@ -9,7 +9,7 @@ from appservice.encryption.own_devices import OwnDevices
 from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.names import Names
 from appservice.outbound.decisions import decided
-from appservice.room_map import room_of
+from appservice.outbound.former_rooms import FormerRooms
 from bridge.core.ids import MessageId
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
@@ -31,6 +31,7 @@ class Redactions:
         own_devices: OwnDevices,
         message_store: MessageStore,
         edit_store: EditStore,
+        former_rooms: FormerRooms,
         outbox: Outbox,
     ) -> None:
         self._database = database
@@ -39,6 +40,7 @@ class Redactions:
         self._own_devices = own_devices
         self._message_store = message_store
         self._edit_store = edit_store
+        self._former_rooms = former_rooms
         self._outbox = outbox
 
     async def deleted(self, item: Item) -> None:
@@ -53,21 +55,23 @@ class Redactions:
             await self._outbox.finish(tx, item)
 
     async def _redact(self, item: Item, message: Message) -> None:
-        """A message that is not in the room needs nothing. Redacting twice does what redacting once does."""
-        room = await room_of(self._database, message.conversation_id)
-        if room is None or message.origin_id is None:
+        """A message that is in no room needs nothing. Redacting twice does what redacting once does."""
+        if message.origin_id is None:
+            return
+        room_id = await self._former_rooms.home_of(message.conversation_id, message.origin_id)
+        if room_id is None:
             return
         speaker = message.origin_sender or self._names.bot
         if not self._names.is_ours(speaker):
             speaker = self._names.bot  # on behalf of somebody for whom we cannot speak
         edits = await self._edit_store.origin_ids(self._database, message.message_id)
         try:
-            await self._redact_as(speaker, item, room.room_id, message.origin_id, edits)
+            await self._redact_as(speaker, item, room_id, message.origin_id, edits)
         except HomeserverRefused as refusal:
             if refusal.status != 403 or speaker == self._names.bot:
                 raise
             # A ghost that has left, or may not write any more since the conversation was closed.
-            await self._redact_as(self._names.bot, item, room.room_id, message.origin_id, edits)
+            await self._redact_as(self._names.bot, item, room_id, message.origin_id, edits)
         log.info("message_redacted", message=message.message_id, edits=len(edits))
 
     async def _redact_as(

@@ -2,16 +2,18 @@
 what the conversation is now, so it can be repeated after a kill at any moment, and overtakes what came before it."""
 
 import json
+from collections.abc import AsyncIterator, Mapping
 
 import structlog
 
-from appservice.homeserver import Homeserver
-from appservice.members import Members
+from appservice.homeserver import Homeserver, HomeserverRefused
+from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import OUT_OF_REACH
 from appservice.outbound.rooms import Rooms, levels_of
 from appservice.readers import Readers
-from appservice.room_map import Room, room_of
+from appservice.room_map import Room, former_rooms_of, room_of
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import GONE, is_kept_out
 from bridge.conversations.store import ConversationStore
@@ -55,7 +57,7 @@ class RoomState:
             await self._set_state(conversation, people, room.room_id)
             for person in people:
                 if is_kept_out(conversation, person.role):
-                    await self._rooms.put_person_out(room.room_id, person.participant)
+                    await self._put_out(conversation, room, person)
         log.info("room_follows", conversation=conversation.conversation_id, status=conversation.status)
         return await self._finish(item, room)
 
@@ -65,7 +67,7 @@ class RoomState:
         member = await self._member(item, conversation)
         if room is not None and member is not None and member.away is not None:
             async with decided():
-                await self._rooms.put_person_out(room.room_id, member.participant)
+                await self._put_out(conversation, room, member)
         return await self._finish(item, room, gone=member)
 
     async def came(self, item: Item) -> None:
@@ -98,12 +100,12 @@ class RoomState:
 
     async def deleted(self, item: Item) -> None:
         """Deliver a `ConversationDeleted`: only the bot stays, so that the room can be told from one nobody knows."""
-        _, room = await self._place(item)
-        if room is not None:
-            async with decided():
-                for user_id in await self._homeserver.members(self._names.bot, room.room_id):
+        conversation, room = await self._place(item)
+        async with decided():
+            async for room_id, there in self._all_rooms(conversation, room):
+                for user_id in there:
                     if user_id != self._names.bot:
-                        await self._rooms.put_out(room.room_id, user_id)
+                        await self._rooms.put_out(room_id, user_id)
         return await self._finish(item, room)
 
     async def _set_state(self, conversation: Conversation, people: list[Member], room_id: str) -> None:
@@ -118,6 +120,29 @@ class RoomState:
         name = {"name": conversation.title}
         if state.get(("m.room.name", "")) != name:
             await self._homeserver.set_state(self._names.bot, room_id, "m.room.name", name)
+
+    async def _put_out(self, conversation: Conversation, room: Room, member: Member) -> None:
+        person = member.participant
+        async for room_id, there in self._all_rooms(conversation, room):
+            for user_id in (person.mxid, self._names.ghost(person.tenant_id, person.participant_id)):
+                if user_id is not None and there.get(user_id) in IN_ROOM:
+                    await self._rooms.put_out(room_id, user_id)
+
+    async def _all_rooms(
+        self, conversation: Conversation, room: Room | None
+    ) -> AsyncIterator[tuple[str, Mapping[str, str]]]:
+        """Its room, and those in which it was held before, as they show what was said: each with who is there."""
+        if room is not None:
+            yield room.room_id, await self._homeserver.members(self._names.bot, room.room_id)
+        for room_id in await former_rooms_of(self._database, conversation.conversation_id):
+            try:
+                there = await self._homeserver.members(self._names.bot, room_id)
+            except HomeserverRefused as refusal:
+                if refusal.status not in OUT_OF_REACH:
+                    raise
+                log.info("former_room_gone", room=room_id, errcode=refusal.errcode)
+            else:
+                yield room_id, there
 
     async def _place(self, item: Item) -> tuple[Conversation, Room | None]:
         conversation_id = ConversationId(json.loads(item.body)["conversation_id"])

@@ -6,7 +6,7 @@ alias before the state: a room found that way is adopted only if it is whole, an
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.invites import Invites, Unanswered
 from appservice.readers import Readers
-from appservice.room_map import Room, remember_room, room_of
+from appservice.room_map import Room, former_rooms_of, remember_room, room_of
 from bridge.conversations.events import ParticipantHeld
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import GONE, is_kept_out
@@ -72,9 +72,18 @@ log = structlog.get_logger(__name__)
 
 
 def room_body(
-    *, alias: str, name: str, topic: str, power_levels: Mapping[str, Any], avatar_url: str | None = None
+    *,
+    alias: str,
+    name: str,
+    topic: str,
+    power_levels: Mapping[str, Any],
+    avatar_url: str | None = None,
+    former: str | None = None,
 ) -> dict[str, Any]:
-    """The body of `POST /createRoom` of every room of ours. `alias`: its localpart."""
+    """The body of `POST /createRoom` of every room of ours. `alias`: its localpart; `former`: which room it replaces.
+
+    Clients lead from one to the other, and homeservers take a user's tags and push rules along.
+    """
     avatar = {"type": "m.room.avatar", "state_key": "", "content": {"url": avatar_url}}
     return {
         "room_version": ROOM_VERSION,
@@ -84,6 +93,7 @@ def room_body(
         "name": name,
         "topic": topic,
         "power_level_content_override": power_levels,
+        **({"creation_content": {"predecessor": {"room_id": former}}} if former is not None else {}),
         "initial_state": [
             {"type": "m.room.encryption", "state_key": "", "content": ENCRYPTION},
             {"type": "m.room.history_visibility", "state_key": "", "content": HISTORY},
@@ -149,8 +159,8 @@ class Rooms:
         """Deliver a `ConversationOpened`: make the room, or find the one that an earlier attempt made."""
         conversation = await self._conversation(item)
         async with decided():
-            people = await self._conversations.members(self._database, conversation.conversation_id)
-            room_id = await self.make(conversation.conversation_id, self.creation(conversation, people))
+            former = await former_rooms_of(self._database, conversation.conversation_id)
+            room_id = await self.ensure(conversation, former)
         async with self._database.transaction() as tx:
             await remember_room(
                 tx, Room(room_id, conversation.tenant_id, conversation.conversation_id), self._clock
@@ -253,8 +263,16 @@ class Rooms:
         assert conversation is not None, "conversations are not deleted"
         return conversation
 
-    async def make(self, conversation_id: ConversationId, body: Mapping[str, Any]) -> str:
-        """Return the room with this id's alias; made from `body` if there is none that is whole."""
+    async def ensure(self, conversation: Conversation, former: Sequence[str]) -> str:
+        """Return the conversation's room, which is none of the `former` ones (the last of them first)."""
+        people = await self._conversations.members(self._database, conversation.conversation_id)
+        body = self.creation(conversation, people, former=former[0] if former else None)
+        return await self.make(conversation.conversation_id, body, former=former)
+
+    async def make(
+        self, conversation_id: ConversationId, body: Mapping[str, Any], *, former: Collection[str] = ()
+    ) -> str:
+        """Return the room with this id's alias; made from `body` if there is none that is whole, or a `former` one."""
         alias = self._names.alias(conversation_id)
         for _ in range(MOST_ATTEMPTS):
             found = await self._homeserver.resolve_alias(self._names.bot, alias)
@@ -265,13 +283,16 @@ class Rooms:
                     if refusal.errcode != "M_ROOM_IN_USE":
                         raise
                     continue
-            if await self._becomes_whole(found, body):
-                return found
-            log.warning("room_half_made", conversation=conversation_id, room=found)
+            if found not in former:
+                if await self._becomes_whole(found, body):
+                    return found
+                log.warning("room_half_made", conversation=conversation_id, room=found)
             await self._homeserver.delete_alias(self._names.bot, alias)
         raise Fail("the homeserver makes rooms without the state that was asked for")
 
-    def creation(self, conversation: Conversation, people: list[Member]) -> dict[str, Any]:
+    def creation(
+        self, conversation: Conversation, people: list[Member], *, former: str | None = None
+    ) -> dict[str, Any]:
         """The body of `POST /createRoom`. Names and topic are readable by servers: people only, no details."""
         return room_body(
             alias=self._names.alias_localpart(conversation.conversation_id),
@@ -279,6 +300,7 @@ class Rooms:
             topic=TOPIC,
             power_levels=levels_of(conversation, people, self.address),
             avatar_url=self._avatar_url,
+            former=former,
         )
 
     def address(self, person: Participant) -> str:

@@ -11,15 +11,16 @@ import structlog
 from appservice.encryption.attachment import encrypt_attachment
 from appservice.encryption.outbound_sessions import Encryptor
 from appservice.encryption.own_devices import OwnDevices
-from appservice.homeserver import Homeserver
+from appservice.homeserver import Homeserver, HomeserverRefused
 from appservice.names import Names
 from appservice.outbound.decisions import decided
+from appservice.outbound.former_rooms import OUT_OF_REACH, FormerRooms
 from appservice.outbound.sent_before import SentBefore
 from appservice.places import place_content
 from appservice.polls import START, start_of
-from appservice.room_map import room_of
+from appservice.room_map import Room, room_of
 from bridge.core.clock import Clock
-from bridge.core.ids import MessageId, ParticipantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.dispatcher import Fail, Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
@@ -58,6 +59,7 @@ class Timeline:
         message_store: MessageStore,
         participants: ParticipantStore,
         outbox: Outbox,
+        former_rooms: FormerRooms,
         sent_before: SentBefore,
         clock: Clock,
     ) -> None:
@@ -70,6 +72,7 @@ class Timeline:
         self._message_store = message_store
         self._participants = participants
         self._outbox = outbox
+        self._former_rooms = former_rooms
         self._sent_before = sent_before
         self._clock = clock
 
@@ -86,12 +89,12 @@ class Timeline:
                 await self._outbox.finish(tx, item)
             return
         speaker, prefix = await self.voice(message)
-        async with decided():
+        async with decided(), self._former_rooms.watching(room.room_id):
             event_id = await self.send(
                 item,
                 room.room_id,
                 speaker,
-                lambda: self._related_content(speaker, message, prefix),
+                lambda: self._related_content(speaker, message, prefix, room),
                 event_type=START if isinstance(message.held, Poll) else MESSAGE,
             )
         async with self._database.transaction() as tx:
@@ -152,17 +155,21 @@ class Timeline:
     ) -> str:
         if item.prepared is not None:
             encrypted = json.loads(item.prepared)
+            former = await self._former_rooms.of_session(_conversation_id(item), encrypted["session_id"])
+            if former not in (None, room_id):
+                event_id = await self.said_before(item, room_id)
+                return event_id or await self._anew(item, "it was encrypted for the former room")
             device = await self._own_devices.ensure(speaker)
             replaced = encrypted["device_id"] != device
             if replaced or self._may_be_forgotten(item):
-                event_id = await self.find(room_id, encrypted, since=item.prepared_at or 0)
+                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
                 if event_id is not None:
                     return event_id
             if replaced:
                 # Under another device the homeserver would not know the transaction id, nor readers the session.
                 return await self._anew(item, "the device that had encrypted it was replaced")
             if not await self._encryptor.share_in_flight(room_id, speaker, encrypted["session_id"]):
-                event_id = await self.find(room_id, encrypted, since=item.prepared_at or 0)
+                event_id = await self._find(room_id, encrypted, since=item.prepared_at or 0)
                 # Who came since could not be given its key. Should it be on its way, it is the same transaction.
                 return event_id or await self._anew(item, "its session is gone")
         else:
@@ -184,7 +191,7 @@ class Timeline:
         await self._outbox.discard_prepared(item)
         raise Retry(f"{reason}: it is encrypted anew")
 
-    async def _related_content(self, speaker: str, message: Message, prefix: str) -> Content:
+    async def _related_content(self, speaker: str, message: Message, prefix: str, room: Room) -> Content:
         match message.held:
             case Poll() as poll:
                 content = start_of(poll, text=message.text, prefix=prefix)
@@ -195,7 +202,7 @@ class Timeline:
             case _:
                 content = await self.content(speaker, message, prefix)
         content["m.mentions"] = await self.mentions(message, message.mentions)
-        relation = await self._relation(message)
+        relation = await self._relation(message, room)
         return content | ({"m.relates_to": relation} if relation else {})
 
     async def content(self, speaker: str, message: Message, prefix: str) -> Content:
@@ -235,34 +242,53 @@ class Timeline:
                 users.append(person.mxid or self._names.ghost(person.tenant_id, person.participant_id))
         return {"user_ids": users} if users else {}
 
-    async def _relation(self, message: Message) -> Content:
+    async def _relation(self, message: Message, room: Room) -> Content:
         """Spec: client-server API, "Rich replies" (without a fallback text) and "Threading".
 
         What is answered went before, in the same lane; where it did not come into the room, there is nothing to show.
         """
-        reply = await self._origin_of(message.reply_to)
-        root = None
-        if message.thread_id is not None:
-            root = await self._message_store.get(self._database, message.thread_id)
-        if root is not None and root.origin_id is not None:
-            last = reply or await self._message_store.last_of_thread(self._database, root)
+        reply = await self._origin_of(message.reply_to, room)
+        root = await self._origin_of(message.thread_id, room)
+        if message.thread_id is not None and root is not None:
+            first = await self._message_store.get(self._database, message.thread_id)
+            assert first is not None, "messages are not removed"
+            last = reply or await self._message_store.last_of_thread(self._database, first)
             return {
                 "rel_type": "m.thread",
-                "event_id": root.origin_id,
+                "event_id": root,
                 "is_falling_back": reply is None,
-                "m.in_reply_to": {"event_id": last or root.origin_id},
+                "m.in_reply_to": {"event_id": last or root},
             }
         return {} if reply is None else {"m.in_reply_to": {"event_id": reply}}
 
-    async def _origin_of(self, message_id: MessageId | None) -> str | None:
+    async def _origin_of(self, message_id: MessageId | None, room: Room) -> str | None:
+        """None where it does not stand in this room."""
         message = None if message_id is None else await self._message_store.get(self._database, message_id)
-        return None if message is None else message.origin_id
+        if message is None or message.origin_id is None:
+            return None
+        return message.origin_id if await self._former_rooms.is_in(room, message.origin_id) else None
 
     def _may_be_forgotten(self, item: Item) -> bool:
         age = timedelta(milliseconds=self._clock.now() - (item.prepared_at or 0))
         return age >= REMEMBERED_FOR
 
-    async def find(self, room_id: str, encrypted: dict[str, Any], *, since: int) -> str | None:
+    async def said_before(self, item: Item, room_id: str | None) -> str | None:
+        """The event that an earlier attempt has become, in the room for which it was encrypted. `room_id`: of now."""
+        if item.prepared is None:
+            return None
+        encrypted = json.loads(item.prepared)
+        former = await self._former_rooms.of_session(_conversation_id(item), encrypted["session_id"])
+        place = former or room_id
+        if place is None:
+            return None
+        try:
+            return await self._find(place, encrypted, since=item.prepared_at or 0)
+        except HomeserverRefused as refusal:
+            if former is None or refusal.status not in OUT_OF_REACH:
+                raise
+            return None
+
+    async def _find(self, room_id: str, encrypted: dict[str, Any], *, since: int) -> str | None:
         """Look for our ciphertext in the room's timeline, back to when it was made: no two are ever alike."""
         before: str | None = None
         while True:
@@ -294,6 +320,10 @@ def _is_small(content: Content) -> bool:
 
 def _size(content: Content) -> int:
     return len(json.dumps(content, ensure_ascii=False).encode())
+
+
+def _conversation_id(item: Item) -> ConversationId:
+    return ConversationId(json.loads(item.body)["conversation_id"])
 
 
 def _message_id(item: Item) -> MessageId:

@@ -12,6 +12,7 @@ from bridge.conversations.events import (
     ParticipantAdded,
     ParticipantLeft,
     ParticipantRemoved,
+    UpgradeAsked,
 )
 from bridge.conversations.model import (
     Action,
@@ -165,6 +166,17 @@ class ConversationChanges:
         )
         await self._outbox.record(tx, deleted)
         await self._lists.changed(tx, conversation)
+
+    async def upgrade(self, tx: Transaction, conversation: Conversation, *, place: str | None) -> None:
+        """Have it go on in a new place. `place`: where it is held now; None: nowhere, so that it will be a new one.
+
+        However often this is asked before it is done, it is done once.
+        """
+        if place is not None:
+            asked = UpgradeAsked(
+                tenant_id=conversation.tenant_id, conversation_id=conversation.conversation_id, place=place
+            )
+            await self._outbox.record(tx, asked)
 
     async def leave(self, tx: Transaction, conversation: Conversation, *, who: ParticipantId) -> None:
         """Who has left already stays away."""

@@ -7,12 +7,12 @@ from typing import Literal
 from aiohttp import web
 
 from bridge.conversations.access import Access
-from bridge.conversations.api import PATH, SIBLINGS
+from bridge.conversations.api import PATH, SIBLINGS, OneConversation
 from bridge.conversations.change_input import BlockedSide, ConversationChange, ToConversation
 from bridge.conversations.changes import ConversationChanges
 from bridge.conversations.model import Action, Conversation, Side
 from bridge.conversations.views import ConversationView, ConversationViews
-from bridge.core.caller import EVERYBODY, Caller
+from bridge.core.caller import EVERYBODY, STAFF, Caller
 from bridge.core.ids import ConversationId
 from bridge.participants.rules import acting
 from bridge.storage.database import Transaction
@@ -107,9 +107,25 @@ DELETE = Operation(
     siblings=SIBLINGS,
     roles=EVERYBODY,
 )
+UPGRADE = Operation(
+    method="POST",
+    path=f"{ONE}/upgrade",
+    name="upgradeConversation",
+    summary="Have a conversation go on in a new room",
+    description="As the bridge makes rooms today, with new keys: what was said before stays in the former room, where"
+    " nobody writes any more. Everybody is invited into the new one, whose `room_id` the conversation has then. Asked"
+    " again before it is done, it is done once.",
+    tag="conversations",
+    params=OneConversation,
+    body=Nothing,
+    answers={HTTPStatus.ACCEPTED: Says("It will be done, after what was said before.", ConversationView)},
+    refusals=("not_found",),
+    roles=STAFF,
+)
 OPERATIONS: tuple[AnyOperation, ...] = (
     *(operation for operations in _BY_ACTION.values() for operation in operations),
     BLOCK,
+    UPGRADE,
     PUT,
     DELETE,
 )
@@ -129,6 +145,7 @@ class ConversationChangesApi:
                 for operation in operations
             ),
             toolkit.write(BLOCK, self.block),
+            toolkit.write(UPGRADE, self.upgrade),
             toolkit.write(PUT, self.change),
             toolkit.write(DELETE, self.delete),
         )
@@ -141,6 +158,12 @@ class ConversationChangesApi:
 
     async def block(self, tx: Transaction, caller: Caller, asked: ToConversation, new: BlockedSide) -> Answer:
         return await self._act(tx, caller, asked, "block", side=new.side)
+
+    async def upgrade(self, tx: Transaction, caller: Caller, asked: OneConversation, _: Nothing) -> Answer:
+        stored = await self._access.to(tx, caller, ConversationId(asked.conversation_id))
+        (view,) = await self._views.of(tx, [stored], person=None)
+        await self._changes.upgrade(tx, stored.conversation, place=view.room_id)
+        return answer(view, status=HTTPStatus.ACCEPTED)
 
     async def change(
         self, tx: Transaction, caller: Caller, asked: ToConversation, new: ConversationChange

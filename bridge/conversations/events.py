@@ -33,6 +33,13 @@ class ConversationDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeAsked(Event):
+    """It is to go on in a new place. `place`: where it is held; once it is held elsewhere, that has been done."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantAdded(Event):
     participant_id: ParticipantId
 

@@ -203,6 +203,7 @@ class Conversations:
     async def moves(self, tx: Transaction, conversation: Conversation) -> None:
         """What it was held in is at its end: it goes on elsewhere, and everybody has to come in there."""
         here, tenant_id = conversation.conversation_id, conversation.tenant_id
+        await self._store.lock(tx, here)
         await self._store.clear_failure(tx, here)
         await self._outbox.record(
             tx, ConversationOpened(tenant_id=tenant_id, conversation_id=here, again=True)

@@ -30,6 +30,15 @@ SELECT_FIXED = "SELECT 1 FROM outbox WHERE lane = $1 AND state = 'waiting' AND p
 DISCARD = """
 UPDATE outbox SET prepared = NULL, prepared_at = NULL WHERE id = $1 AND state = 'waiting' AND prepared = $2
 """
+LAST_WAITING = "SELECT MAX(seq) FROM outbox WHERE lane = $1 AND state = 'waiting'"
+# New rows, because `seq` is the place in the lane; each keeps its id, its body and what was prepared.
+STEP_ASIDE = "UPDATE outbox SET id = 'moved:' || id WHERE lane = $1 AND state = 'waiting' AND seq <= $2"
+GO_BEHIND = """
+INSERT INTO outbox (id, tenant_id, lane, topic, body, created_at, prepared, prepared_at)
+SELECT substr(id, 7), tenant_id, lane, topic, body, created_at, prepared, prepared_at
+FROM outbox WHERE lane = $1 AND state = 'waiting' AND seq <= $2 ORDER BY seq
+"""
+LEAVE_PLACE = "DELETE FROM outbox WHERE lane = $1 AND state = 'waiting' AND seq <= $2"
 
 
 class Outbox(Queue):
@@ -75,6 +84,22 @@ class Outbox(Queue):
             )
             topic = f"{consumer}.{name}"
             await tx.execute(INSERT, item_id, event.tenant_id, lane, topic, sealed, self._clock.now())
+            self._work_waits(tx, lane)
+
+    async def first(
+        self,
+        tx: Transaction,
+        consumer: str,
+        conversation_id: ConversationId,
+        record: Callable[[], Awaitable[None]],
+    ) -> None:
+        """What `record` records for this consumer is delivered before all that waits for it, whose order stays."""
+        lane = _lane(consumer, conversation_id)
+        last = await tx.fetch_value(LAST_WAITING, lane)
+        await record()
+        if last is not None:
+            for statement in (STEP_ASIDE, GO_BEHIND, LEAVE_PLACE):
+                await tx.execute(statement, lane, last)
             self._work_waits(tx, lane)
 
     async def revive_event(self, tx: Transaction, event: Event) -> bool:

@@ -64,7 +64,7 @@ class Queue:
         )
         self._retry = (
             f"UPDATE {self.table} SET attempts = attempts + 1, faults = faults + $4, not_before = $2, failure = $3"
-            " WHERE id = $1 AND state = 'waiting'"
+            " WHERE id = $1 AND seq = $5 AND state = 'waiting'"
         )
         self._dead = f"SELECT {columns} FROM {self.table} WHERE id = $1 AND state = 'dead'"
         kept = f"tenant_id, lane, topic, body, created_at{self.kept_columns}"
@@ -76,7 +76,7 @@ class Queue:
         )
         self._bury = (
             f"UPDATE {self.table} SET state = 'dead', failure = $2, finished_at = $3"
-            " WHERE id = $1 AND state = 'waiting'"
+            " WHERE id = $1 AND seq = $4 AND state = 'waiting'"
         )
 
     def on_work(self, wake: Callable[[str], None]) -> None:
@@ -94,7 +94,7 @@ class Queue:
             except CannotOpen as reason:
                 log.error("unreadable_item", table=self.table, id=row["id"], reason=str(reason))
                 async with self._database.transaction() as tx:
-                    await tx.execute(self._bury, row["id"], str(reason), self._clock.now())
+                    await tx.execute(self._bury, row["id"], str(reason), self._clock.now(), row["seq"])
         return None
 
     async def finish(self, tx: Transaction, item: Item, *, remark: str | None = None) -> None:
@@ -106,13 +106,19 @@ class Queue:
             raise Settled
 
     async def retry(self, item: Item, *, delay: int, failure: str, fault: bool = False) -> None:
-        """Try the item again in `delay` ms; its lane waits with it. `fault`: by an error that nobody expected."""
+        """Try the item again in `delay` ms; its lane waits with it. `fault`: by an error that nobody expected.
+
+        Nothing, where it was moved within its lane meanwhile: its turn comes once more.
+        """
         async with self._database.transaction() as tx:
-            await tx.execute(self._retry, item.id, self._clock.now() + delay, failure, int(fault))
+            await tx.execute(self._retry, item.id, self._clock.now() + delay, failure, int(fault), item.seq)
 
     async def bury(self, tx: Transaction, item: Item, *, failure: str) -> None:
-        """Give the item up: it stays, with its body and the reason, as a dead letter; its lane goes on."""
-        if not await tx.execute(self._bury, item.id, failure, self._clock.now()):
+        """Give the item up: it stays, with its body and the reason, as a dead letter; its lane goes on.
+
+        Raise `Settled` where it was moved within its lane meanwhile: what failed was not its turn.
+        """
+        if not await tx.execute(self._bury, item.id, failure, self._clock.now(), item.seq):
             raise Settled
 
     async def dead(self, reader: Reader, item_id: str) -> Item | None:

@@ -15,6 +15,7 @@ from bridge.conversations.events import (
     ParticipantLeft,
     ParticipantRemoved,
     PartyListChanged,
+    UpgradeAsked,
 )
 from bridge.core.clock import Clock
 from bridge.delivery.dispatcher import Dispatcher
@@ -41,6 +42,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
     outbox.subscribe("matrix", ParticipantLeft, ParticipantRemoved, ParticipantCame, AccountUnlinked)
+    outbox.subscribe("matrix", UpgradeAsked)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
     outbox.subscribe("profiles", AppearanceChanged)
@@ -91,6 +93,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "matrix.ConversationStatusChanged": outbound.room_state.changed,
                 "matrix.ConversationChanged": outbound.room_state.changed,
                 "matrix.ConversationDeleted": outbound.room_state.deleted,
+                "matrix.UpgradeAsked": outbound.upgrades.asked,
                 "matrix.ParticipantLeft": outbound.room_state.left,
                 "matrix.ParticipantRemoved": outbound.room_state.left,
                 "matrix.ParticipantCame": outbound.room_state.came,

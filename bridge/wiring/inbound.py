@@ -12,6 +12,7 @@ from appservice.inbound.reaction import InboundReactions
 from appservice.inbound.redaction import InboundRedactions
 from appservice.inbound.signals import InboundSignals
 from appservice.inbound.upgrade import InboundUpgrades
+from appservice.moves import Moves
 from appservice.names import Names
 from bridge.conversations.party_lists import PartyLists
 from bridge.core.clock import Clock
@@ -105,7 +106,9 @@ class Inbound:
                 undecryptable=encryption.undecryptable,
             ),
             upgrades=InboundUpgrades(
-                product.conversations, product.conversation_store, PartyLists(product.outbox)
+                Moves(product.conversations, product.outbox, clock),
+                product.conversation_store,
+                PartyLists(product.outbox),
             ),
             undecryptable=encryption.undecryptable,
         )

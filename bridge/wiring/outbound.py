@@ -2,8 +2,10 @@
 
 from appservice.ghosts import Ghosts
 from appservice.homeserver import Homeserver
+from appservice.moves import Moves
 from appservice.names import Names
 from appservice.outbound.edits import Edits
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.pins import PinsInRoom
 from appservice.outbound.polls import PollsInRoom
 from appservice.outbound.private_rooms import PrivateRooms
@@ -18,6 +20,7 @@ from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.spaces import Spaces
 from appservice.outbound.timeline import Timeline
 from appservice.outbound.typing import GhostTyping
+from appservice.outbound.upgrades import Upgrades
 from bridge.config import Config
 from bridge.core.clock import Clock
 from bridge.recap.drafts import Drafts
@@ -64,6 +67,15 @@ class Outbound:
             clock=clock,
             avatar_url=config.conversation.avatar_url,
         )
+        self.upgrades = Upgrades(
+            database=database,
+            homeserver=homeserver,
+            names=names,
+            rooms=self.rooms,
+            moves=Moves(product.conversations, product.outbox, clock),
+            conversations=product.conversation_store,
+            outbox=product.outbox,
+        )
         self.room_state = RoomState(
             database=database,
             homeserver=homeserver,
@@ -84,6 +96,7 @@ class Outbound:
             clock=clock,
         )
         self.sent_before = SentBefore(database, homeserver)
+        former_rooms = FormerRooms(database, homeserver, names)
         self.timeline = Timeline(
             database=database,
             homeserver=homeserver,
@@ -94,6 +107,7 @@ class Outbound:
             message_store=product.message_store,
             participants=product.participants,
             outbox=product.outbox,
+            former_rooms=former_rooms,
             sent_before=self.sent_before,
             clock=clock,
         )
@@ -106,6 +120,7 @@ class Outbound:
             changes=product.message_changes,
             message_store=product.message_store,
             edit_store=product.edit_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.redactions = Redactions(
@@ -115,6 +130,7 @@ class Outbound:
             own_devices=encryption.own_devices,
             message_store=product.message_store,
             edit_store=product.edit_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.reactions_in_room = ReactionsInRoom(
@@ -126,6 +142,7 @@ class Outbound:
             message_store=product.message_store,
             store=product.reaction_store,
             outbox=product.outbox,
+            former_rooms=former_rooms,
             sent_before=self.sent_before,
         )
         self.pins_in_room = PinsInRoom(
@@ -133,6 +150,7 @@ class Outbound:
             homeserver=homeserver,
             names=names,
             store=product.pin_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.polls_in_room = PollsInRoom(
@@ -144,6 +162,7 @@ class Outbound:
             store=product.poll_store,
             message_store=product.message_store,
             conversations=product.conversation_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.recap_delivery = RecapDelivery(
@@ -163,6 +182,7 @@ class Outbound:
             ),
             timeline=self.timeline,
             encryptor=encryption.encryptor,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )
         self.receipts = GhostReceipts(
@@ -171,5 +191,6 @@ class Outbound:
             names=names,
             participants=product.participants,
             reads=product.signals.read_store,
+            former_rooms=former_rooms,
             outbox=product.outbox,
         )

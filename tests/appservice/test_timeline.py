@@ -3,6 +3,7 @@
 import pytest
 
 from appservice.homeserver import HomeserverUnavailable
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.sent_before import SentBefore
 from appservice.outbound.timeline import Timeline
 from appservice.room_map import Room, remember_room
@@ -39,6 +40,7 @@ class Post:
             message_store=self.features.message_store,
             participants=self.features.participants,
             outbox=self.features.outbox,
+            former_rooms=FormerRooms(database, self.homeserver, NAMES),
             sent_before=self.sent_before,
             clock=self.features.clock,
         )

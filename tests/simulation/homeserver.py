@@ -241,7 +241,7 @@ class LiveHomeserver(FakeHomeserver):
     async def send_encrypted(
         self, user: str, device: str, room_id: str, txn_id: str, content: Mapping[str, Any]
     ) -> str:
-        self._joined(user, room_id)
+        self._may_say(user, room_id)
         self._published(user, device)
         request, now = (user, device, room_id, txn_id), self._clock.now()
         known = self._sent.get(request)
@@ -321,7 +321,24 @@ class LiveHomeserver(FakeHomeserver):
         if self._room(room_id).members.get(user) != "join":
             raise refused(403, "M_FORBIDDEN", f"{user} is not in {room_id}")
 
+    def _may_say(self, user: str, room_id: str) -> None:
+        self._joined(user, room_id)
+        state = self.room_state(room_id)
+        levels = state["m.room.power_levels", ""]["content"]
+        is_creator = state["m.room.create", ""]["sender"] == user
+        if not is_creator and levels["users"].get(user, 0) < levels["events_default"]:
+            raise refused(403, "M_FORBIDDEN", f"{user} may not write in {room_id}")
+
     # What may befall it
+
+    async def replace(self, room_id: str) -> None:
+        """Somebody upgrades it in the bot's name: it is at its end, and nobody else may write in it."""
+        self.emit(
+            room_id, "m.room.tombstone", self._bot, {"body": "", "replacement_room": "!x"}, state_key=""
+        )
+        levels = self.room_state(room_id)["m.room.power_levels", ""]["content"]
+        levels = levels | {"events_default": 50}
+        self.emit(room_id, "m.room.power_levels", self._bot, levels, state_key="")
 
     def restart(self) -> None:
         """It dies, and comes back without what it kept in memory: transaction ids of to-device messages."""

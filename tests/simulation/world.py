@@ -131,6 +131,24 @@ class World:
             if room.members.get(person.user) in memberships and not self.homeserver.is_space(room_id)
         ]
 
+    def upgrade(self, vendor: str) -> None:
+        """Asked for twice, as by somebody who has not heard the answer."""
+        [row] = self.rows(
+            "SELECT r.room_id, r.conversation_id FROM rooms r JOIN conversations c"
+            f" ON c.conversation_id = r.conversation_id WHERE c.vendor_id = '{vendor}'"
+        )
+
+        async def ask() -> None:
+            parts = self._parts
+            store, changes = parts.product.conversation_store, parts.product.conversation_changes
+            conversation = await store.get(parts.database, row["conversation_id"])
+            assert conversation is not None
+            for _ in range(2):
+                async with parts.database.transaction() as tx:
+                    await changes.upgrade(tx, conversation, place=row["room_id"])
+
+        self._run(ask())
+
     # The end
 
     def settle(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from appservice.ghosts import Ghosts
 from appservice.inbound.membership import InboundMembership
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.private_rooms import PrivateRooms
 from appservice.outbound.recaps import ConversationRoom, RecapDelivery
 from appservice.outbound.rooms import Rooms
@@ -74,6 +75,7 @@ class World:
             message_store=features.message_store,
             participants=features.participants,
             outbox=features.outbox,
+            former_rooms=FormerRooms(self.database, self.homeserver, NAMES),
             sent_before=SentBefore(self.database, self.homeserver),
             clock=self.clock,
         )
@@ -101,6 +103,7 @@ class World:
             ),
             timeline=self.timeline,
             encryptor=engine.encryptor,
+            former_rooms=FormerRooms(self.database, self.homeserver, NAMES),
             outbox=features.outbox,
         )
         self.listener = RecapListener(self.database, recaps, features.outbox)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from appservice.inbound.signals import InboundSignals
+from appservice.outbound.former_rooms import FormerRooms
 from appservice.outbound.receipts import GhostReceipts
 from appservice.outbound.typing import GhostTyping
 from appservice.room_map import Room, remember_room
@@ -75,6 +76,7 @@ class Town:
             names=NAMES,
             participants=self.reading.features.participants,
             reads=self.signals.read_store,
+            former_rooms=FormerRooms(database, self.homeserver, NAMES),
             outbox=self.reading.features.outbox,
         )
         self.reading.features.outbox.subscribe(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from bridge.conversations.events import UpgradeAsked
 from bridge.core.caller import Caller, CallerRole
-from bridge.core.ids import ParticipantId, TenantId
+from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import Sides
 from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, pair, said, sent_with
@@ -359,3 +360,20 @@ async def test_an_account_is_linked_and_unlinked(api: Api, world: World) -> None
     assert (taken.status, taken.problem) == (409, "account_taken")
     assert await world.contents() == before
     assert (await api.request("DELETE", path)).json["mxid"] is None
+
+
+@both_databases
+async def test_an_upgrade_is_recorded_for_the_room_that_there_is(world: World, api: Api) -> None:
+    here = ConversationId(await opened(api))
+
+    async def asked() -> list[str]:
+        rows = await world.database.fetch("SELECT lane FROM outbox WHERE topic = 'test.UpgradeAsked'")
+        return [row["lane"] for row in rows]
+
+    world.outbox.subscribe("test", UpgradeAsked)
+    without_a_room = await acted(api, here, "upgrade")
+    assert (without_a_room.status, without_a_room.json["room_id"], await asked()) == (202, None, [])
+    world.rooms.rooms[here] = "!room:example.org"
+    answer = await acted(api, here, "upgrade")
+    assert (answer.status, answer.json["room_id"]) == (202, "!room:example.org")
+    assert await asked() == [f"test:{here}"]

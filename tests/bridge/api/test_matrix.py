@@ -43,6 +43,7 @@ WHO: dict[str, frozenset[CallerRole]] = {
     "closeConversationByPut": EVERYBODY,
     "reopenConversation": EVERYBODY,
     "blockConversation": EVERYBODY,
+    "upgradeConversation": STAFF,
     "changeConversation": EVERYBODY,
     "deleteConversation": EVERYBODY,
     "leaveConversation": EVERYBODY,

@@ -1,5 +1,6 @@
 """What must go out is one commit with the fact it tells, once per consumer, and the same at each attempt."""
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -119,3 +120,58 @@ async def test_a_body_is_sealed_and_gone_once_delivered(database: Database, outb
         await outbox.finish(tx, item)
     assert await database.fetch_value("SELECT body FROM outbox WHERE id = $1", item.id) is None
     assert await outbox.head("matrix:c1") is None
+
+
+async def test_what_comes_first_leaves_the_order_of_what_waits_as_it_was(
+    database: Database, outbox: Outbox
+) -> None:
+    async with database.transaction() as tx:
+        for text in ("a", "b"):
+            await outbox.record(tx, happened(text=text))
+        await outbox.record(tx, happened("c2", text="elsewhere"))
+    before = await outbox.head("matrix:c1")
+    assert before is not None
+    async with database.transaction() as tx:
+        await outbox.prepare(tx, before, b"ciphertext")
+
+    async def record() -> None:
+        await outbox.record(tx, happened(text="first"))
+
+    async with database.transaction() as tx:
+        await outbox.first(tx, "matrix", ConversationId("c1"), record)
+        await outbox.record(tx, happened(text="last"))
+    told, items = [], []
+    while item := await outbox.head("matrix:c1"):
+        told.append(json.loads(item.body)["text"])
+        items.append(item)
+        async with database.transaction() as tx:
+            await outbox.finish(tx, item)
+    assert told == ["first", "a", "b", "last"]
+    assert (items[1].id, items[1].prepared) == (before.id, b"ciphertext")
+    others = await database.fetch("SELECT lane FROM outbox WHERE state = 'waiting' ORDER BY seq")
+    assert [row["lane"] for row in others] == ["webhooks:c1"] * 2 + ["matrix:c2", "webhooks:c2"] + [
+        "webhooks:c1"
+    ] * 2
+
+
+async def test_an_attempt_that_fails_after_something_came_first_counts_for_nothing(
+    database: Database, outbox: Outbox
+) -> None:
+    async with database.transaction() as tx:
+        await outbox.record(tx, happened(text="a"))
+    attempted = await outbox.head("matrix:c1")
+    assert attempted is not None
+
+    async def record() -> None:
+        await outbox.record(tx, happened(text="first"))
+
+    async with database.transaction() as tx:
+        await outbox.first(tx, "matrix", ConversationId("c1"), record)
+    with pytest.raises(Settled):
+        async with database.transaction() as tx:
+            await outbox.bury(tx, attempted, failure="refused")
+    await outbox.retry(attempted, delay=60_000, failure="refused")
+    rows = await database.fetch("SELECT state, attempts FROM outbox WHERE lane = 'matrix:c1'")
+    assert [(row["state"], row["attempts"]) for row in rows] == [("waiting", 0)] * 2
+    async with database.transaction() as tx:
+        await outbox.finish(tx, attempted)  # where it has succeeded, it has
