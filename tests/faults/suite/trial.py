@@ -54,6 +54,17 @@ class Trial:
     """What only this scenario has to tell."""
 
 
+    def met(self, what: str, count: int, *, at_least: int = 1) -> None:
+        """Note how often the fault was met. Raises `FaultNotMet`: where nothing was hurt, nothing was shown."""
+        self.notes[what] = count
+        if count < at_least:
+            raise FaultNotMet(f"{what}: {count}, where {at_least} would be the least")
+
+
+class FaultNotMet(Exception):
+    """The scenario was played without its fault."""
+
+
 Inject = Callable[[Trial], Awaitable[None]]
 
 
@@ -74,6 +85,8 @@ class Scenario:
     """It needs more of the bridge than a `Subject` has."""
     alone: bool = False
     """What it leaves behind is no ground for others."""
+    hindrance: Callable[[Ground], str | None] = lambda ground: None
+    """Why its fault cannot be brought there, or None."""
 
 
 @dataclass(frozen=True, slots=True)
