@@ -14,6 +14,7 @@ COLUMNS = (
     ("database", "database"),
     ("sent", "sent"),
     ("lost", "lost"),
+    ("late", "late"),
     ("duplicated", "twice"),
     ("out_of_order", "disordered"),
     ("undecryptable_now", "unreadable at first"),
@@ -48,7 +49,7 @@ def line(outcome: Outcome) -> str:
     found = outcome.verdict
     parts = [
         f"      {how_it_ended(outcome)}: sent {found.sent}, delivered {found.delivered}",
-        f"lost {found.lost}, twice {found.duplicated}, disordered {found.out_of_order}",
+        f"lost {found.lost}, late {outcome.late}, twice {found.duplicated}, disordered {found.out_of_order}",
         f"unreadable {found.undecryptable_now} at first and {found.undecryptable_finally} at last",
         f"recovery {outcome.recovery_seconds:.1f} s (last: {outcome.notes['slowest']}), all {outcome.seconds:.0f} s",
         *(f"{name.replace('_', ' ')}: {value}" for name, value in outcome.notes.items() if name != "slowest"),

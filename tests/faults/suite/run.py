@@ -13,7 +13,7 @@ from tests.faults.suite.ground import Ground, Kind, MakeSubject, ground
 from tests.faults.suite.oracle import Oracle
 from tests.faults.suite.trial import CALM, Result, Scenario, Sizes, conduct, seed_of
 
-SCENARIO_LIMIT = 420.0
+SCENARIO_LIMIT = 720.0
 
 
 @dataclass(frozen=True, slots=True)
