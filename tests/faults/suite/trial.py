@@ -55,7 +55,6 @@ class Trial:
     notes: dict[str, Any] = field(default_factory=dict)
     """What only this scenario has to tell."""
 
-
     def met(self, what: str, count: int, *, at_least: int = 1) -> None:
         """Note how often the fault was met. Raises `FaultNotMet`: where nothing was hurt, nothing was shown."""
         self.notes[what] = count
