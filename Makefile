@@ -29,7 +29,7 @@ bench-large: ## Measure it with 10,000 conversations, and with a backlog of 100,
 	@scripts/setup dev
 	@$(PYTHON) -m benchmarks.large
 
-faults: ## Kill, freeze and cut everything under load, and count what arrived, in 45 minutes; QUICK=1 is a part, in 4
+faults: ## Kill, freeze and cut everything under load, and count what arrived, in 40 minutes; QUICK=1 is a part, in 4
 	@scripts/setup dev
 	@$(PYTHON) -m tests.faults.suite
 

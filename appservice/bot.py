@@ -73,7 +73,7 @@ class Bot:
             return await self._own_devices.is_published(self._names.bot)
         except WrongPickleKey:
             raise CannotStart(
-                Reason.MASTER_KEY_CHANGED,
+                Reason.PICKLE_KEY_CHANGED,
                 "The device keys in the database were sealed with another `encryption.pickle_key` than the one in the"
                 " configuration.",
                 "Put the former key back. Without it, what came in encrypted and was not read yet stays unreadable.",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
 from appservice.continuity import Continuity
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
@@ -47,6 +48,8 @@ ON CONFLICT (user_id) DO UPDATE SET next_batch = excluded.next_batch
 """
 
 log = structlog.get_logger(__name__)
+
+REPAIRED = Counter("festimo_events_repaired", "Events that the homeserver has and had never delivered")
 
 
 class Repair:
@@ -125,6 +128,7 @@ class Repair:
         if receipts:
             self._on_ephemeral(receipts)
         if repaired:
+            REPAIRED.inc(repaired)
             log.warning("events_repaired", count=repaired)
         self._continuity.settle(doubts)
         return repaired

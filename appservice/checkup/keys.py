@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from appservice.encryption.identity import Identity
 from appservice.encryption.key_backup import is_ours
+from appservice.encryption.one_time_keys import is_scarce, supply
 from appservice.encryption.own_device import OwnDevice
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.encryption.pickles import WrongPickleKey
@@ -18,8 +19,6 @@ from bridge.core.ids import new_id
 from bridge.core.start import CannotStart, Reason
 from bridge.storage.database import Database
 
-FEW = 10
-"""One-time keys. The bridge makes more below 25."""
 HAVE_IT_RUN = (
     "Have the bridge run: it mends this by itself. Where it does run, its log says what keeps it from that."
 )
@@ -53,7 +52,7 @@ class Keys:
             published = await self._own_devices.is_published(self._bot)
         except WrongPickleKey:
             raise CannotStart(
-                Reason.MASTER_KEY_CHANGED,
+                Reason.PICKLE_KEY_CHANGED,
                 "The device keys in the database were sealed with another `encryption.pickle_key` than the one in the"
                 " configuration.",
                 "Put the former key back. Without it, what came in encrypted and was not read yet stays unreadable.",
@@ -99,13 +98,13 @@ class Keys:
             self._bot, device.device_id, since=None, filter_=new_filter, wait=0
         )
         count = answer.get("device_one_time_keys_count", {}).get(ONE_TIME_KEY, 0)
-        fallback = ONE_TIME_KEY in answer.get("device_unused_fallback_key_types", [])
-        told = f"{count} one-time keys, {'a' if fallback else 'no unused'} fallback key"
-        if count == 0 and not fallback:
+        unused = answer.get("device_unused_fallback_key_types", [])
+        told = supply(count, unused)
+        if count == 0 and ONE_TIME_KEY not in unused:
             raise CannotStart(
                 Reason.KEYS_EXHAUSTED, f"{told}: nobody new can send the bot room keys.", HAVE_IT_RUN
             )
-        if count < FEW or not fallback:
+        if is_scarce(count, unused):
             raise Suspicious(told, HAVE_IT_RUN)
         return told
 
@@ -118,8 +117,9 @@ class Keys:
             raise Suspicious("there is none on the homeserver", HAVE_IT_RUN)
         identity = Identity.derive(self._identity_secret, self._bot)
         if not is_ours(found, identity, Recovery.derive(self._identity_secret, self._bot)):
-            raise Suspicious(
-                f"version {found.version} on the homeserver is not ours: our keys go nowhere",
+            raise CannotStart(
+                Reason.BACKUP_NOT_OURS,
+                f"Version {found.version} on the homeserver is not ours: our keys go nowhere.",
                 "See who else signs in as the bot. The bridge begins a new one when it next has a key to keep.",
             )
         if waiting:

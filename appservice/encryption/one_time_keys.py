@@ -7,6 +7,18 @@ from appservice.encryption.own_devices import ONE_TIME_KEY, ONE_TIME_KEYS, OwnDe
 from appservice.homeserver import Homeserver, HomeserverRefused
 from bridge.storage.database import Database
 
+FEW = 10
+"""One-time keys at the homeserver. The bridge makes more below 25."""
+
+
+def supply(one_time_keys: int, unused_fallback: Collection[str]) -> str:
+    """In words."""
+    return f"{one_time_keys} one-time keys, {'a' if ONE_TIME_KEY in unused_fallback else 'no unused'} fallback key"
+
+
+def is_scarce(one_time_keys: int, unused_fallback: Collection[str]) -> bool:
+    return one_time_keys < FEW or ONE_TIME_KEY not in unused_fallback
+
 
 class OneTimeKeys:
     def __init__(self, database: Database, homeserver: Homeserver, own_devices: OwnDevices) -> None:

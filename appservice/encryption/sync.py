@@ -18,7 +18,7 @@ import structlog
 from appservice.encryption.device_lists import DeviceLists
 from appservice.encryption.inbound_sessions import InboundSessions, is_session_id
 from appservice.encryption.olm import CannotDecrypt, NoSession, Olm, OlmPayload
-from appservice.encryption.one_time_keys import OneTimeKeys
+from appservice.encryption.one_time_keys import OneTimeKeys, is_scarce, supply
 from appservice.encryption.own_device import DeviceDamaged
 from appservice.encryption.own_devices import ONE_TIME_KEY, OwnDevices
 from appservice.encryption.unwedging import Unwedging
@@ -111,6 +111,8 @@ class BotSync:
         self._position: str | None = None
         self._supply: tuple[int, list[str]] | None = None
         """One-time keys, and unused fallback keys, that the homeserver had when it was last looked after."""
+        self._told: tuple[int, list[str]] | None = None
+        """The same, where it was told and nothing has come of it."""
         self._kept_at = 0.0
         self._is_quiet = False
         self._pause = SHORTEST_PAUSE
@@ -160,6 +162,12 @@ class BotSync:
             return "the bot's /sync fails: see sync_failed and sync_not_kept in the log"
         return None if self._synced else "the bot has not been able to /sync since the start"
 
+    def scarcity(self) -> str | None:
+        """That the homeserver has few of the bot's keys for new sessions, and was given no others; or None."""
+        if self._told is None or not is_scarce(*self._told):
+            return None
+        return f"{supply(*self._told)}: without any, nobody new can send the bot room keys"
+
     async def step(self, *, wait: int = 0) -> None:
         """One `/sync`: ask, apply and remember the position in one commit, then see to our one-time keys.
 
@@ -201,10 +209,11 @@ class BotSync:
     async def _replenish(self, answer: Mapping[str, Any]) -> None:
         left = answer.get("device_one_time_keys_count", {}).get(ONE_TIME_KEY, 0)
         unused = answer.get("device_unused_fallback_key_types", [])
-        if (left, unused) != self._supply:
+        self._told = left, unused
+        if self._told != self._supply:
             self._supply = None
             await self._one_time_keys.replenish(self._bot, one_time_keys=left, unused_fallback=unused)
-            self._supply = left, unused
+            self._supply, self._told = self._told, None
 
     async def _take(self, answer: Mapping[str, Any], since: str | None) -> None:
         events = answer.get("to_device", {}).get("events", [])

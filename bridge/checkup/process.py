@@ -53,7 +53,7 @@ class Process:
                 f"{at}/health/ready", timeout=ANSWER, ssl=self.tls is None
             ) as response:
                 answer = await response.json()
-                checks = dict(answer["checks"])
+                checks, status = dict(answer["checks"]), answer["status"]
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
             raise CannotStart(
                 Reason.PORT_TAKEN,
@@ -64,7 +64,7 @@ class Process:
         wrong = [f"{name}: {what}" for name, what in checks.items() if what != "ok"]
         if wrong:
             raise Suspicious(
-                f"runs, and is not ready: {'; '.join(wrong)}", "See the checks below, and its log."
+                f"runs, and is {status}: {'; '.join(wrong)}", "See the checks below, and its log."
             )
         return "runs, and is ready"
 

@@ -92,7 +92,7 @@ def replay(
     tenant: TenantOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Have one, or with --all many, tried again. A running bridge begins within half a minute."""
+    """Have one, or with --all many, tried again. A running bridge begins within 10 s."""
     wanted = _filter(queue, topic, conversation, tenant)
     if (dead_letter is None) is not every or (dead_letter is not None and wanted != Filter()):
         raise typer.BadParameter("give an id, or --all with whatever filters, and not both")

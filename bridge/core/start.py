@@ -26,6 +26,9 @@ class Reason(enum.IntEnum):
     KEYS_EXHAUSTED = 27
     ROUND_TRIP_FAILED = 28
     BUS_UNREACHABLE = 29
+    PICKLE_KEY_CHANGED = 30
+    BACKUP_NOT_OURS = 31
+    BACKLOG_HELD_UP = 32
 
 
 class CannotStart(Exception):

@@ -109,7 +109,13 @@ class Drafts:
         names = _names(members)
         messages = [await self._messages.get(reader, message_id) for message_id in message_ids]
         return [
-            Line(_name(message, names), message.created_at, message.text, await self._link(reader, message))
+            Line(
+                _name(message, names),
+                message.created_at,
+                message.text,
+                await self._link(reader, message),
+                beside_text=message.held is not None,
+            )
             for message in messages
             if message is not None and not message.is_deleted
         ]

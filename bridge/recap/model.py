@@ -46,12 +46,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Who said what and when, as it is repeated. `link` leads to where it was said, if there is such a place."""
+    """Who said what and when, as it is repeated. `link` leads to where it was said, if there is such a place.
+
+    `beside_text`: there is a file, place or poll with it, which is not repeated.
+    """
 
     name: str
     at: int
     text: str
     link: str | None
+    beside_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

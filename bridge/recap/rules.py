@@ -104,15 +104,16 @@ def _size(text: str) -> int:
 
 def _plain(line: Line, zone: tzinfo) -> str:
     text, cut = _cut(line.text)
+    more = _plain_link(line.link) if cut or line.beside_text else ""
     # Quoted, so that no text can pass for another line of the recap.
     quoted = "\n".join(f"> {part}" for part in text.splitlines() or [""])
-    return f"{_clean(line.name)}, {_time(line.at, zone)}:\n{quoted}{_plain_link(line.link) if cut else ''}"
+    return f"{_clean(line.name)}, {_time(line.at, zone)}:\n{quoted}{more}"
 
 
 def _rich(line: Line, zone: tzinfo) -> str:
     text, cut = _cut(line.text)
     quoted = "<br>".join(html.escape(part) for part in text.splitlines())
-    more = _rich_link(line.link, "The whole message") if cut else ""
+    more = _rich_link(line.link, "The whole message") if cut or line.beside_text else ""
     name = html.escape(_clean(line.name))
     return f"<p><b>{name}</b>, {_time(line.at, zone)}:</p><blockquote>{quoted}{more}</blockquote>"
 

@@ -4,6 +4,7 @@ from appservice.encryption.key_backup import KeyBackup
 from appservice.encryption.sync import BotSync
 from appservice.inbound.undecryptable import count_undecryptable
 from appservice.resume import Resume
+from bridge.checkup import backlog
 from bridge.core.clock import Clock
 from bridge.delivery.metrics import count_kept
 from bridge.platform.bus.behind import remark
@@ -38,7 +39,12 @@ class Troubles:
             "database": self._of_database,
             "homeserver": self._of_homeserver,
         }
-        self.remarks = {"key_backup": self._of_key_backup, "undecryptable": self._of_undecryptable}
+        self.remarks = {
+            "key_backup": self._of_key_backup,
+            "one_time_keys": self._of_one_time_keys,
+            "undecryptable": self._of_undecryptable,
+            "backlog": self._of_backlog,
+        }
         if bus is not None:
             self.remarks["bus"] = self._of_bus
 
@@ -67,6 +73,12 @@ class Troubles:
 
     async def _of_key_backup(self) -> str | None:
         return self._key_backup.trouble()
+
+    async def _of_one_time_keys(self) -> str | None:
+        return self._sync.scarcity()
+
+    async def _of_backlog(self) -> str | None:
+        return await backlog.remark(self._database, self._clock)
 
     async def _of_bus(self) -> str | None:
         if self._bus is None or self._leader.waits:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from appservice.continuity import Continuity
 from appservice.homeserver import Homeserver
@@ -98,13 +99,20 @@ def ground(database: Database, homeserver: Timelines) -> Ground:
     return Ground(database, homeserver)
 
 
+def repaired() -> float:
+    return REGISTRY.get_sample_value("festimo_events_repaired_total") or 0.0
+
+
 async def test_what_was_never_delivered_is_taken_in_once(ground: Ground, homeserver: Timelines) -> None:
+    before = repaired()
     await ground.delivered(homeserver.happens("$1"))
     assert await ground.repair.step() == 0
+    assert repaired() == before, "in a steady state nothing is"
     homeserver.happens("$2")
     await ground.delivered(homeserver.happens("$3"))
     assert [await ground.repair.step(), await ground.repair.step()] == [1, 0]
     assert await ground.kept() == ["$1", "$2", "$3"]
+    assert repaired() == before + 1
 
 
 async def test_what_is_delivered_after_it_was_repaired_is_no_second_event(

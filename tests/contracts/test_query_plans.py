@@ -28,7 +28,6 @@ SMALL = {
 }
 """Tables, and names of subqueries, with a few rows."""
 MEANT = {
-    "bridge.checkup.backlog.COUNT": "festimo doctor, once",
     "bridge.storage.sealing.SELECT_ANY": "one row",
     "appservice.outbound.sent_before.SELECT_WAITING": "after a restored copy",
     "appservice.members.MARK_ALL_STALE": "at start",

@@ -218,14 +218,22 @@ async def test_a_database_of_a_newer_release_is_left_alone(ground: Stand, tmp_pa
     )
 
 
-@pytest.mark.parametrize("key", ["storage.master_key", "encryption.pickle_key"])
-async def test_another_key_to_the_database_is_told(ground: Stand, tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("storage.master_key", Reason.MASTER_KEY_CHANGED),
+        ("encryption.pickle_key", Reason.PICKLE_KEY_CHANGED),
+    ],
+)
+async def test_another_key_to_the_database_is_told(
+    ground: Stand, tmp_path: Path, key: str, reason: Reason
+) -> None:
     database_that_was_used(ground, tmp_path)
     section, _, name = key.partition(".")
     config = changed(ground, tmp_path, {key: NEW[section][name]})
     assert_told(
         await refused(config),
-        Reason.MASTER_KEY_CHANGED,
+        reason,
         what=f"sealed with another `{key}`",
         fix="Put the former key back",
         config=config,

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CANARY = f"Kanarienvogel{secrets.token_hex(4)}"
 MOST_TEXT = 10_000
+CHECKS = ("leader", "database", "homeserver", "key_backup", "one_time_keys", "undecryptable", "backlog")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,7 +138,7 @@ async def test_health_tells_when_the_homeserver_is_away(operation: Operation) ->
     ground, bridge = operation.ground, operation.bridge
     assert await bridge.until_ready(ground.config) == {
         "status": "ready",
-        "checks": dict.fromkeys(("leader", "database", "homeserver", "key_backup", "undecryptable"), "ok"),
+        "checks": dict.fromkeys(CHECKS, "ok"),
     }
     await ground.synapse.stop()
     answer = await bridge.until_ready(ground.config, 503)
@@ -200,6 +201,9 @@ async def test_metrics_tell_what_was_done_and_what_is_kept(operation: Operation)
         return (await kept("parked"), await kept("dead")) == (parked + 1, dead + 1) or None
 
     assert await eventually(set_aside)
+    _, ready = await operation.call("GET", "/health/ready")
+    assert "1 dead (oldest " in ready["checks"].pop("backlog")
+    assert ready == {"status": "ready", "checks": {name: "ok" for name in CHECKS if name != "backlog"}}
 
 
 def encrypted(operation: Operation, content: Mapping[str, Any], *, type_: str = "m.room.encrypted") -> bytes:

@@ -133,6 +133,7 @@ async def test_a_vendor_who_signs_in_later_reads_everything_in_one_recap(
         recap = await until_recap(vendor, room)
         assert (recap.sender, recap.encrypted, recap.warning) == (bridge.names.bot, True, None)
         assert order(recap.body, "Hello! I am Festimo.", *three)
+        assert f"> {CALENDAR} https://matrix.to/#/" in recap.body
         assert "stupid" not in recap.body
         await scene.say("Welcome!")
         await vendor.wait_for_text(room, "Anna: Welcome!")

@@ -14,35 +14,61 @@ import pytest
 
 from appservice.embedded.settings import LOOPBACK
 from appservice.embedded.synapse import free_port
+from appservice.repair import EVERY
 from tests.faults.suite import report as reports
 from tests.faults.suite.__main__ import OUTPUT, SEED, choose
 from tests.faults.suite.festimo import Festimo
 from tests.faults.suite.oracle import Verdict
 from tests.faults.suite.proxy import TcpProxy
 from tests.faults.suite.run import Run
-from tests.faults.suite.trial import PATIENCE, QUICK, RECOVERY_LIMIT, Result
+from tests.faults.suite.trial import (
+    LOST_AFTER,
+    PATIENCE,
+    QUICK,
+    RECOVERY_LIMIT,
+    Result,
+    Scenario,
+    Trial,
+    late_of,
+)
 
 SHORT = replace(QUICK, messages=56)
 """Four of each voice: enough to be under way when the fault comes."""
+
+
+async def never_met(trial: Trial) -> None:
+    trial.met("requests_met", 0)
+
+
+WITHOUT_FAULT = Scenario(name="without its fault", does="nothing", parts=(), inject=never_met)
+HINDERED = replace(WITHOUT_FAULT, name="hindered", hindrance=lambda ground: "no right to do that")
 
 
 @pytest.mark.timeout(900)  # 3 minutes on two quiet cores
 async def test_whatever_fails_meanwhile_all_that_was_said_arrives_once(
     tmp_path: Path, report: Callable[[str], None]
 ) -> None:
+    quick = choose(quick=True)
     run = Run(
         folder=tmp_path,
         make=Festimo,
-        chosen=choose(quick=True),
+        chosen=[*quick, (HINDERED, "sqlite"), (WITHOUT_FAULT, "sqlite")],
         sizes=SHORT,
         base_seed=SEED,
         tell=lambda _: None,
     )
-    outcomes = [outcome async for outcome in run.outcomes()]
+    everything = [outcome async for outcome in run.outcomes()]
+    names = {scenario.name for scenario, _ in quick}
+    outcomes = [outcome for outcome in everything if outcome.scenario in names]
     reports.write(OUTPUT, outcomes, subject="festimo", quick=True, seed=SEED)
     report(reports.table(outcomes))
     assert [reports.line(outcome) for outcome in outcomes if not outcome.unharmed] == []
-    assert len(outcomes) == len(choose(quick=True)) >= 9
+    assert len(outcomes) == len(quick) >= 9
+    hindered, without_fault = [outcome for outcome in everything if outcome.scenario not in names]
+    assert reports.failed([without_fault, hindered]) == [without_fault]
+    assert "requests_met: 0" in reports.line(without_fault)
+    assert reports.line(hindered).strip() == "not played: no right to do that"
+    assert reports.table([hindered]).splitlines()[1].startswith("not played  hindered")
 
 
 def result(*, lost: int = 0, recovery: float = 1.0) -> Result:
@@ -69,6 +95,17 @@ def test_one_lost_message_or_a_slow_recovery_is_a_failure() -> None:
 def test_a_slow_recovery_is_no_harm_and_one_lost_message_is() -> None:
     assert result(recovery=PATIENCE).unharmed
     assert not result(lost=1).unharmed
+
+
+def test_what_comes_after_all_is_late_and_not_lost() -> None:
+    anna = (0, "anna")
+    due = {(anna, "in time"): 100.0, (anna, "late"): 100.0, (anna, "lost"): 100.0}
+    assert late_of({(anna, "in time"): 99.0, (anna, "late"): 180.0}, due) == {"late"}
+    late = replace(result(recovery=LOST_AFTER - 1), late=1)
+    assert late.unharmed
+    assert not late.passed
+    assert "lost 0, late 1," in reports.line(late)
+    assert max(PATIENCE, EVERY) < LOST_AFTER, "gap repair has looked before anything is called lost"
 
 
 async def test_a_client_that_is_killed_in_mid_sentence_is_gone_for_the_server_as_well() -> None:

@@ -93,3 +93,16 @@ def test_a_new_transaction_that_overtakes_a_refused_one_waits_for_it(world: Worl
     world.homeserver.queue += late
     world.settle()
     judge(world)
+
+
+def test_a_homeserver_that_backs_off_delivers_at_once_to_a_bridge_that_starts(world: World) -> None:
+    """By itself it would try again 255 s after the first attempt."""
+    world.supervisor.kill(down_for=200)
+    anna_says(world)
+    world.pass_time(190)
+    taken = len(world.deliveries.accepted)
+    assert world.deliveries.under_way
+    world.pass_time(SOON)
+    assert (len(world.deliveries.accepted), world.deliveries.under_way) == (taken + 1, [])
+    world.settle()
+    judge(world)

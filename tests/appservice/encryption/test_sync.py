@@ -97,3 +97,21 @@ async def test_other_to_device_messages_do_nothing(
     await engine.step()
     assert [await engine.rows(table) for table in tables] == before
     assert len(homeserver.calls("send_to_device")) == sent
+
+
+async def test_that_few_keys_are_left_is_told_until_the_homeserver_has_others(
+    engine: Engine, homeserver: FakeHomeserver
+) -> None:
+    await engine.step()
+    assert engine.sync.scarcity() is None, "they were made before anybody could miss them"
+    [device] = homeserver.users[BOT].devices.values()
+    device.one_time_keys.clear()
+    homeserver.fail("upload_keys", TimeoutError())
+    with pytest.raises(TimeoutError):
+        await engine.step()
+    told = engine.sync.scarcity()
+    assert told is not None
+    assert told.startswith("0 one-time keys, a fallback key: ")
+    await engine.step()
+    assert engine.sync.scarcity() is None
+    assert device.one_time_keys

@@ -6,6 +6,8 @@ import pytest
 
 from appservice.homeserver import HomeserverUnavailable
 from bridge.delivery.dispatcher import Retry
+from bridge.messages.held import Document, Held, Location, Media
+from bridge.messages.model import Kind
 from tests.appservice.recaps.world import World
 from tests.databases import both_databases
 from tests.fakes.homeserver import Moment
@@ -103,3 +105,23 @@ async def test_of_many_the_newest_are_shown_and_the_others_counted(world: World)
     assert "number 2." not in text
     assert "> number 3." in text
     assert "> number 52." in text
+
+
+@both_databases
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    [
+        ("image", Media(attachment_id="a1", name="cake.png", source={})),
+        ("file", Document(attachment_id="a2", name="booking.ics", mimetype="text/calendar", text="BEGIN")),
+        ("location", Location(latitude=1.0, longitude=2.0, uri="geo:1,2")),
+    ],
+)
+async def test_what_is_not_text_is_named_with_a_link_to_it(world: World, kind: Kind, held: Held) -> None:
+    await world.hear("before")
+    await world.hear("named", kind=kind, held=held)
+    chef = await world.sign_in()
+    await world.join()
+    await world.work()
+    text = await world.recap(chef)
+    assert "> named https://matrix.to/#/" in text
+    assert "> before\n" in text, "what is only text is repeated as a whole"

@@ -16,6 +16,8 @@ from appservice.room_map import Room, remember_room
 from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.queue import Item
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted
+from bridge.messages.held import Held
+from bridge.messages.model import Kind
 from bridge.recap.drafts import Drafts
 from bridge.recap.events import RecapChanged, RecapDue, RecapHeld
 from bridge.recap.listeners import RecapListener
@@ -156,7 +158,7 @@ class World:
         await self.work()
         return message_id
 
-    async def hear(self, text: str) -> None:
+    async def hear(self, text: str, *, kind: Kind = "text", held: Held | None = None) -> None:
         """The host says something in her client."""
         self.clock.advance(1)
         people = await self.features.conversation_store.members(
@@ -170,6 +172,8 @@ class World:
                 text=text,
                 origin_id=f"${text}",
                 sent_at=self.clock.now(),
+                kind=kind,
+                held=held,
             )
 
     async def delete(self, message_id: MessageId) -> None:

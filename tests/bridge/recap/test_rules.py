@@ -155,8 +155,8 @@ def test_a_recap_is_private_unless_there_are_two(members: list[Member], expected
     assert rules.is_private(members, ParticipantId("chef")) is expected
 
 
-def line(text: str, *, name: str = "Anna", link: str | None = None) -> Line:
-    return Line(name, 1_795_000_000_000, text, link)
+def line(text: str, *, name: str = "Anna", link: str | None = None, beside_text: bool = False) -> Line:
+    return Line(name, 1_795_000_000_000, text, link, beside_text)
 
 
 def test_a_recap_reads_oldest_first_with_names_and_times() -> None:
@@ -212,13 +212,20 @@ def test_a_long_text_is_cut_and_linked() -> None:
     assert "https://y.test" not in exact.plain
 
 
+def test_what_is_more_than_its_text_is_named_and_linked() -> None:
+    file = line("menu.pdf", link="https://matrix.to/#/!r/$3", beside_text=True)
+    words = rules.wording("Chef", [file], left_out=0, link=None)
+    assert words.plain.endswith("\n> menu.pdf https://matrix.to/#/!r/$3")
+    assert 'menu.pdf <a href="https://matrix.to/#/!r/$3">The whole message</a></blockquote>' in words.html
+
+
 def test_of_what_has_all_been_deleted_only_that_is_said() -> None:
     assert rules.wording("Chef", [], left_out=0, link=None).plain == rules.ALL_DELETED
 
 
 @pytest.mark.parametrize("text", ["Hello", WORST * 200, "\x00" * 2_000, '"' * 2_000, "🎂" * 2_000])
 def test_however_much_was_missed_a_recap_fits_into_an_event(text: str) -> None:
-    lines = [line(text, name=text, link="https://matrix.to/#/!r/$1") for _ in range(200)]
+    lines = [line(text, name=text, link="https://matrix.to/#/!r/$1", beside_text=True) for _ in range(200)]
     fit = rules.how_many_fit(lines)
     assert 1 <= fit <= rules.MOST_LINES
     words = rules.wording(text, lines[-fit:], left_out=10**6, link="https://matrix.to/#/!r/$1")

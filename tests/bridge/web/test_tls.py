@@ -70,7 +70,7 @@ async def test_nothing_is_answered_in_the_clear(server: Server) -> None:
 
 async def test_the_doctor_asks_by_tls_too(tmp_path: Path) -> None:
     async def ready(_: web.Request) -> web.Response:
-        return web.json_response({"checks": {"database": "ok"}})
+        return web.json_response({"status": "ready", "checks": {"database": "ok"}})
 
     bridge, stand_in = web.Application(), web.Application()
     bridge.add_routes([web.get("/health/ready", ready)])

@@ -188,10 +188,12 @@ class TcpProxy:
             self._server = None
         self.cut()
 
-    def cut(self) -> None:
-        """Every connection, as a router does that has forgotten them."""
-        for writer in list(self._writers):
+    def cut(self) -> int:
+        """Every connection, as a router does that has forgotten them. Return how many ends it has cut."""
+        cut = list(self._writers)
+        for writer in cut:
             writer.transport.abort()
+        return len(cut)
 
     def stall(self) -> None:
         """Connections stay, nothing passes."""

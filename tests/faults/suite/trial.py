@@ -3,7 +3,7 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import Any
@@ -16,7 +16,9 @@ RECOVERY_LIMIT = 10.0
 """Seconds, beyond what `calm` took in the same run."""
 CALM = "calm"
 PATIENCE = 75.0
-"""Seconds that what is missing may still come."""
+"""Seconds within which all comes, else it is late."""
+LOST_AFTER = 200.0
+"""Seconds that what is late may still come: gap repair looks every 180 s, and at once where it is in doubt."""
 AFTERWARDS = 1.0
 """Seconds in which something could come a second time."""
 
@@ -53,6 +55,16 @@ class Trial:
     notes: dict[str, Any] = field(default_factory=dict)
     """What only this scenario has to tell."""
 
+    def met(self, what: str, count: int, *, at_least: int = 1) -> None:
+        """Note how often the fault was met. Raises `FaultNotMet`: where nothing was hurt, nothing was shown."""
+        self.notes[what] = count
+        if count < at_least:
+            raise FaultNotMet(f"{what}: {count}, where {at_least} would be the least")
+
+
+class FaultNotMet(Exception):
+    """The scenario was played without its fault."""
+
 
 Inject = Callable[[Trial], Awaitable[None]]
 
@@ -74,6 +86,8 @@ class Scenario:
     """It needs more of the bridge than a `Subject` has."""
     alone: bool = False
     """What it leaves behind is no ground for others."""
+    hindrance: Callable[[Ground], str | None] = lambda ground: None
+    """Why its fault cannot be brought there, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,8 @@ class Result:
     recovery_seconds: float
     seconds: float
     notes: dict[str, Any]
+    late: int = 0
+    """Messages that came after all, but not within `PATIENCE`."""
     calm_seconds: float = 0.0
     """What the same took in this run where nothing had happened: so slow is the machine."""
 
@@ -132,11 +148,12 @@ async def conduct(
         load.end()
         await speaking
         everything = {arrival for voice in load.voices for arrival in wanted_of(voice)}
-        missed = any(arrival not in oracle.arrived for arrival in at_stake)  # then it is waited for no longer
-        await oracle.all_there(everything - trial.forgiven, AFTERWARDS if missed else PATIENCE)
+        spoken = time.monotonic()
+        await oracle.all_there(everything - trial.forgiven, LOST_AFTER)
         await asyncio.sleep(AFTERWARDS)
         watching.cancel()
     await oracle.look()
+    due = dict.fromkeys(everything, spoken + PATIENCE) | dict.fromkeys(at_stake, healed + PATIENCE)
     last = max((oracle.arrived.get(arrival, float("inf")) for arrival in at_stake), default=healed)
     refused = sum(voice.refused for voice in load.voices)
     slowest = max(at_stake, key=lambda arrival: oracle.arrived.get(arrival, float("inf")))
@@ -147,9 +164,15 @@ async def conduct(
         parts=scenario.parts,
         seed=seed,
         verdict=judge(oracle, load.voices, late_before=late_before, forgiven=trial.forgiven),
-        recovery_seconds=round(max(last - healed, 0.0), 2) if last != float("inf") else PATIENCE,
+        recovery_seconds=round(max(last - healed, 0.0), 2) if last != float("inf") else LOST_AFTER,
         seconds=round(time.monotonic() - begun, 1),
         notes={"refused_and_said_again": refused, "slowest": f"{slowest[1]} at {slowest[0][1]}"}
         | trial.notes,
+        late=len(late_of(oracle.arrived, due)),
         calm_seconds=calm_seconds,
     )
+
+
+def late_of(arrived: Mapping[Arrival, float], due: Mapping[Arrival, float]) -> set[str]:
+    """Texts that came, but not when they were due. What never came is lost."""
+    return {text for (who, text), until in due.items() if arrived.get((who, text), until) > until}

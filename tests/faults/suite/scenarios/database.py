@@ -5,17 +5,19 @@ import sqlite3
 from contextlib import closing
 
 from tests.faults.suite.disk import full, is_small
-from tests.faults.suite.ground import BRIDGE
+from tests.faults.suite.ground import BRIDGE, Ground
 from tests.faults.suite.scenarios.network import lasting
 from tests.faults.suite.trial import Scenario, Trial
 
 
 async def connections_cut(trial: Trial) -> None:
     assert trial.ground.to_postgres is not None
+    cut = 0
     with trial.load.on_and_on():
         for _ in range(3 if trial.sizes.quick else 10):
             await trial.load.more(trial.random.randint(5, 15))
-            trial.ground.to_postgres.cut()
+            cut += trial.ground.to_postgres.cut()
+    trial.met("connections_cut", cut)
 
 
 async def refusing(trial: Trial) -> None:
@@ -70,12 +72,12 @@ async def locked(trial: Trial) -> None:
 
 
 async def disk_full(trial: Trial) -> None:
-    folder = trial.ground.place.data
-    if not is_small(folder):
-        trial.notes["not_done"] = "no right to mount a small disk"
-        return
-    with full(folder):
+    with full(trial.ground.place.data):
         await asyncio.sleep(lasting(trial.sizes))
+
+
+def no_small_disk(ground: Ground) -> str | None:
+    return None if is_small(ground.place.data) else "no right to mount a small disk"
 
 
 SCENARIOS = (
@@ -135,5 +137,6 @@ SCENARIOS = (
         parts=("database",),
         inject=disk_full,
         kinds=("sqlite",),
+        hindrance=no_small_disk,
     ),
 )

@@ -6,7 +6,9 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -45,9 +47,10 @@ async def rows_changed(trial: Trial, statements: Sequence[str]) -> None:
     database = await open_database(trial.ground.place.database_url)
     try:
         async with database.transaction() as tx:
-            trial.notes["rows"] = sum([await tx.execute(statement) for statement in statements])
+            rows = [await tx.execute(statement) for statement in statements]
     finally:
         await database.close()
+    trial.met("rows", sum(rows), at_least=len(statements))
     await trial.ground.subject.start()
 
 
@@ -87,6 +90,7 @@ async def restored(trial: Trial) -> None:
             trial.forgiven |= {
                 ((voice.room.number, HISTORY), text) for text in voice.sent if text not in before
             }
+    trial.met("forgotten", len(trial.forgiven))
     for part in ("", "-wal", "-shm"):
         file.with_name(file.name + part).unlink(missing_ok=True)
     shutil.copy(copy, file)
@@ -109,13 +113,15 @@ async def not_to_be_asked(trial: Trial) -> None:
         await subject.kill()
         await subject.start()
         await asyncio.sleep(lasting(trial.sizes))
-    trial.notes["requests_met"] = rule.met
+    trial.met("requests_met", rule.met)
 
 
 async def bot_exhausted(trial: Trial) -> None:
     """A stranger claims all of the bot's one-time keys; then somebody's new device speaks."""
     ground = trial.ground
-    await _claim_all(trial, await _bot(trial), rounds=12)
+    claims = Claims()
+    await _claim_all(trial, await _bot(trial), claims, rounds=12)
+    trial.met("fallback_keys_claimed", claims.fallback)  # they are given only where no one-time key is left
     client = await _new_device(trial)
     for room in ground.rooms[::2]:
         text = f"new-device-{secrets.token_hex(4)}-{room.number}"
@@ -126,7 +132,9 @@ async def bot_exhausted(trial: Trial) -> None:
 async def reader_exhausted(trial: Trial) -> None:
     """A stranger claims each one-time key of a reader as it comes, while all sessions are shared anew."""
     subject, anna = trial.ground.subject, trial.ground.rooms[0].clients["anna"]
-    claiming = asyncio.create_task(_claim_all(trial, {anna.user_id: anna.device_id}, rounds=10_000))
+    claims = Claims()
+    reader = {anna.user_id: anna.device_id}
+    claiming = asyncio.create_task(_claim_all(trial, reader, claims, rounds=10_000))
     with trial.load.on_and_on():
         await subject.kill()
         await subject.start()
@@ -134,6 +142,8 @@ async def reader_exhausted(trial: Trial) -> None:
     claiming.cancel()
     with suppress(asyncio.CancelledError):
         await claiming
+    trial.met("keys_claimed", claims.one_time)
+    trial.met("claims_in_vain", claims.in_vain)
 
 
 async def devices_come_and_go(trial: Trial) -> None:
@@ -188,18 +198,37 @@ async def _devices(trial: Trial, user_id: str) -> str:
     return str(next(iter(answer["device_keys"][user_id])))
 
 
-async def _claim_all(trial: Trial, devices: dict[str, str], *, rounds: int) -> None:
-    claims = {user: {device: "signed_curve25519"} for user, device in devices.items()}
-    body = {"one_time_keys": claims}
+@dataclass(slots=True)
+class Claims:
+    """How the claims of a stranger ended."""
+
+    one_time: int = 0
+    fallback: int = 0
+    in_vain: int = 0
+
+    def count(self, answer: dict[str, Any]) -> None:
+        keys = [key for devices in answer["one_time_keys"].values() for key in devices.values()]
+        given = [key for by_id in keys for key in by_id.values()]
+        if not given:
+            self.in_vain += 1
+        elif given[0].get("fallback"):
+            self.fallback += 1
+        else:
+            self.one_time += 1
+
+
+async def _claim_all(trial: Trial, devices: dict[str, str], claims: Claims, *, rounds: int) -> None:
+    wanted = {user: {device: "signed_curve25519"} for user, device in devices.items()}
+    body = {"one_time_keys": wanted}
     for _ in range(rounds):
-        await _ask(trial, "keys/claim", body)  # the first makes the stranger's account
+        claims.count(await _ask(trial, "keys/claim", body))  # the first makes the stranger's account
         asked = (_ask(trial, "keys/claim", body) for _ in range(CLAIMS_AT_ONCE))
-        await asyncio.gather(*asked)
+        for answer in await asyncio.gather(*asked):
+            claims.count(answer)
         await asyncio.sleep(CLAIM_AGAIN_AFTER)
-        trial.notes["claims"] = trial.notes.get("claims", 0) + 1 + CLAIMS_AT_ONCE
 
 
-async def _ask(trial: Trial, path: str, body: object) -> dict[str, dict[str, dict[str, object]]]:
+async def _ask(trial: Trial, path: str, body: object) -> dict[str, Any]:
     """As somebody who has nothing to do with us."""
     ground = trial.ground
     if ground.stranger is None:
@@ -207,7 +236,7 @@ async def _ask(trial: Trial, path: str, body: object) -> dict[str, dict[str, dic
     headers = {"Authorization": f"Bearer {ground.stranger.access_token}"}
     url = f"{ground.synapse.url}/_matrix/client/v3/{path}"
     async with aiohttp.ClientSession() as session, session.post(url, json=body, headers=headers) as response:
-        answer: dict[str, dict[str, dict[str, object]]] = await response.json()
+        answer: dict[str, Any] = await response.json()
         return answer
 
 

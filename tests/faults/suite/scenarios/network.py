@@ -39,7 +39,7 @@ def _misbehaving(
             ]
             with trial.load.on_and_on():
                 await asyncio.sleep(lasting(trial.sizes))
-        trial.notes["requests_met"] = sum(rule.met for rule in rules)
+        trial.met("requests_met", sum(rule.met for rule in rules), at_least=len(acts))
 
     return inject
 

@@ -35,7 +35,7 @@ def delivering(*acts: Act, chance: float) -> Callable[[Trial], Awaitable[None]]:
             ]
             with trial.load.on_and_on():
                 await asyncio.sleep(lasting(trial.sizes))
-        trial.notes["transactions_met"] = sum(rule.met for rule in rules)
+        trial.met("transactions_met", sum(rule.met for rule in rules), at_least=len(acts))
 
     return inject
 
@@ -50,7 +50,7 @@ async def orphaned(trial: Trial) -> None:
         await trial.load.more(20)
         await trial.ground.synapse.kill()
     await trial.ground.synapse.start()
-    trial.notes["transactions_met"] = rule.met
+    trial.met("transactions_met", rule.met)
 
 
 async def reordered(trial: Trial) -> None:
@@ -66,7 +66,7 @@ async def reordered(trial: Trial) -> None:
     trial.random.shuffle(kept)
     for exchange in kept:
         await exchange.forward()
-    trial.notes["transactions_met"] = len(kept)
+    trial.met("transactions_met", len(kept))
 
 
 def with_junk(random: Random) -> Act:
