@@ -118,6 +118,7 @@ class Product:
             clock,
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
+            longest_in_client=config.messages.max_text_length,
         )
         self.edit_store = EditStore(sealer, index)
         self.message_changes = MessageChanges(
