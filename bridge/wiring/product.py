@@ -183,7 +183,11 @@ class Product:
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
         self.intake = InboxIntake(database, inbox)
-        self.reception = Reception(self.intake, max_text_length=config.messages.max_text_length)
+        self.reception = Reception(
+            self.intake,
+            max_text_length=config.messages.max_text_length,
+            scope=config.conversation.scope,
+        )
         self.people = People(self.participants, outbox)
         self.lead_store = LeadStore(sealer, clock)
         self.leads = Leads(
