@@ -43,6 +43,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "tags": [],
         "booking_id": None,
         "metadata": {},
+        "sentiment": None,
+        "intent": None,
         "status": "pending",
         "failure_reason": None,
         "event_id": None,
