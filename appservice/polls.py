@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appservice.inbound.waiting import is_event_id
+from bridge.core.writing import from_outside
 from bridge.messages.held import Poll, PollKind
 from bridge.messages.polls.rules import MOST_ANSWERS, poll_from_outside
 
@@ -106,7 +107,7 @@ def _read(value: object) -> str | None:
             ]
             text = plain[0].get("body") if plain else None
         if isinstance(text, str):
-            return _encodable(text)
+            return from_outside(text)
     return None
 
 

@@ -21,7 +21,7 @@ from bridge.delivery.dispatcher import Fail
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.queue import Item
 from bridge.messages.changes import MessageChanges
-from bridge.messages.errors import EditWindowClosed, TextBlank, TextTooLong
+from bridge.messages.errors import EditWindowClosed, NotTheSender, TextBlank, TextTooLong
 from bridge.messages.polls.errors import PollHasVotes
 from bridge.storage.database import Transaction
 
@@ -99,6 +99,10 @@ class InboundEdits:
         except (TextBlank, TextTooLong) as refusal:
             log.info("edit_no_text", room=room.room_id, event_id=event["event_id"], reason=refusal.code)
             await self._late.no_text(tx, conversation, reason=refusal.detail)
+            return True
+        except NotTheSender:
+            log.info("edit_of_anothers", room=room.room_id, event_id=event["event_id"], of=original)
+            await self._late.not_yours(tx, conversation)
             return True
         except PollHasVotes:
             log.info("poll_edited_too_late", room=room.room_id, event_id=event["event_id"], of=original)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from appservice.inbound.late import LateNotices
 from appservice.inbound.people import with_account
 from appservice.inbound.relations import (
     html_of,
@@ -34,8 +35,10 @@ class InboundMessages:
         messages: Messages,
         conversations: ConversationStore,
         is_for_festimo: ForFestimo,
+        late: LateNotices,
     ) -> None:
         self._names = names
+        self._late = late
         self._is_for_festimo = is_for_festimo
         self._messages = messages
         self._conversations = conversations
@@ -60,7 +63,8 @@ class InboundMessages:
         people = await self._conversations.members(tx, room.conversation_id)
         relations, users = relations_of(content), mentioned(content)
         text = without_fallback(said.text, relations) if said.kind == "text" else said.text
-        await self._messages.receive(
+        automated = content.get("msgtype") == "m.notice"
+        refusal = await self._messages.receive(
             tx,
             conversation,
             sender=with_account(people, event["sender"]),
@@ -71,13 +75,15 @@ class InboundMessages:
             origin_sender=event["sender"],
             for_festimo=said.kind == "text"
             and self._is_for_festimo(text, mentioned=self._names.bot in users),
-            automated=content.get("msgtype") == "m.notice",
+            automated=automated,
             sent_at=sent_at(event),
             html=html_of(content),
             mentions=participants_of(users, people, self._names),
             reply_origin=relations.reply,
             thread_origin=relations.thread,
         )
+        if refusal is not None and not automated:  # two programs could go on answering each other
+            await self._late.unfit(tx, conversation, reason=refusal.detail)
 
 
 def said_as(event_type: str, content: Mapping[str, Any]) -> Said | None:

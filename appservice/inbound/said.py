@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.ids import new_id
+from bridge.core.writing import from_outside
 from bridge.messages.held import Held, Media
 from bridge.messages.model import Kind
 from bridge.messages.places import place_from_outside
@@ -36,13 +37,12 @@ def said_in(content: Mapping[str, Any]) -> Said | None:
     msgtype, body = content.get("msgtype"), content.get("body")
     if not isinstance(msgtype, str) or not isinstance(body, str):
         return None
-    body = _encodable(body)
     if msgtype in TEXTS:
-        return Said(kind="text", text=body)
+        return Said(kind="text", text=from_outside(body))
     if msgtype in _FILES:
         return _file(_FILES[msgtype], body, content)
     if msgtype == "m.location":
-        return _location(body, content)
+        return _location(from_outside(body), content)
     return None
 
 
@@ -69,7 +69,8 @@ def _file(kind: Kind, body: str, content: Mapping[str, Any]) -> Said | None:
         height=_number(info.get("h")),
         duration=_number(info.get("duration")),
     )
-    return Said(kind=kind, text=body if has_caption and body.strip() else name, held=media)
+    caption = from_outside(body) if has_caption else ""
+    return Said(kind=kind, text=caption if caption.strip() else name, held=media)
 
 
 def _source(content: Mapping[str, Any], *, file: str, url: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def is_command(text: str) -> bool:
 
 def greeting() -> str:
     return (
-        "Hello! I am Festimo. I bring bookings and news from Festipin into this conversation, which is end-to-end "
+        "Hello! I am Festimo. I bring bookings and news from the platform into this conversation, which is end-to-end "
         f"encrypted.\nWrite {PREFIX} help to see what I can do."
     )
 

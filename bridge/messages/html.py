@@ -4,6 +4,8 @@ import re
 
 import nh3
 
+from bridge.core.writing import harmless_html, without_directions
+
 _TAGS = (
     "a b blockquote br caption code del details div em h1 h2 h3 h4 h5 h6 hr i li ol p pre s span strong sub summary sup"
     " table tbody td th thead tr u ul"
@@ -54,14 +56,14 @@ def clean(html: str) -> str | None:
         url_schemes=set(SCHEMES),
         link_rel="noopener noreferrer nofollow",
     )
-    cleaned = _CONTROL.sub("", cleaned)
+    cleaned = harmless_html(_CONTROL.sub("", cleaned))
     if not _TAG.sub("", cleaned).replace("&nbsp;", " ").strip() or _depth(cleaned) > DEEPEST:
         return None
     return cleaned
 
 
 def _attribute(_: str, attribute: str, value: str) -> str | None:
-    pattern = _VALUES.get(attribute)
+    pattern, value = _VALUES.get(attribute), without_directions(value)
     return value if pattern is None or pattern.fullmatch(value) else None
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 
+from bridge.core.writing import from_outside
 from bridge.messages.held import Location
 
 LONGEST_URI = 200
@@ -32,7 +33,7 @@ def place_from_outside(uri: object, *, description: object) -> Location | None:
     latitude, longitude = float(match[1]), float(match[2])
     if not is_on_earth(latitude, longitude):
         return None
-    words = description[:LONGEST_DESCRIPTION].strip() if isinstance(description, str) else ""
+    words = from_outside(description[:LONGEST_DESCRIPTION]).strip() if isinstance(description, str) else ""
     return Location(latitude=latitude, longitude=longitude, uri=match[0], description=words or None)
 
 

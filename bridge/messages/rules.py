@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.core.writing import is_blank
 from bridge.messages.errors import (
     DeleteWindowClosed,
     EditWindowClosed,
@@ -31,7 +32,7 @@ cost anybody an edit, and a homeserver that lies about the time shall not gain m
 
 
 def check_text(text: str, *, max_length: int = MAX_TEXT_LENGTH) -> None:
-    if not text.strip():
+    if is_blank(text):
         raise TextBlank("The text is empty. Write at least one visible character.", field="text")
     if len(text) > max_length:
         raise TextTooLong(

@@ -7,6 +7,7 @@ from bridge.conversations.response_times import ResponseTimeStore
 from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
+from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
@@ -33,7 +34,9 @@ class Messages:
         *,
         leads: KnownLeads | None = None,
         max_text_length: int = rules.MAX_TEXT_LENGTH,
+        longest_in_client: int = rules.MAX_TEXT_LENGTH,
     ) -> None:
+        """Characters of what is said from our side and in a client."""
         self._store = store
         self._leads = leads or NoLeads()
         self._conversations = conversations
@@ -42,6 +45,7 @@ class Messages:
         self._outbox = outbox
         self._clock = clock
         self._max_text_length = max_text_length
+        self._longest_in_client = longest_in_client
 
     async def post(
         self,
@@ -206,8 +210,9 @@ class Messages:
         mentions: Sequence[ParticipantId] = (),
         reply_origin: str | None = None,
         thread_origin: str | None = None,
-    ) -> None:
-        """Take in what somebody said in the room. The same `origin_id` again changes nothing.
+    ) -> Refusal | None:
+        """Take in what somebody said in the room, as it is. Return why it could not have been said here; None where it
+        could, or is known: the same `origin_id` again changes nothing.
 
         `reply_origin`, `thread_origin`: the outside's ids of what it answers and of what began its thread, which may
         come later. `html` is cleaned.
@@ -237,17 +242,24 @@ class Messages:
             reply_origin=reply_origin,
             thread_origin=thread_origin,
         )
-        if new:
-            await self._counted(tx, conversation, sender, at=min(sent_at, self._clock.now()))
-            received = MessageReceived(
-                tenant_id=conversation.tenant_id,
-                conversation_id=conversation.conversation_id,
-                message_id=message_id,
-                for_festimo=for_festimo,
-                automated=automated,
-                is_reply=reply_origin is not None,
-            )
-            await self._outbox.record(tx, received)
+        if not new:
+            return None
+        await self._counted(tx, conversation, sender, at=min(sent_at, self._clock.now()))
+        received = MessageReceived(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.conversation_id,
+            message_id=message_id,
+            for_festimo=for_festimo,
+            automated=automated,
+            is_reply=reply_origin is not None,
+        )
+        await self._outbox.record(tx, received)
+        try:
+            if kind == "text":
+                rules.check_text(text, max_length=self._longest_in_client)
+        except Refusal as refusal:
+            return refusal
+        return None
 
     async def sent(
         self, tx: Transaction, message_id: MessageId, *, origin_id: str, origin_sender: str | None = None

@@ -43,6 +43,11 @@ class LocationView(BaseModel):
     uri: str = Field(description="as RFC 5870 writes it, such as geo:52.52,13.405")
 
 
+class SentimentView(BaseModel):
+    score: float = Field(ge=-1, le=1, description="from -1 (bad) to 1 (good)")
+    emotions: list[str]
+
+
 class MessageView(BaseModel):
     message_id: str
     conversation_id: str
@@ -80,6 +85,8 @@ class MessageView(BaseModel):
     tags: list[str]
     booking_id: str | None = Field(description="of the booking that it is about")
     metadata: dict[str, MetadataValue]
+    sentiment: SentimentView | None = Field(description="null where it is not known, which is always so far")
+    intent: str | None = Field(description="what its sender wants by it; null as `sentiment` is")
     failure_reason: str | None
     event_id: str | None = Field(description="of the Matrix event; null until it is sent")
     lead_id: str | None = Field(description="of the lead that it belongs to")
@@ -228,6 +235,8 @@ def view_of(
         tags=list(labels.tags),
         booking_id=labels.booking_id,
         metadata=dict(labels.metadata),
+        sentiment=None,
+        intent=None,
         failure_reason=message.failure_reason,
         event_id=message.origin_id,
         lead_id=message.lead_id,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import structlog
 from pydantic import ValidationError
 
+from bridge.conversations.model import Scope
 from bridge.core.errors import Refusal
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted
 from bridge.platform.errors import EventIdReused
 from bridge.platform.events import PlatformEvent, Unknown
+from bridge.platform.lanes import lane_of
 from bridge.platform.parse import parse
 from bridge.platform.ports import Incoming, Intake
 
@@ -37,8 +39,10 @@ class Refused:
 
 
 class Reception:
-    def __init__(self, intake: Intake, *, max_text_length: int) -> None:
+    def __init__(self, intake: Intake, *, max_text_length: int, scope: Scope = "party_vendor") -> None:
+        """`scope`: what there is one conversation for."""
         self._intake = intake
+        self._scope = scope
         self._max_text_length = max_text_length
 
     async def take(self, tenant_id: TenantId, bodies: Sequence[bytes]) -> list[Taken | Refused]:
@@ -52,7 +56,7 @@ class Reception:
                 source=event.source,
                 event_id=event.id,
                 event_type=event.type,
-                lane=event.lane(tenant_id),
+                lane=lane_of(event, tenant_id, scope=self._scope),
                 body=body,
             )
             for event, body in sound

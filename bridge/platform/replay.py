@@ -5,12 +5,14 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from bridge.admin.dead_letters.errors import AlreadyDone, CannotBeReplayed
+from bridge.conversations.model import Scope
 from bridge.core.errors import NotFound
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.metrics import ITEMS
 from bridge.delivery.queue import Item
 from bridge.platform.events import PlatformEvent, Unknown
+from bridge.platform.lanes import lane_of
 from bridge.platform.parse import parse
 from bridge.platform.store import EventState, EventStore
 from bridge.storage.database import Transaction
@@ -18,7 +20,9 @@ from bridge.storage.sealing import CannotOpen
 
 
 class EventReplays:
-    def __init__(self, inbox: Inbox, store: EventStore) -> None:
+    def __init__(self, inbox: Inbox, store: EventStore, *, scope: Scope = "party_vendor") -> None:
+        """`scope`: what there is one conversation for."""
+        self._scope = scope
         self._inbox = inbox
         self._store = store
 
@@ -43,7 +47,7 @@ class EventReplays:
         return state
 
     async def _revive(self, tx: Transaction, item: Item, event: PlatformEvent) -> None:
-        lane = event.lane(item.tenant_id)
+        lane = lane_of(event, item.tenant_id, scope=self._scope)
         if lane != item.lane:
             # It waited among the unknown ones; now it has its place with what it is about.
             item = replace(item, lane=lane)

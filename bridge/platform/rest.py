@@ -16,6 +16,7 @@ from bridge.conversations import changes_api as conversation_changes_api
 from bridge.conversations.access import Access
 from bridge.conversations.accounts import Accounts
 from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.model import Scope
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.conversations.views import ConversationViews
@@ -199,6 +200,7 @@ def routes(
     max_text_length: int,
     pace: Pace,
     live: Live,
+    scope: Scope = "party_vendor",
 ) -> Sequence[web.AbstractRouteDef]:
     toolkit = Toolkit(
         database, keys, IdempotencyKeys(sealer, clock), limits={MAX_TEXT_LENGTH: max_text_length}, pace=pace
@@ -298,7 +300,7 @@ def routes(
         *bookings_api.BookingsApi(database, booking_store, access, cursors).routes(toolkit),
         *events_api.routes(),
         *event_states.EventStatesApi(
-            database, EventStore(), EventReplays(inbox, EventStore()), cursors
+            database, EventStore(), EventReplays(inbox, EventStore(), scope=scope), cursors
         ).routes(toolkit),
         *dead_letters_api.DeadLettersApi(dead_letters, cursors).routes(toolkit),
         *webhooks_api.WebhooksApi(

@@ -27,6 +27,7 @@ from bridge.sockets.views import (
     OfMessage,
     OfQuote,
     OfReader,
+    OfReply,
     OfScheduled,
     OfVendor,
     ReactionNotice,
@@ -91,6 +92,10 @@ class Shows:
         vendor_id = VendorId(entry.about["vendor_id"])
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
+
+    async def reply(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+        about = entry.about
+        return OfReply(**self._head(entry), message_id=about["message_id"], vendor_id=about["vendor_id"])
 
     async def booking(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
         return OfBooking(**self._head(entry), booking_id=entry.about["booking_id"])

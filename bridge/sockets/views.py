@@ -56,6 +56,13 @@ class OfMessage(Told):
     message: MessageView
 
 
+class OfReply(Told):
+    """A vendor answered. What they said is told before it, as a message."""
+
+    message_id: str
+    vendor_id: str = Field(description="who answered, by that message")
+
+
 class ReaderView(BaseModel):
     participant_id: str = Field(description="who has read")
     last_read_message_id: str = Field(description="as far as this, and all that was said before it")

@@ -17,6 +17,7 @@ from pydantic import (
 
 from bridge.config.homeserver import SERVER_NAME
 from bridge.config.messages import LONGEST_TEXT
+from bridge.core.writing import CONTROL_BUT_TAB_AND_NEWLINE, DIRECTIONS, INVISIBLE, harmless, is_blank
 
 Item = TypeVar("Item")
 
@@ -33,21 +34,11 @@ _LONGEST_MXC = 512
 
 # Ranges for the inside of [...], in the words that Python's and JavaScript's regular expressions share.
 _CONTROL = "\x00-\x1f\x7f-\x9f"
-_CONTROL_BUT_TAB_AND_NEWLINE = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _LINE_BREAKS = "\u2028\u2029"
-# Characters that turn the text after them around: a name could pretend to be another.
-_BIDI_OVERRIDES = "\u202a-\u202e\u2066-\u2069"
-# Unicode's Zs, Zl, Zp, Cf and Cc (a test compares): a text of these only shows nothing.
-INVISIBLE = (
-    "\x00-\x20\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f"
-    "\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
-)
-NOT_IN_A_LINE = _CONTROL + _LINE_BREAKS + _BIDI_OVERRIDES
-_BLANK = re.compile(f"[{INVISIBLE}]*")
+NOT_IN_A_LINE = _CONTROL + _LINE_BREAKS + DIRECTIONS
 _BREAK = re.compile(f"[{_CONTROL}{_LINE_BREAKS}]")
-_OVERRIDE = re.compile(f"[{_BIDI_OVERRIDES}]")
-_BAD_IN_PROSE = re.compile(f"[{_CONTROL_BUT_TAB_AND_NEWLINE}]")
+_OVERRIDE = re.compile(f"[{DIRECTIONS}]")
+_BAD_IN_PROSE = re.compile(f"[{CONTROL_BUT_TAB_AND_NEWLINE}]")
 
 _MXID = re.compile(r"@[!-9;-~]+:(?P<server>.+)")
 _MXC = re.compile(r"mxc://(?P<server>[^/]+)/[A-Za-z0-9_-]{1,255}")
@@ -60,7 +51,7 @@ class Data(BaseModel):
 
 
 def _refuse_blank(text: str) -> None:
-    if _BLANK.fullmatch(text):
+    if is_blank(text):
         raise ValueError("Must not be blank")
 
 
@@ -76,12 +67,13 @@ def line(text: str) -> str:
 
 def _prose(text: str, info: ValidationInfo) -> str:
     longest = (info.context or {}).get(MAX_TEXT_LENGTH, LONGEST_TEXT)
-    if len(text) > longest:
+    kept = harmless(text)
+    if max(len(text), len(kept)) > longest:
         raise ValueError(f"May have at most {longest} characters")
     _refuse_blank(text)
     if _BAD_IN_PROSE.search(text):
         raise ValueError("May not hold control characters other than newline and tab")
-    return text
+    return kept
 
 
 def _names_a_server(pattern: re.Pattern[str], hint: str) -> Callable[[str], str]:
@@ -157,7 +149,7 @@ Title = Annotated[
     AfterValidator(line),
     schema(1, _LONGEST_TITLE, visible(NOT_IN_A_LINE)),
 ]
-TEXT = schema(1, LONGEST_TEXT, visible(_CONTROL_BUT_TAB_AND_NEWLINE), **{LIMIT: MAX_TEXT_LENGTH})
+TEXT = schema(1, LONGEST_TEXT, visible(CONTROL_BUT_TAB_AND_NEWLINE), **{LIMIT: MAX_TEXT_LENGTH})
 Text = Annotated[str, AfterValidator(_prose), TEXT]
 Mxid = Annotated[
     str,

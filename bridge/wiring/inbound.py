@@ -64,6 +64,7 @@ class Inbound:
                 messages=product.messages,
                 conversations=product.conversation_store,
                 is_for_festimo=is_for_festimo,
+                late=late,
             ),
             edits=InboundEdits(
                 names=names,

@@ -121,6 +121,7 @@ class Product:
             leads=self.lead_store,
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
+            longest_in_client=config.messages.max_text_length,
         )
         self.edit_store = EditStore(sealer, index)
         self.message_changes = MessageChanges(
@@ -189,7 +190,11 @@ class Product:
         self.vendor_store, self.rating_store = VendorStore(sealer, clock), RatingStore(sealer, clock)
         self.vendors = Vendors(self.vendor_store, self.rating_store, self.participants, outbox, clock)
         self.intake = InboxIntake(database, inbox)
-        self.reception = Reception(self.intake, max_text_length=config.messages.max_text_length)
+        self.reception = Reception(
+            self.intake,
+            max_text_length=config.messages.max_text_length,
+            scope=config.conversation.scope,
+        )
         self.people = People(self.participants, outbox)
         self.leads = Leads(
             self.lead_store,

@@ -112,6 +112,7 @@ class Website:
                 frames=limits.frames_per_minute,
             ),
             live=self.live,
+            scope=config.conversation.scope,
         )
 
     def app(self, troubles: Troubles) -> web.Application:

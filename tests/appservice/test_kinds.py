@@ -260,6 +260,38 @@ def test_a_file_has_a_name_and_may_have_a_caption(content: Json, name: str, text
     assert (said.held.name, said.text) == (name, text)
 
 
+OVERRIDDEN = "cake\u202egpj\x00\U000e0070 \u2067x\nb"
+HARMLESS = "cakegpj \u2067x\u2069\nb"
+TURNED: dict[str, tuple[str, Json]] = {
+    "a text": ("m.room.message", {"msgtype": "m.text", "body": OVERRIDDEN}),
+    "a notice": ("m.room.message", {"msgtype": "m.notice", "body": OVERRIDDEN}),
+    "a caption": (
+        "m.room.message",
+        {"msgtype": "m.image", "file": FILE, "filename": "cake.jpg", "body": OVERRIDDEN},
+    ),
+    "a place that is none": ("m.room.message", {"msgtype": "m.location", "body": OVERRIDDEN}),
+    "a place": (
+        "m.room.message",
+        {"msgtype": "m.location", "body": "x", "m.location": {"uri": "geo:1,2", "description": OVERRIDDEN}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("event_type", "content"), TURNED.values(), ids=TURNED)
+def test_whatever_is_said_neither_hides_nor_turns_around_anything(event_type: str, content: Json) -> None:
+    said = said_as(event_type, content)
+    assert said is not None
+    assert said.text == HARMLESS
+
+
+def test_nor_does_a_poll() -> None:
+    content = asked(START, UNSTABLE)
+    content[START]["question"][UNSTABLE] = content[START]["answers"][0][UNSTABLE] = OVERRIDDEN
+    poll = poll_in(content)
+    assert poll is not None
+    assert (poll.question, poll.answers[0].text) == (HARMLESS, HARMLESS)
+
+
 @pytest.mark.parametrize("value", [-1, 1.5, True, "5", None, 2**53, [5]])
 def test_what_is_no_number_is_not_known(value: object) -> None:
     info = dict.fromkeys(("size", "w", "h", "duration"), value)

@@ -75,6 +75,27 @@ class LivingScene(ChangingScene):
     async def until_nobody_writes(self) -> None:
         await self.until("m.room.power_levels", {"events_default": NOBODY_WRITES, "events": {}})
 
+    async def all_is_read(self) -> None:
+        for who in (f"Anna-{self.party_id}", self.chef["id"]):
+            await self.act("read", json={"participant_id": who})
+
+    async def read_up_to(self, text: str, *, by: Client) -> None:
+        """In their client."""
+        message = await self.stored(lambda message: message.text == text)
+        path = f"v3/rooms/{self.room}/receipt/m.read/{message.origin_id}"
+        assert (await self.call("POST", path, by.access_token, json={}))[0] == 200
+
+    async def unread(self, *, host: int, chef: int) -> None:
+        """The API shows so much as not read, soon."""
+        wanted = {f"Anna-{self.party_id}": host, self.chef["id"]: chef}
+        path = f"conversations/{await self.conversation_id()}"
+
+        async def look() -> bool | None:
+            people = (await self.api("GET", path))["participants"]
+            return True if {one["participant_id"]: one["unread_count"] for one in people} == wanted else None
+
+        await eventually(look)
+
     async def refused(self, body: dict[str, Any]) -> tuple[int, str]:
         """What the API answers to a message that it does not take."""
         url = f"{self.ground.config.appservice.url}/api/v1/conversations/{await self.conversation_id()}/messages"
@@ -263,12 +284,16 @@ async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: Living
     await scene.say("by my ghost")
     await host.wait_for_text(scene.room, "by my ghost")
     by_ghost = await scene.said("by my ghost")
+    await scene.all_is_read()
+    await host.send_text(scene.room, "have you read this?")
+    await scene.unread(host=0, chef=1)
 
     account = f"participants/{scene.chef['id']}/account"
     assert (await scene.api("PUT", account, json={"mxid": chef.user_id}))["mxid"] == chef.user_id
     await scene.join(vendor)
     await scene.until_member(scene.ghost, "leave")
     assert (await scene.members())[chef.user_id] == "join"
+    await scene.unread(host=0, chef=1)
     await vendor.send_text(scene.room, "by myself")
     await host.wait_for_text(scene.room, "by myself")
     mine = await scene.stored(lambda message: message.text == "by myself")
@@ -280,14 +305,20 @@ async def test_an_account_takes_over_from_the_ghost_and_gives_back(scene: Living
     seen = await host.wait_for_text(scene.room, "by my ghost, corrected")
     assert seen.sender == scene.ghost
     await scene.until_member(scene.ghost, "leave")
+    await host.send_text(scene.room, "and this?")
+    await scene.unread(host=1, chef=2)
+    await scene.read_up_to("by myself", by=vendor)
+    await scene.unread(host=1, chef=1)
 
     assert (await scene.api("DELETE", account))["mxid"] is None
     await scene.until_member(chef.user_id, "leave")
     await scene.until_member(scene.ghost, "join")
+    await scene.unread(host=1, chef=1)
     await scene.say("by my ghost again")
     seen = await host.wait_for_text(scene.room, "by my ghost again")
     assert without_a_shield(seen)
     assert seen.sender == scene.ghost
+    await scene.unread(host=2, chef=1)
     said = [message for message in await scene.history() if message.sender_id == scene.chef["id"]]
     assert [message.text for message in said] == [
         "by my ghost, corrected",

@@ -99,7 +99,7 @@ async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[SignalScene]:
 
 
 async def test_who_types_shows_on_the_other_side(scene: SignalScene) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows."""
+    """An example of property 4, which `bridge/signals/test_boards.py` proves."""
     async with scene.running():
         await scene.open_with_anna()
         await scene.anna.call("typing", room_id=scene.room)
@@ -117,8 +117,7 @@ async def test_who_types_shows_on_the_other_side(scene: SignalScene) -> None:
 
 
 async def test_what_is_read_on_one_side_is_read_on_the_other(scene: SignalScene) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 3: every message is delivered, confirmed and updates
-    the thread for both sides."""
+    """An example of property 3, which `api/test_property_delivery.py` and `signals/test_reads.py` prove."""
     async with scene.running():
         await scene.open_with_anna()
         first, second = await scene.chef_says("Vanilla?"), await scene.chef_says("Chocolate?")

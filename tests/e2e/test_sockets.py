@@ -121,7 +121,7 @@ class Signs:
 
 
 async def test_who_types_and_reads_is_seen_by_a_client_and_at_a_socket_alike(scene: ChangingScene) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows, on both sides."""
+    """An example of property 4, which `bridge/signals/test_boards.py` proves."""
     anna = await scene.people.person("Anna")
     nio = await scene.people.nio(anna)
     await scene.open(nio, hosts={"Anna": anna})

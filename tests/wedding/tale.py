@@ -20,7 +20,7 @@ from tests.wedding.stage import (
 )
 
 GREETING = (
-    "Hello! I am Festimo. I bring bookings and news from Festipin into this conversation, which is end-to-end "
+    "Hello! I am Festimo. I bring bookings and news from the platform into this conversation, which is end-to-end "
     "encrypted.\nWrite !festimo help to see what I can do."
 )
 

@@ -195,7 +195,7 @@ def on_behalf(name: str, poll: Poll, answers: Sequence[str]) -> str:
         texts = {one.answer_id: one.text for one in poll.answers}
         what = "voted for " + ", ".join(f"“{texts[one]}”" for one in answers)
     return (
-        f"On behalf of {name}: {what} in the poll “{_quoted(poll)}”. Festipin counts this; the count that Matrix"
+        f"On behalf of {name}: {what} in the poll “{_quoted(poll)}”. The platform counts this; the count that Matrix"
         " apps show cannot."
     )
 

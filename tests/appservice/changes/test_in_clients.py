@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from appservice.inbound.late import DELETION, EDIT, NO_TEXT
+from appservice.inbound.late import DELETION, EDIT, NO_TEXT, NOT_YOURS, UNFIT
 from bridge.messages.rules import MAX_TEXT_LENGTH
 from tests.appservice.changes.room import HOUR, MINUTE, Conversation
 from tests.appservice.encryption.engine import BOT
@@ -110,14 +110,50 @@ async def test_what_is_no_edit_changes_nothing(talk: Conversation, anna: Party, 
     assert await talk.told() == []
 
 
-async def test_nobody_edits_or_redacts_what_another_said(talk: Conversation, anna: Party) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("🎂" * MAX_TEXT_LENGTH, None),
+        ("🎂" * (MAX_TEXT_LENGTH + 1), "The text has 10001 characters; 10000 are allowed."),
+        ("\u200b\n", "The text is empty."),
+    ],
+    ids=["as long as may be", "too long", "blank"],
+)
+async def test_what_is_said_beyond_the_limits_of_a_text_is_kept_and_answered(
+    talk: Conversation, anna: Party, text: str, reason: str | None
+) -> None:
+    await key(talk, anna)
+    await talk.deliver(talk.event(anna, "$1", text))
+    assert await talk.read() == [text]
+    told = await talk.told()
+    assert len(told) == (0 if reason is None else 1)
+    assert all(one.startswith(UNFIT.format(reason=reason)) for one in told)
+    assert await talk.dead() == []
+
+
+async def test_what_a_program_says_beyond_them_is_not_answered(talk: Conversation, anna: Party) -> None:
+    await key(talk, anna)
+    await talk.deliver(talk.said(anna, "$1", " ", msgtype="m.notice"))
+    assert (await talk.read(), await talk.told()) == ([" "], [])
+
+
+async def test_an_edit_of_what_another_said_is_answered(talk: Conversation, anna: Party) -> None:
+    await said(talk, anna)
+    mallory = await talk.joined(MALLORY)
+    await key(talk, mallory)
+    await talk.deliver(talk.edited(mallory, "$2", "Mine", of="$1"))
+    assert (await talk.read(), await talk.told()) == (["Vegan?"], [NOT_YOURS])
+
+
+async def test_nobody_redacts_what_another_said_or_edits_it_in_their_name(
+    talk: Conversation, anna: Party
+) -> None:
     await said(talk, anna)
     mallory = await talk.joined(MALLORY)
     await key(talk, mallory)
     before = await everything(talk)
-    await talk.deliver(talk.edited(mallory, "$2", "Mine", of="$1"))
     await talk.deliver(talk.redaction("$3", "$1", sender=MALLORY))
-    # Nor in the name of the one who did: the key is not of a device of hers.
+    # The key is not of a device of hers.
     await talk.deliver(talk.edited(mallory, "$4", "Mine", of="$1", sender=ANNA))
     assert await everything(talk) == before
 

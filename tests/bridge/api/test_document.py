@@ -11,9 +11,9 @@ from pytest_aiohttp.plugin import AiohttpClient
 from typer.testing import CliRunner
 
 from bridge.__main__ import app
+from bridge.core.writing import INVISIBLE
 from bridge.platform.rest import OPERATIONS, openapi
 from bridge.web.aliases import ALIASES, CANONICAL
-from bridge.web.fields import INVISIBLE
 from bridge.web.problems import problems
 from tests.bridge.api.client import DOCUMENT
 from tests.bridge.api.world import MAX_TEXT_LENGTH, World

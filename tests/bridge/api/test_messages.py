@@ -43,6 +43,8 @@ async def test_a_message_is_pending_until_the_room_has_it(api: Api, world: World
         "tags": [],
         "booking_id": None,
         "metadata": {},
+        "sentiment": None,
+        "intent": None,
         "status": "pending",
         "failure_reason": None,
         "event_id": None,
@@ -88,11 +90,37 @@ async def test_everybody_who_speaks_is_told_apart(api: Api, world: World) -> Non
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("cake\u202egpj.exe", "cakegpj.exe"),  # reads as cakeexe.jpg
+        ("a \u2067b\nc", "a \u2067b\u2069\nc"),  # left open: it ends with its line
+        ("yes\U000e006e\U000e006f", "yes"),  # tags spell "no" to who reads characters
+        ("👩\u200d🍳 می\u200cخواهم",) * 2,
+    ],
+)
+async def test_a_text_neither_hides_nor_turns_around_anything(api: Api, sent: str, kept: str) -> None:
+    conversation_id = await opened(api)
+    body = {"sender_id": "u-anna", "text": sent, "html": f"<p>{sent}</p>"}
+    posted = (await api.post(messages_of(conversation_id), body)).json
+    assert (posted["content"], posted["html"]) == (kept, f"<p>{kept}</p>")
+    edited = await api.send(
+        "PUT", f"/api/v1/messages/{posted['message_id']}", {"sender_id": "u-anna", "text": sent + "!"}
+    )
+    assert edited.json["content"] == kept + "!"
+
+
+async def test_a_text_is_not_too_long_only_as_it_is_kept(api: Api) -> None:
+    text = "x" * (MAX_TEXT_LENGTH - 1) + "\u2067"
+    assert (await said(api, await opened(api), text)).fields == ["text"]
+
+
+@pytest.mark.parametrize(
     ("body", "status", "problem", "field"),
     [
         ({"sender_id": "u-anna"}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": ""}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": " \n\u200b"}, 422, "invalid_input", "text"),  # nothing to see
+        ({"sender_id": "u-anna", "text": "\u202e\u2066"}, 422, "invalid_input", "text"),  # nor here
         ({"sender_id": "u-anna", "text": "a\x00"}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": 5}, 422, "invalid_input", "text"),
         ({"sender_id": "u-anna", "text": "x" * (MAX_TEXT_LENGTH + 1)}, 422, "invalid_input", "text"),

@@ -39,8 +39,7 @@ def shows_contact(answer: Answer) -> bool:
 async def test_a_vendor_from_their_first_profile_to_their_figures(
     people: People, sides: Sides, world: World
 ) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 14: profiles, reviews, analytics stay consistent with
-    the messages"""
+    """An example of property 14, which `statistics/test_vendor_recount.py` proves."""
     ours = sides.ours
     made = await ours.send("PUT", CHEF, PROFILE)
     assert (made.status, made.headers["Location"]) == (201, CHEF)

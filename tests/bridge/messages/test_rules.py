@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.core.errors import Refusal
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
@@ -18,6 +20,7 @@ from bridge.messages.errors import (
     WrittenInClient,
 )
 from bridge.messages.model import Message, Status
+from tests.examples import examples
 
 SAID = 1_800_000_000_000
 MINUTE = 60_000
@@ -126,6 +129,35 @@ def test_what_somebody_wrote_in_their_client_is_not_edited_for_them() -> None:
     rules.check_from_here(message())
     with pytest.raises(WrittenInClient):
         rules.check_from_here(message(from_client=True))
+
+
+AGES = st.integers(-MINUTE, 2 * HOUR) | st.sampled_from(
+    [end + step for end in (15 * MINUTE, HOUR) for step in (-1, 0, 1)]
+)
+
+
+@settings(max_examples=examples(300))
+@given(age=AGES, is_sender=st.booleans(), is_staff=st.booleans(), deleted=st.booleans())
+def test_valid_edits_and_deletions_succeed_within_their_time_and_no_others(
+    age: int, *, is_sender: bool, is_staff: bool, deleted: bool
+) -> None:
+    """Feature: vendor-dashboard-messaging-enhancement, Property 1: valid actions succeed, within their time limit"""
+    at = SAID + age
+
+    def edit() -> None:
+        rules.check_edit(message(deleted=deleted), is_sender=is_sender, at=at)
+
+    def delete() -> None:
+        rules.check_deletion(said_at=SAID, is_sender=is_sender, is_staff=is_staff, at=at)
+
+    may_edit = is_sender and not deleted and age <= 15 * MINUTE
+    may_delete = is_staff or (is_sender and age <= HOUR)
+    for act, is_valid in ((edit, may_edit), (delete, may_delete)):
+        if is_valid:
+            act()
+            continue
+        with pytest.raises((NotTheSender, MessageIsDeleted, EditWindowClosed, DeleteWindowClosed)):
+            act()
 
 
 def test_the_windows_are_those_that_people_are_told() -> None:

@@ -8,6 +8,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from typer.testing import CliRunner
 
 from bridge.__main__ import app
+from bridge.feed.kinds import KINDS
 from bridge.platform.rest import asyncapi
 from bridge.sockets.commands import COMMANDS
 from bridge.sockets.frames import FRAMES
@@ -30,6 +31,10 @@ async def test_it_is_served_beside_the_other(world: World, aiohttp_client: Aioht
     http = await aiohttp_client(world.app())
     async with http.get("/api/v1/asyncapi.json") as response:
         assert await response.json() == asyncapi(max_text_length=MAX_TEXT_LENGTH)
+
+
+def test_whatever_has_an_entry_has_a_frame() -> None:
+    assert {kind.name for kind in KINDS.values()} == set(FRAMES)
 
 
 def test_what_is_taken_is_closed_and_what_is_told_is_said_to_be() -> None:

@@ -93,7 +93,7 @@ async def test_who_is_kept_out_is_not_notified(world: LiveWorld, api: Api, crowd
 async def test_who_comes_back_is_notified_of_what_they_missed(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 4: a network break loses nothing after reconnection."""
+    """An example of property 4, which `test_resume.py` proves."""
     conversation_id = await world.settled(await opened(api))
     chef = await crowd.connected(CHEF, world.person("v-1", "vendor"))
     chef.drop()

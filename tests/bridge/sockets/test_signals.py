@@ -35,7 +35,7 @@ async def nothing_but(client: Client, api: Api, conversation_id: str, kind: str)
 
 
 async def test_typing_begins_goes_on_and_ends_by_itself(world: LiveWorld, api: Api, crowd: Crowd) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 4: typing shows, and ends by itself."""
+    """An example of property 4, which `signals/test_boards.py` proves."""
     conversation_id = await opened(api)
     client = await crowd.connected(PARTY)
     types(world, conversation_id)

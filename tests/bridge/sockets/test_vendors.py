@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.bridge.api.client import Api
-from tests.bridge.api.requests import CONVERSATIONS, group_opened, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, group_opened, messages_of, opened, said
 from tests.bridge.platform.sender import vendor
 from tests.bridge.sockets.client import Client, Crowd, LiveWorld
 from tests.databases import both_databases
@@ -157,3 +157,29 @@ async def test_that_a_vendor_answers_faster_or_slower_is_told(
         # The third answer makes no other average; each frame shows it as it is by then.
         assert len(frames) == 3
         assert frames[-1]["vendor"]["response_time_avg"] == 4.5
+
+
+async def test_that_a_vendor_answered_is_told_after_their_message(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    conversation_id = await world.settled(await opened(api))
+    paths = {PARTY: world.person("u-anna"), VENDOR: world.person("v-1", "vendor")}
+    clients = [await crowd.connected(path, token) for path, token in paths.items()]
+    await said(api, conversation_id, "Vanilla?")
+    replies = [
+        await api.post(messages_of(conversation_id), {"sender_id": "v-1", "text": text})
+        for text in ("Yes!", "And lemon")
+    ]
+    for client in clients:
+        while client.texts("message.sent")[-1:] != ["And lemon"]:
+            await client.read()
+        kinds = [
+            frame["type"] for frame in client.events if frame["type"] in ("message.sent", "vendor.replied")
+        ]
+        assert kinds == ["message.sent", "message.sent", "vendor.replied", "message.sent"]
+        (frame,) = [frame for frame in client.events if frame["type"] == "vendor.replied"]
+        assert (frame["conversation_id"], frame["vendor_id"], frame["message_id"]) == (
+            conversation_id,
+            "v-1",
+            replies[0].json["message_id"],
+        )
