@@ -105,6 +105,7 @@ def test_what_comes_after_all_is_late_and_not_lost() -> None:
     assert late.unharmed
     assert not late.passed
     assert "lost 0, late 1," in reports.line(late)
+    assert reports.table([late]).splitlines()[1].startswith("FAILED  any")
     assert max(PATIENCE, EVERY) < LOST_AFTER, "gap repair has looked before anything is called lost"
 
 

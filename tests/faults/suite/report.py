@@ -63,7 +63,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
         raw = outcome.as_json()
         cells = [str(raw.get(key, "-")) for key, _ in COLUMNS]
         rows.append([how_it_ended(outcome), *cells, _notes(outcome)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
