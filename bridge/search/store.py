@@ -22,12 +22,13 @@ WIDTH_IN = f"""
     SELECT position FROM message_words WHERE conversation_id = $3 AND word = $1 ORDER BY position DESC LIMIT $2
 ) AS few
 """
+# CROSS JOIN has SQLite go by the person's conversations: by the word, it would look through what everybody has said.
 # In no order: whoever takes part in many conversations would wait for it.
 COUNT_OF_MEMBER = """
 SELECT COUNT(*) AS many, 0 AS back_to FROM (
-    SELECT 1 FROM conversation_members m
-    JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1
-    WHERE m.tenant_id = $3 AND m.participant_id = $4 AND m.away IS NULL LIMIT $2
+    SELECT 1 FROM conversation_members m CROSS JOIN message_words w
+    WHERE w.conversation_id = m.conversation_id AND w.word = $1
+        AND m.tenant_id = $3 AND m.participant_id = $4 AND m.away IS NULL LIMIT $2
 ) AS few
 """
 WIDTH_SAID = f"""
@@ -44,9 +45,9 @@ SELECT position FROM message_words WHERE conversation_id = $4 AND word = $1 AND 
 ORDER BY position DESC LIMIT $3
 """
 SELECT_OF_MEMBER = """
-SELECT w.position FROM conversation_members m
-JOIN message_words w ON w.conversation_id = m.conversation_id AND w.word = $1 AND w.position < $2
-WHERE m.tenant_id = $4 AND m.participant_id = $5 AND m.away IS NULL ORDER BY w.position DESC LIMIT $3
+SELECT w.position FROM conversation_members m CROSS JOIN message_words w
+WHERE w.conversation_id = m.conversation_id AND w.word = $1 AND w.position < $2
+    AND m.tenant_id = $4 AND m.participant_id = $5 AND m.away IS NULL ORDER BY w.position DESC LIMIT $3
 """
 SELECT_SAID = """
 SELECT position FROM messages WHERE tenant_id = $1 AND sender_id = $2 AND position < $3
