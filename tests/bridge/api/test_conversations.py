@@ -128,7 +128,7 @@ async def test_the_view_follows_messages_and_the_room(api: Api, world: World) ->
     [
         ("party", None, "party"),
         ("vendor", [], "vendor"),
-        ("title", "Party", "title"),  # unknown fields are refused
+        ("titel", "Party", "titel"),  # unknown fields are refused
     ],
 )
 async def test_a_body_of_another_shape_is_refused(
