@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from appservice.embedded.synapse import Synapse
+from bridge.demo.stand import Stand, stand
 from tests.clients.people import People
 
 HERE = Path(__file__).parent
@@ -24,6 +25,13 @@ async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syn
     """One homeserver for all tests that need no bridge on it. Tests that kill it start their own."""
     async with Synapse(tmp_path_factory.mktemp("synapse")) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    """A homeserver that knows the bridge, for all tests of a file. Tests that harm it make their own."""
+    async with stand(tmp_path_factory.mktemp("stand")) as ready:
+        yield ready
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest_asyncio
 from nio.crypto.attachments import decrypt_attachment
 
 from appservice.embedded.timeline import Entry
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from tests.bridge.bookings.examples import read_calendar
 from tests.clients.people import People
 from tests.e2e.scene import without_a_shield
@@ -25,12 +25,6 @@ BOOKING = {
     "time_zone": "Europe/Berlin",
     "total": {"amount": 384_000, "currency": "EUR"},
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("bookings")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

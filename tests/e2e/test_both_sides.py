@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from appservice.embedded.client import Client
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually, party
@@ -45,12 +45,6 @@ class TwoSided(ChangingScene):
                 return shown if wanted.items() <= shown.items() else None
 
         return await eventually(look)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("both-sides")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -12,7 +12,7 @@ from appservice.embedded.client import Client
 from appservice.inbound.late import DELETION, EDIT
 from bridge.core.clock import Clock, SystemClock
 from bridge.core.ids import TenantId
-from bridge.demo.stand import TENANT, Stand, stand
+from bridge.demo.stand import TENANT, Stand
 from bridge.messages.model import Message
 from bridge.wiring import api_keys
 from tests.clients.people import People
@@ -67,12 +67,6 @@ class ChangingScene(Scene):
             return True if wanted.items() <= shown.items() else None
 
         await eventually(look)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("changes")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

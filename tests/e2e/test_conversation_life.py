@@ -1,114 +1,21 @@
 """Conversations are closed, archived, blocked, left, deleted, and people get accounts: what real clients see of it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from appservice.embedded.client import Client, ClientError
-from appservice.outbound.rooms import NOBODY_WRITES, OWNER, ROOM_VERSION
+from appservice.embedded.client import ClientError
+from appservice.outbound.rooms import OWNER
 from bridge.core.ids import ParticipantId, TenantId
-from bridge.demo.stand import TENANT, Stand, stand
-from tests.clients.js import JsClient
-from tests.clients.people import People, Person
+from bridge.demo.stand import TENANT, Stand
+from tests.clients.people import People
+from tests.e2e.life import LivingScene, both
 from tests.e2e.scene import without_a_shield
-from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually, party, person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-State = dict[tuple[str, str], dict[str, Any]]
-
-
-class LivingScene(ChangingScene):
-    """Looked at through the eyes of one member, who must be in what is looked at."""
-
-    token = ""
-
-    async def conversation_id(self) -> str:
-        conversation = await self._conversation()
-        assert conversation is not None
-        return conversation.conversation_id
-
-    async def act(self, action: str, *, method: str = "POST", **options: Any) -> dict[str, Any]:
-        if action == "block":
-            options = {"json": {}} | options
-        return await self.api(method, f"conversations/{await self.conversation_id()}/{action}", **options)
-
-    async def select_again(self) -> None:
-        data = {"party": party(*self.hosts, party_id=self.party_id), "vendor": self.chef}
-        await self.ground.platform.send("vendor.selected", data)
-
-        async def applied() -> bool | None:
-            waiting = await self.bridge.database.fetch_value(
-                "SELECT COUNT(*) FROM inbox WHERE state = 'waiting'"
-            )
-            return None if waiting else True
-
-        await eventually(applied)
-
-    async def state(self, room: str | None = None) -> State:
-        status, events = await self.call("GET", f"v3/rooms/{room or self.room}/state", self.token)
-        assert status == 200, events
-        return {(event["type"], event["state_key"]): event["content"] for event in events}
-
-    async def members(self) -> dict[str, str]:
-        """Of the room: MXID -> membership."""
-        state = await self.state()
-        return {
-            key: content["membership"] for (kind, key), content in state.items() if kind == "m.room.member"
-        }
-
-    async def until(
-        self, kind: str, wanted: dict[str, Any], *, key: str = "", room: str | None = None
-    ) -> None:
-        async def look() -> bool | None:
-            return True if (await self.state(room)).get((kind, key), {}).items() >= wanted.items() else None
-
-        await eventually(look)
-
-    async def until_member(self, user_id: str, membership: str) -> None:
-        await self.until("m.room.member", {"membership": membership}, key=user_id)
-
-    async def until_nobody_writes(self) -> None:
-        await self.until("m.room.power_levels", {"events_default": NOBODY_WRITES, "events": {}})
-
-    async def all_is_read(self) -> None:
-        for who in (f"Anna-{self.party_id}", self.chef["id"]):
-            await self.act("read", json={"participant_id": who})
-
-    async def read_up_to(self, text: str, *, by: Client) -> None:
-        """In their client."""
-        message = await self.stored(lambda message: message.text == text)
-        path = f"v3/rooms/{self.room}/receipt/m.read/{message.origin_id}"
-        assert (await self.call("POST", path, by.access_token, json={}))[0] == 200
-
-    async def unread(self, *, host: int, chef: int) -> None:
-        """The API shows so much as not read, soon."""
-        wanted = {f"Anna-{self.party_id}": host, self.chef["id"]: chef}
-        path = f"conversations/{await self.conversation_id()}"
-
-        async def look() -> bool | None:
-            people = (await self.api("GET", path))["participants"]
-            return True if {one["participant_id"]: one["unread_count"] for one in people} == wanted else None
-
-        await eventually(look)
-
-    async def refused(self, body: dict[str, Any]) -> tuple[int, str]:
-        """What the API answers to a message that it does not take."""
-        url = f"{self.ground.config.appservice.url}/api/v1/conversations/{await self.conversation_id()}/messages"
-        headers = {"Authorization": f"Bearer {self.key}"}
-        async with self.ground.session.post(url, json=body, headers=headers) as response:
-            answer = await response.json()
-            return response.status, answer["type"].rpartition(":")[2]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("life")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -117,15 +24,6 @@ async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[LivingScene]:
         here = LivingScene(ground, people)
         async with here.running():
             yield here
-
-
-async def both(scene: LivingScene) -> tuple[JsClient, Client, Person]:
-    """A host and a vendor with accounts, who have joined."""
-    anna, chef = await scene.people.person("Anna"), await scene.people.person("Chef")
-    host, vendor = await scene.people.js(anna), await scene.people.nio(chef)
-    scene.token = host.access_token
-    await scene.open(host, vendor, hosts={"Anna": anna}, vendor=chef)
-    return host, vendor, chef
 
 
 async def test_nobody_but_festimo_writes_in_a_closed_conversation(scene: LivingScene) -> None:
@@ -430,113 +328,3 @@ async def test_a_group_is_run_by_whom_its_owners_let_and_left_by_whom_they_take_
         cleo.user_id: "leave",
         ghost: "leave",
     }
-
-
-async def as_the_bot(scene: LivingScene, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What only somebody can do who runs the homeserver."""
-    token = scene.ground.config.appservice.as_token.get_secret_value()
-    query = {"user_id": scene.bridge.names.bot}
-    status, answer = await scene.call(method, path, token, params=query, json=body)
-    assert status == 200, answer
-    found: dict[str, Any] = answer
-    return found
-
-
-@pytest.mark.parametrize("is_ours", [True, False])
-async def test_a_room_that_was_replaced_is_followed_with_new_keys(scene: LivingScene, is_ours: bool) -> None:
-    """Into the room that the homeserver has made in the bot's name, or into a new one where that leads nowhere."""
-    host, vendor, _ = await both(scene)
-    await host.send_text(scene.room, "in the old room")
-    await vendor.wait_for_text(scene.room, "in the old room")
-    old = scene.room
-    if is_ours:
-        upgraded = await as_the_bot(scene, "POST", f"v3/rooms/{old}/upgrade", {"new_version": ROOM_VERSION})
-    else:
-        content = {"body": "moved", "replacement_room": "!nowhere"}
-        await as_the_bot(scene, "PUT", f"v3/rooms/{old}/state/m.room.tombstone", content)
-
-    async def moved() -> str | None:
-        room = await scene._room()
-        return room if room != old else None
-
-    scene.room = await eventually(moved)
-    assert not is_ours or scene.room == upgraded["replacement_room"]
-    await scene.join(host)
-    await scene.join(vendor)
-    state = await scene.state()
-    assert state["m.room.encryption", ""]["algorithm"] == "m.megolm.v1.aes-sha2"
-    assert (await scene.api("GET", f"conversations/{await scene.conversation_id()}"))["room_id"] == scene.room
-    notice = await scene.book()
-    await vendor.wait_for_text(scene.room, notice)
-    assert without_a_shield(await host.wait_for_text(scene.room, notice))
-    await vendor.send_text(scene.room, "in the new room")
-    await host.wait_for_text(scene.room, "in the new room")
-    said = await scene.stored(lambda message: message.text == "in the new room")
-    assert said.sender_id == scene.chef["id"]
-
-
-async def other_room(scene: LivingScene) -> str:
-    """The conversation's room, once it is another one."""
-    old = scene.room
-
-    async def moved() -> str | None:
-        room = await scene._room()
-        return room if room != old else None
-
-    return await eventually(moved)
-
-
-async def pinned(scene: LivingScene) -> list[str]:
-    async def look() -> list[str] | None:
-        return (await scene.state()).get(("m.room.pinned_events", ""), {}).get("pinned") or None
-
-    return await eventually(look)
-
-
-async def test_what_is_said_while_a_room_is_replaced_is_said_once_and_in_order(scene: LivingScene) -> None:
-    """By a ghost, whom the homeserver lets say nothing more in the former room before we know why."""
-    vendor = await scene.people.nio(chef := await scene.people.person("Chef"))
-    scene.token = vendor.access_token
-    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)  # type: ignore[dict-item] # a ghost's
-    old, texts = scene.room, [f"word {number}" for number in range(8)]
-
-    async def speak() -> None:
-        for text in texts:
-            await scene.say(text, sender="Anna")
-
-    upgrade = as_the_bot(scene, "POST", f"v3/rooms/{old}/upgrade", {"new_version": ROOM_VERSION})
-    await asyncio.gather(speak(), upgrade)
-    scene.room = await other_room(scene)
-    await scene.join(vendor)
-    await scene.say("the last word", sender="Anna")
-    await vendor.wait_for_text(scene.room, "the last word")
-    read = [entry.body for room in (old, scene.room) for entry in vendor.timeline(room)]
-    assert [body for body in read if body in texts] == texts
-    assert {message.status for message in await scene.history()} <= {"sent", "delivered", "read"}
-
-
-async def test_a_conversation_goes_on_in_a_new_room_when_staff_ask_for_it(scene: LivingScene) -> None:
-    host, vendor, _ = await both(scene)
-    await vendor.wait_for_text(scene.room, await scene.book())
-    old, card = scene.room, await pinned(scene)
-    (space,) = [key for kind, key in await scene.state() if kind == "m.space.parent"]
-    await scene.act("upgrade")
-    await scene.act("upgrade")
-    await scene.say("after")
-    scene.room = await other_room(scene)
-    await scene.join(host)
-    await scene.join(vendor)
-    await vendor.wait_for_text(scene.room, "Sweet Bites: after")
-    assert await pinned(scene) != card, "it is shown anew"
-    await scene.until("m.space.parent", {"canonical": True}, key=space)
-    await scene.until("m.space.parent", {}, key=space, room=old)
-    state, former = await scene.state(), await scene.state(old)
-    assert former["m.space.parent", space] == {}
-    assert state["m.room.create", ""]["predecessor"] == {"room_id": old}
-    assert former["m.room.tombstone", ""]["replacement_room"] == scene.room
-    assert former["m.room.power_levels", ""]["events_default"] == NOBODY_WRITES
-    with pytest.raises(ClientError, match="M_FORBIDDEN"):
-        await vendor.send_text(old, "in the former room")
-    await vendor.send_text(scene.room, "in the new room")
-    assert without_a_shield(await host.wait_for_text(scene.room, "Sweet Bites: after"))
-    await host.wait_for_text(scene.room, "in the new room")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from bridge.web.fields import rfc3339
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
@@ -26,12 +26,6 @@ class Later(ChangingScene):
         made = await self.api("POST", f"conversations/{conversation.conversation_id}/messages", json=body)
         assert made["status"] == "scheduled"
         return send_at
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("later")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from appservice.embedded.client import Client
 from appservice.polls import END, RESPONSE, START, response_of
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from bridge.messages.held import Poll
 from bridge.messages.model import Message
 from tests.clients.js import JsClient
@@ -66,12 +66,6 @@ class Polling(Talking):
 
     async def of_client(self, event_id: str) -> Message:
         return await self.stored(lambda message: message.origin_id == event_id)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("polls")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from appservice.embedded.timeline import Entry
 from appservice.polls import END, RESPONSE, START, poll_in, response_of
 from bridge.config import Webhooks
 from bridge.config.quotes import Quotes
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from bridge.web.fields import rfc3339
 from tests.bridge.webhooks.receiver import receiving
 from tests.clients.people import People
@@ -56,17 +56,15 @@ class Bargaining(ChangingScene):
         await eventually(look)
 
     async def shown(self, client: Client, *words: str) -> Entry:
-        """What Festimo says with these words in it: encrypted, and without a warning."""
+        """What Festimo says with these words in it."""
+        return await self._festimos(client, lambda one: all(word in one.body for word in words))
+
+    async def _festimos(self, client: Client, fits: Callable[[Entry], bool]) -> Entry:
+        """The first of what Festimo has said that fits: encrypted, and without a warning."""
 
         def found() -> Entry | None:
-            return next(
-                (
-                    one
-                    for one in client.timeline(self.room)
-                    if one.sender == self.bridge.names.bot and all(word in one.body for word in words)
-                ),
-                None,
-            )
+            said = (one for one in client.timeline(self.room) if one.sender == self.bridge.names.bot)
+            return next(filter(fits, said), None)
 
         await client.sync_until(lambda: found() is not None)
         entry = found()
@@ -90,24 +88,10 @@ class Bargaining(ChangingScene):
         await client.send(self.room, "m.reaction", {"m.relates_to": put})
 
     async def poll(self, client: Client, words: str) -> Entry:
-        """Festimo's, with these words in its question: encrypted, and without a warning."""
-
-        def found() -> Entry | None:
-            return next(
-                (
-                    one
-                    for one in client.timeline(self.room)
-                    if (one.type, one.sender) == (START, self.bridge.names.bot)
-                    and words in one.content[START]["question"]["body"]
-                ),
-                None,
-            )
-
-        await client.sync_until(lambda: found() is not None)
-        entry = found()
-        assert entry is not None
-        assert (entry.encrypted, entry.warning) == (True, None)
-        return entry
+        """Festimo's, with these words in its question."""
+        return await self._festimos(
+            client, lambda one: one.type == START and words in one.content[START]["question"]["body"]
+        )
 
     async def vote(self, client: Client, poll: Entry, text: str) -> None:
         """For the answer with this text. Spec: MSC3381."""
@@ -115,12 +99,6 @@ class Bargaining(ChangingScene):
         assert asked is not None
         answer = next(one.answer_id for one in asked.answers if one.text == text)
         await client.send(self.room, RESPONSE, response_of(asked, [answer], of=poll.event_id))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("quotes")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

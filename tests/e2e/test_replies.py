@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from appservice.embedded.client import Client
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from bridge.messages.model import Message
 from tests.clients.js import JsClient, JsEntry
 from tests.clients.people import People
@@ -48,12 +48,6 @@ class Talking(ChangingScene):
     async def shown(self, reader: JsClient, event_id: str | None) -> JsEntry:
         assert event_id is not None
         return await reader.wait_for_event(self.room, event_id)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("replies")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

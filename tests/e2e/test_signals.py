@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from tests.clients.js import JsClient
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
@@ -84,12 +84,6 @@ class SignalScene(ChangingScene):
     async def chef_says(self, text: str) -> Any:
         await self.say(text)
         return await self.said(text)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("signals")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from appservice.embedded.client import Client
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from tests.clients.people import People
 from tests.e2e.scene import without_a_shield
 from tests.e2e.test_changes import ChangingScene
@@ -18,12 +18,6 @@ from tests.e2e.test_changes import ChangingScene
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOON = 20.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("sockets")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")

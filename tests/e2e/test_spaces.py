@@ -11,7 +11,7 @@ from appservice.embedded.client import Client
 from appservice.outbound.rooms import ROOM_VERSION
 from bridge.demo.stand import Stand, stand
 from tests.clients.people import People
-from tests.e2e.test_conversation_life import LivingScene, as_the_bot
+from tests.e2e.life import LivingScene, as_the_bot
 from tests.e2e.test_first_path import eventually, party, person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bridge.demo.stand import Stand, stand
+from bridge.demo.stand import Stand
 from tests.clients.people import People
 from tests.e2e.test_changes import ChangingScene
 from tests.e2e.test_first_path import eventually, party
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
-    async with stand(tmp_path_factory.mktemp("vendors")) as ready:
-        yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")
