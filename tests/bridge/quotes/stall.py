@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from bridge.conversations.model import Conversation
 from bridge.core.ids import MessageId, ParticipantId, QuoteId
@@ -113,18 +114,9 @@ class Stall:
 
     async def react(self, message_id: MessageId, emoji: str, *, by: ParticipantId | None = ANNA) -> None:
         """In a client. `by`: None is somebody who is no participant."""
-        self._said += 1
         async with self.database.transaction() as tx:
             await self.features.reactions.receive(
-                tx,
-                self.conversation,
-                of=f"${message_id}",
-                by=STRANGER if by is None else f"@{by}:people.test",
-                participant_id=by,
-                emoji=emoji,
-                origin_id=f"$reaction-{self._said}",
-                claimed_at=self.clock.now(),
-                received_at=self.clock.now(),
+                tx, self.conversation, emoji=emoji, **self._in_client(message_id, by)
             )
         await self.work()
 
@@ -137,23 +129,26 @@ class Stall:
         seen: bool = True,
     ) -> None:
         """In a client. `came_late`: made no later than what was done last; `seen`: the bridge goes on to work."""
-        self._said += 1
         if not came_late:
             self.clock.advance(1)
         async with self.database.transaction() as tx:
             await self.features.polls.receive_vote(
-                tx,
-                self.conversation,
-                of=f"${message_id}",
-                by=STRANGER if by is None else f"@{by}:people.test",
-                participant_id=by,
-                selections=answers,
-                origin_id=f"$vote-{self._said}",
-                claimed_at=self.clock.now(),
-                received_at=self.clock.now(),
+                tx, self.conversation, selections=answers, **self._in_client(message_id, by)
             )
         if seen:
             await self.work()
+
+    def _in_client(self, message_id: MessageId, by: ParticipantId | None) -> dict[str, Any]:
+        """What comes with everything that somebody does to a message there."""
+        self._said += 1
+        return {
+            "of": f"${message_id}",
+            "by": STRANGER if by is None else f"@{by}:people.test",
+            "participant_id": by,
+            "origin_id": f"$done-{self._said}",
+            "claimed_at": self.clock.now(),
+            "received_at": self.clock.now(),
+        }
 
     async def vote_by_api(self, message_id: MessageId, *answers: str, by: ParticipantId = ANNA) -> None:
         message = await self.features.message_store.get(self.database, message_id)

@@ -1,63 +1,28 @@
 """Every state of a revision, and all that can be done with it: what it is then, what is told, and what is said."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from bridge.core.errors import Refusal
-from bridge.core.ids import MessageId
 from bridge.quotes.model import Act as Deed
-from bridge.quotes.model import Quote, State
+from bridge.quotes.model import State
 from bridge.quotes.rules import AFTER
-from tests.bridge.quotes.stall import BEN, CHEF, DAY, Stall, is_question, is_refusal
-from tests.databases import one_database, quick_database
+from tests.bridge.quotes.cases import STATES, TOTAL, Act, Way, check
+from tests.bridge.quotes.stall import BEN, CHEF, DAY, Stall
+from tests.databases import one_database
 
 pytestmark = one_database
-TOTAL = 384_000
 YES, NO, NOT_YET = "✅", "❌", "↩️"
 
-STATES = ("sent", "asked", "over", "accepted", "declined", "expired", "withdrawn", "superseded")
-"""Of revision 1. Anna was asked in each, and where it is "sent" has left it open. `over`: its time is, and nobody has
-noticed yet."""
-
-
-class Case:
-    def __init__(self, stall: Stall, quote: Quote, question: MessageId) -> None:
-        self.stall = stall
-        self.quote = quote
-        self.message = quote.latest.message_id
-        self.question = question
-        """Anna's."""
-
-    async def latest(self) -> Quote:
-        return await self.stall.get(self.quote.quote_id)
-
-
-async def reach(stall: Stall, state: str) -> Case:
-    quote = await stall.send(TOTAL)
-    await stall.react(quote.latest.message_id, YES)
-    question = (await stall.question()).message_id
-    match state:
-        case "sent":
-            await stall.react(question, NOT_YET)
-        case "over":
-            stall.clock.advance(14 * DAY)
-        case "accepted":
-            await stall.react(question, YES)
-        case "declined":
-            await stall.reply(quote.latest.message_id, "decline")
-        case "expired":
-            await stall.later(14 * DAY)
-        case "withdrawn":
-            await stall.withdraw(quote)
-        case "superseded":
-            await stall.revise(quote, 300_000, days=60)
-    return Case(stall, quote, question)
-
-
-Act = Callable[[Case], Awaitable[None]]
+BY_REACTIONS = Way(
+    accept=lambda stall, quote: stall.react(quote.latest.message_id, YES),
+    decline=lambda stall, quote: stall.reply(quote.latest.message_id, "decline"),
+    confirm=lambda stall, question: stall.react(question, YES),
+    leave_open=lambda stall, question: stall.react(question, NOT_YET),
+)
 ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     # A first yes gets a question, of whoever has not been asked yet.
     "ben reacts yes": (
@@ -330,38 +295,7 @@ async def _done(work: Awaitable[object]) -> None:
 
 @pytest.mark.parametrize("name", ACTS)
 async def test_each_state_and_all_that_can_be_done(name: str) -> None:
-    await check(*ACTS[name], reach)
-
-
-async def check(
-    act: Act,
-    expected: tuple[str, ...],
-    reach: Callable[[Stall, str], Awaitable[Case]],
-    *,
-    by_poll: bool = False,
-) -> None:
-    for state, wanted in zip(STATES, expected, strict=True):
-        async with quick_database() as database:
-            case = await reach(await Stall(database, by_poll=by_poll).opened(), state)
-            stall = case.stall
-            told, said = await stall.events(), len(await stall.festimo())
-            before = await stall.features.everything()
-            code = []
-            try:
-                await act(case)
-            except Refusal as refusal:
-                code = [refusal.code]
-                assert await stall.features.everything() == before, (state, "a refusal has changed something")
-            words = (await stall.festimo())[said:]
-            seen = [
-                await stall.state(case.quote, 1),
-                *(await stall.events())[len(told) :],
-                *("question" for one in words if is_question(one)),
-                *("told" for one in words if is_refusal(one)),
-                *("left" for one in words if "stays open" in one.text),
-                *code,
-            ]
-            assert " ".join(seen) == wanted, (state, [one.text for one in words])
+    await check(*ACTS[name], BY_REACTIONS)
 
 
 async def test_the_last_who_leaves_it_open_leaves_it_unasked(stall: Stall) -> None:

@@ -11,8 +11,8 @@ from bridge.messages.held import Poll
 from bridge.quotes.answers import Answer, of_vote
 from bridge.quotes.model import Quote
 from bridge.quotes.texts import POLL_ANSWERS, QUESTION_ANSWERS
+from tests.bridge.quotes.cases import STATES, TOTAL, Act, Way, check
 from tests.bridge.quotes.stall import ANNA, BEN, CHEF, DAY, Stall
-from tests.bridge.quotes.test_states import STATES, TOTAL, Act, Case, check
 from tests.bridge.quotes.test_store import SECRETS, plain
 from tests.databases import one_database
 
@@ -24,30 +24,12 @@ def poll_of(quote: Quote) -> MessageId:
     return quote.latest.poll_id
 
 
-async def reach(stall: Stall, state: str) -> Case:
-    """As with reactions: Anna was asked in each, and where it is "sent" has left it open."""
-    quote = await stall.send(TOTAL)
-    poll = poll_of(quote)
-    await stall.vote(poll, YES)
-    question = (await stall.question()).message_id
-    match state:
-        case "sent":
-            await stall.vote(question, NO)
-        case "over":
-            stall.clock.advance(14 * DAY)
-        case "accepted":
-            await stall.vote(question, YES)
-        case "declined":
-            await stall.vote(poll, NO)
-        case "expired":
-            await stall.later(14 * DAY)
-        case "withdrawn":
-            await stall.withdraw(quote)
-        case "superseded":
-            await stall.revise(quote, 300_000, days=60)
-    return Case(stall, quote, question)
-
-
+BY_VOTES = Way(
+    accept=lambda stall, quote: stall.vote(poll_of(quote), YES),
+    decline=lambda stall, quote: stall.vote(poll_of(quote), NO),
+    confirm=lambda stall, question: stall.vote(question, YES),
+    leave_open=lambda stall, question: stall.vote(question, NO),
+)
 NOTHING = ("sent", "asked", "expired", *STATES[3:])
 FIRST_YES = (
     "asked question",
@@ -145,7 +127,7 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
 @one_database
 @pytest.mark.parametrize("name", ACTS)
 async def test_each_state_and_all_votes(name: str) -> None:
-    await check(*ACTS[name], reach, by_poll=True)
+    await check(*ACTS[name], BY_VOTES, by_poll=True)
 
 
 def test_each_answer_of_the_polls_means_something() -> None:
