@@ -45,7 +45,7 @@ def line(outcome: Outcome) -> str:
     if isinstance(outcome, NotPlayed):
         return f"      not played: {outcome.why}"
     if not isinstance(outcome, Result):
-        return f"      FAILED: {outcome.error}"
+        return f"      FAILED: {outcome.why}"
     found = outcome.verdict
     parts = [
         f"      {how_it_ended(outcome)}: sent {found.sent}, delivered {found.delivered}",
@@ -74,7 +74,7 @@ def _notes(outcome: Outcome) -> str:
     if isinstance(outcome, NotPlayed):
         return outcome.why
     if not isinstance(outcome, Result):
-        return outcome.error[:LONGEST_NOTE]
+        return outcome.why[:LONGEST_NOTE]
     return ", ".join(
         f"{name.replace('_', ' ')} {value}" for name, value in outcome.notes.items() if name not in TOLD
     )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.faults.suite.ground import Ground, Kind, MakeSubject, ground
 from tests.faults.suite.oracle import Oracle
@@ -17,47 +17,39 @@ SCENARIO_LIMIT = 720.0
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """The scenario could not be played to its end."""
-
-    scenario: str
-    database: Kind
-    seed: int
-    error: str
-
-    unharmed = False
-    passed = False
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "scenario": self.scenario,
-            "database": self.database,
-            "seed": self.seed,
-            "error": self.error,
-            "passed": False,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class NotPlayed:
-    """Its fault cannot be brought here: that shows nothing, and does no harm."""
-
+class _NoResult:
     scenario: str
     database: Kind
     seed: int
     why: str
 
-    unharmed = True
-    passed = False
+    word: ClassVar[str]
+    passed: ClassVar = False
 
     def as_json(self) -> dict[str, Any]:
         return {
             "scenario": self.scenario,
             "database": self.database,
             "seed": self.seed,
-            "not_played": self.why,
-            "passed": False,
+            self.word: self.why,
+            "passed": self.passed,
         }
+
+
+class Failure(_NoResult):
+    """The scenario could not be played to its end."""
+
+    __slots__ = ()
+    word = "error"
+    unharmed = False
+
+
+class NotPlayed(_NoResult):
+    """Its fault cannot be brought here: that shows nothing, and does no harm."""
+
+    __slots__ = ()
+    word = "not_played"
+    unharmed = True
 
 
 Outcome = Result | Failure | NotPlayed
