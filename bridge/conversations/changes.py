@@ -16,6 +16,7 @@ from bridge.conversations.events import (
 )
 from bridge.conversations.model import (
     Action,
+    Away,
     Conversation,
     Details,
     Member,
@@ -184,13 +185,7 @@ class ConversationChanges:
         member = await self._takes_part(tx, conversation, who)
         if member.away in rules.GONE:
             return
-        await self._store.set_away(tx, conversation.conversation_id, who, "left")
-        left = ParticipantLeft(
-            tenant_id=conversation.tenant_id,
-            conversation_id=conversation.conversation_id,
-            participant_id=who,
-        )
-        await self._outbox.record(tx, left)
+        await self._goes(tx, conversation, who, "left", ParticipantLeft)
         await self._ownership.hand_over(tx, conversation)
         await self._lists.changed(tx, conversation)
 
@@ -241,13 +236,7 @@ class ConversationChanges:
         rules.check_may_remove(conversation, people, target, asking=member)
         if target.away in rules.GONE:
             return
-        await self._store.set_away(tx, conversation.conversation_id, whom, "removed")
-        removed = ParticipantRemoved(
-            tenant_id=conversation.tenant_id,
-            conversation_id=conversation.conversation_id,
-            participant_id=whom,
-        )
-        await self._outbox.record(tx, removed)
+        await self._goes(tx, conversation, whom, "removed", ParticipantRemoved)
         if target.standing != "member":
             await self._record_changed(tx, conversation)
         await self._lists.changed(tx, conversation)
@@ -266,6 +255,22 @@ class ConversationChanges:
         settings = changed(await self._changes.settings(tx, here, whose))
         await self._changes.set_settings(tx, here, whose, settings)
         return settings
+
+    async def _goes(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        who: ParticipantId,
+        away: Away,
+        told: type[ParticipantLeft | ParticipantRemoved],
+    ) -> None:
+        await self._store.set_away(tx, conversation.conversation_id, who, away)
+        gone = told(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.conversation_id,
+            participant_id=who,
+        )
+        await self._outbox.record(tx, gone)
 
     async def _locked(self, tx: Transaction, conversation: Conversation) -> Conversation:
         await self._store.lock(tx, conversation.conversation_id)

@@ -9,6 +9,19 @@ from tests.bridge.platform.sender import encode, host, party, sign, vendor, vend
 
 CONVERSATIONS = "/api/v1/conversations"
 EVENTS = "/api/v1/events"
+CONTEXT: dict[str, Any] = {
+    "subject": "The wedding cake",
+    "description": "Three tiers,\nno nuts",
+    "category": "food",
+    "tags": ["cake", "urgent"],
+    "priority": "high",
+    "metadata": {"guests": 80, "vegan": True, "note": None},
+    "booking_ids": ["b-1", "b-2"],
+    "event_id": "evt-9",
+    "lead_id": "lead-9",
+    "service_type": "catering",
+}
+"""All that a conversation may be about."""
 
 
 def pair(party_id: str = "p-1", vendor_id: str = "v-1") -> dict[str, Any]:

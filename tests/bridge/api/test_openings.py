@@ -6,23 +6,11 @@ from typing import Any
 import pytest
 
 from tests.bridge.api.client import Answer, Api
-from tests.bridge.api.requests import CONVERSATIONS, group, opened, pair
+from tests.bridge.api.requests import CONTEXT, CONVERSATIONS, group, opened, pair
 from tests.bridge.api.world import World
 from tests.bridge.platform.sender import host, vendor
 from tests.databases import both_databases
 
-CONTEXT: dict[str, Any] = {
-    "subject": "The wedding cake",
-    "description": "Three tiers,\nno nuts",
-    "category": "food",
-    "tags": ["cake", "urgent"],
-    "priority": "high",
-    "metadata": {"guests": 80, "vegan": True, "note": None},
-    "booking_ids": ["b-1", "b-2"],
-    "event_id": "evt-9",
-    "lead_id": "lead-9",
-    "service_type": "catering",
-}
 OF_PAIR = "/api/v1/parties/p-1/vendors/v-1/conversation"
 OPENINGS: dict[str, dict[str, Any]] = {
     CONVERSATIONS: pair(),

@@ -11,17 +11,9 @@ from bridge.conversations.model import Action, Conversation, Details, Settings, 
 from bridge.conversations.service import Newcomer
 from bridge.core.errors import NotFound
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, new_id
-from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
 
 ANNA, CHEF = ParticipantId("anna"), ParticipantId("chef")
-
-
-@pytest.fixture
-def features(database: Database) -> Features:
-    made = Features(database)
-    made.listen_to_changes()
-    return made
 
 
 async def act(

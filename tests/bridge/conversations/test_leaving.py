@@ -8,17 +8,9 @@ from bridge.conversations.errors import NotAllowed
 from bridge.conversations.model import Away, Conversation, Standing
 from bridge.conversations.service import Newcomer
 from bridge.core.ids import ConversationId, ParticipantId, new_id
-from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
 
 ANNA, BEN, CLEO, CHEF = (ParticipantId(one) for one in ("anna", "ben", "cleo", "chef"))
-
-
-@pytest.fixture
-def features(database: Database) -> Features:
-    made = Features(database)
-    made.listen_to_changes()
-    return made
 
 
 async def group(features: Features, **standings: Standing) -> Conversation:

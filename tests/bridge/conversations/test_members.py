@@ -9,19 +9,11 @@ from bridge.conversations.model import Conversation, Standing
 from bridge.conversations.service import Newcomer
 from bridge.core.errors import NotFound
 from bridge.core.ids import ParticipantId
-from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
 from tests.bridge.conversations.test_changes import told_since
 from tests.bridge.conversations.test_leaving import group, standings
 
 ANNA, BEN, CLEO, CHEF = (ParticipantId(one) for one in ("anna", "ben", "cleo", "chef"))
-
-
-@pytest.fixture
-def features(database: Database) -> Features:
-    made = Features(database)
-    made.listen_to_changes()
-    return made
 
 
 async def give(

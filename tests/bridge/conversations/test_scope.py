@@ -9,7 +9,6 @@ from bridge.conversations.model import Conversation, Scope
 from bridge.conversations.service import Conversations
 from bridge.core.ids import PartyId, TenantId, VendorId
 from bridge.participants.model import Participant
-from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
 
 ANNA, BEN, CLEO = person("anna", "Anna"), person("ben", "Ben"), person("cleo", "Cleo")
@@ -41,13 +40,6 @@ class Scoped:
                 hosts=hosts or (ANNA,),
                 vendor=vendor,
             )
-
-
-@pytest.fixture
-def features(database: Database) -> Features:
-    made = Features(database)
-    made.listen_to_changes()
-    return made
 
 
 @pytest.fixture
