@@ -1,10 +1,10 @@
 """Read among a million messages in 10,000 conversations, by the REST API: lists, pages, unread counts and search.
 
-    python -m benchmarks.reading [--database sqlite|postgresql] [--messages 100000 1000000] [--folder FOLDER]
+    python -m benchmarks.reading [--database sqlite|postgresql] [--messages 100000 1000000] [--url URL]
 
 Fills a database to the first size, measures, fills it to the next, measures again: what is flat stays as it was. The
-rows are made directly; the bridge that answers is put together as `festimo run` does, without a homeserver. With
-`--folder` a SQLite database stays there, and is not filled again.
+rows are made directly, every tenth of them in one conversation; the bridge that answers is put together as by
+`festimo run`, without a homeserver. A database of yours (`--url`) stays as it is then, and is not filled again.
 """
 
 import argparse
@@ -50,6 +50,8 @@ TENANT = TenantId("bench")
 VOCABULARY = 20_000
 WORDS_OF_A_MESSAGE = range(4, 17)
 IN_ONE_COMMIT = 5_000
+LONG = 0
+"""The number of the conversation that gets every tenth message."""
 VENDORS = 500
 ROUNDS = 200
 NEWEST = "SELECT COALESCE(MAX(position), 0) FROM messages"
@@ -82,6 +84,11 @@ class Library:
         self._weights = list(accumulate(1 / (rank + 1) for rank in range(VOCABULARY)))
         self.conversation_ids: list[ConversationId] = []
         self._parties: list[str] = []
+
+    @property
+    def long(self) -> tuple[ConversationId, str]:
+        """The conversation that holds a tenth of all, and its vendor."""
+        return self.conversation_ids[LONG], f"vendor-{int(self._parties[LONG]) % VENDORS}"
 
     async def open(self, count: int) -> None:
         there = len(await self._database.fetch(CONVERSATIONS))
@@ -127,7 +134,7 @@ class Library:
         )
 
     async def _message(self, tx: Transaction, position: int) -> Row:
-        number = self._random.randrange(len(self.conversation_ids))
+        number = LONG if position % 10 == 0 else self._random.randrange(len(self.conversation_ids))
         here, message_id = self.conversation_ids[number], MessageId(new_id())
         text = self._text()
         await self._index.put(
@@ -188,8 +195,9 @@ class Reader:
             await response.read()
 
 
-async def measured(reader: Reader, ids: Sequence[ConversationId]) -> dict[str, float]:
+async def measured(reader: Reader, library: Library) -> dict[str, float]:
     """The 95th percentile (ms) of each kind of question."""
+    ids, (long, of_long) = library.conversation_ids, library.long
     some = ids[:: max(1, len(ids) // 50)]
     vendors = [f"vendor-{number}" for number in range(0, VENDORS, 10)]
     often, seldom = [word(rank) for rank in range(20)], [word(rank) for rank in range(5_000, 5_200)]
@@ -205,6 +213,14 @@ async def measured(reader: Reader, ids: Sequence[ConversationId]) -> dict[str, f
         "search in a conversation: a common word": [
             Question(f"/conversations/{one}/search", {"q": common}) for one in some for common in often[:2]
         ],
+        "one conversation with a tenth of all messages": [Question(f"/conversations/{long}")],
+        "its messages": [Question(f"/conversations/{long}/messages")],
+        "what its vendor has not read": [Question("/conversations/unread", person=of_long)],
+        "conversations of its vendor": [Question("/conversations", person=of_long)],
+        "search in it: a common word": [
+            Question(f"/conversations/{long}/search", {"q": common}) for common in often[:2]
+        ],
+        "search of its vendor: a common word": [_search(one, person=of_long) for one in often],
         "search of a person: a common word": [
             _search(often[number % 20], person=one) for number, one in enumerate(vendors)
         ],
@@ -300,7 +316,7 @@ async def run(
         for size in sizes:
             await library.fill(size)
             await library.read()
-            found[size] = await measured(Reader(session, address, token), library.conversation_ids)
+            found[size] = await measured(Reader(session, address, token), library)
     return found
 
 
@@ -309,14 +325,14 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--messages", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--conversations", type=int, default=10_000)
-    parser.add_argument("--folder", type=Path, help="keep the SQLite database there")
+    parser.add_argument("--url", help="of a database for nothing else, which is kept")
     parser.add_argument("--output", type=Path, help="write the 95th percentiles there, as JSON")
     asked = parser.parse_args()
     logs.set_up("error")
     with ExitStack() as stack:
-        folder = asked.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder / 'reading.db'}"
-        if asked.database == "postgresql":
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = asked.url or f"sqlite:///{folder / 'reading.db'}"
+        if asked.database == "postgresql" and asked.url is None:
             url = stack.enter_context(PostgresServer(durable=True)).create_database("bridge")
         found = asyncio.run(run(folder, url, asked.messages, asked.conversations))
     if asked.output:
