@@ -1,5 +1,6 @@
 """Fixtures for everybody, no way out to the network, and what runs beside what."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -71,6 +72,13 @@ class OneServersTestAtATime(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     config.option.loadscopereorder = False  # ours is the better order
     return OneServersTestAtATime(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end: to look for garbage among them took 8 % of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])
 
 
 @pytest.hookimpl(trylast=True)
