@@ -12,7 +12,6 @@ from bridge.delivery.queue import Item
 from bridge.platform.effects.openings import Openings
 from bridge.platform.events import bookings as told
 from bridge.storage.database import Transaction
-from bridge.web.times import milliseconds
 
 KINDS: Mapping[str, Kind] = {
     "booking.requested": "requested",
@@ -45,17 +44,20 @@ class BookingEffects:
             told_at=event.told_at,
             bring_back=False,
         )
-        news = News(
-            news_id=item.id,
-            kind=KINDS[event.type],
-            happened_at=happened_at(
-                None if event.time is None else milliseconds(event.time), received=item.created_at
-            ),
-            terms=_terms(booking),
-        )
         return await self._bookings.follow(
-            tx, conversation, BookingId(booking.id), news, party_id=PartyId(party.id)
+            tx, conversation, BookingId(booking.id), _news(item, event), party_id=PartyId(party.id)
         )
+
+
+def _news(item: Item, event: told.BookingEvent) -> News:
+    accepted = item.seq if item.first_seq is None else item.first_seq
+    return News(
+        news_id=item.id,
+        kind=KINDS[event.type],
+        happened_at=happened_at(event.told_at, received=item.created_at),
+        terms=_terms(event.data.booking),
+        accepted=accepted if event.told_at is None else None,
+    )
 
 
 def _terms(booking: told.Booking) -> Terms:
