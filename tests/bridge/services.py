@@ -149,7 +149,7 @@ class Services:
             Effects(
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
-                bookings=BookingEffects(openings, self.bookings),
+                bookings=BookingEffects(openings, self.bookings, self.conversation_store),
                 leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(
