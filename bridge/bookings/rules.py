@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import accumulate
 
-from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
+from bridge.bookings.errors import BookingElsewhere, CurrencyDiffers, PaymentDiffers
 from bridge.bookings.model import (
     Agreed,
     Booking,
@@ -18,6 +18,7 @@ from bridge.bookings.model import (
     Status,
     Terms,
 )
+from bridge.conversations.model import Conversation
 from bridge.core.ids import BookingId
 
 BELIEVED_AHEAD = timedelta(minutes=5)
@@ -126,6 +127,20 @@ def payment_status(booking: Booking) -> PaymentStatus:
     if total is not None and paid >= total.amount:
         return "paid"
     return "partly_paid" if paid else "unpaid"
+
+
+def check_stays(booking_id: BookingId, former: Conversation, told_in: Conversation) -> None:
+    """`former`: where its card stands. Where that was deleted, what the same two have now goes on with it."""
+    if former.conversation_id == told_in.conversation_id:
+        return
+    if former.vendor_id == told_in.vendor_id and {*former.party_ids} & {*told_in.party_ids}:
+        return
+    raise BookingElsewhere(
+        f"Booking {booking_id} is one of party {' or '.join(former.party_ids)} with vendor {former.vendor_id}. Nothing"
+        " was changed. Send what is new of it with these two, under another event id; a booking of others has an id of"
+        " its own.",
+        field="data.booking.id",
+    )
 
 
 def check_payment(payment: Payment, *, known: Payment | None, booking: Booking | None) -> None:

@@ -60,9 +60,14 @@ class Bookings:
         *,
         party_id: PartyId | None = None,
     ) -> None:
-        """Take in what is told of a booking. The same again changes nothing; what comes late, what it still can."""
+        """Take in what is told of a booking. The same again changes nothing; what comes late, what it still can.
+
+        Raise `BookingElsewhere` where it is one of another party or vendor.
+        """
         tenant_id, here = conversation.tenant_id, conversation.conversation_id
         before = await self._known(tx, tenant_id, booking_id)
+        if before is not None:
+            rules.check_stays(booking_id, await self._place(tx, before), conversation)
         await self._store.add_news(tx, tenant_id, here, booking_id, news)
         await self._bring_up_to_date(tx, conversation, booking_id, before, party_id=party_id)
 
@@ -152,7 +157,12 @@ class Bookings:
         )
         booking = dataclasses.replace(booking, agreed=agreed)
         card_id = None if before is None or before.conversation_id != here else before.card_id
-        if before is not None and card_id is not None and _looks_alike(before.booking, booking):
+        if (
+            before is not None
+            and card_id is not None
+            and party_id in (None, before.party_id)
+            and _looks_alike(before.booking, booking)
+        ):
             return
         card_id = await self._show(tx, conversation, booking, card_id)
         change = None if before is None else wording.notice(before.booking, booking)
