@@ -18,9 +18,9 @@ def file_name(entry: CalendarEntry, booking_id: BookingId) -> str:
 
 
 def calendar_file(
-    entry: CalendarEntry, *, tenant_id: TenantId, booking_id: BookingId, about: str, now: int
+    entry: CalendarEntry, *, tenant_id: TenantId, booking_id: BookingId, about: str | None, now: int
 ) -> str:
-    """`about`: whose conversation it is; `now`: in epoch ms.
+    """`about`: whose conversation it is, where that is to be said; `now`: in epoch ms.
 
     Published, not requested: a request asks whoever opens it to answer an organizer by mail. No price is in it, as
     calendars go further than the conversation.
@@ -32,7 +32,7 @@ def calendar_file(
     event.add("dtstart", _told(entry.starts_at, entry))
     if entry.ends_at is not None:
         event.add("dtend", _told(entry.ends_at, entry))
-    event.add("summary", f"{entry.service}: {about}")
+    event.add("summary", entry.service if about is None else f"{entry.service}: {about}")
     event.add("status", "CANCELLED" if entry.method == "CANCEL" else "CONFIRMED")
     organizer = vCalAddress(f"urn:festimo:{tenant_id}")
     organizer.params["CN"] = "Festimo"

@@ -34,12 +34,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What the platform has told of a booking. `news_id` names it for ever; `happened_at`: in epoch ms."""
+    """What the platform has told of a booking. `news_id` names it for ever; `happened_at`: in epoch ms.
+
+    `accepted`: its place among all that was accepted, where nobody says when it happened; `happened_at` is when it was
+    accepted, then.
+    """
 
     news_id: str
     kind: Kind
     happened_at: int
     terms: Terms
+    accepted: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

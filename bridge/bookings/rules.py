@@ -3,8 +3,9 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import accumulate
 
-from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
+from bridge.bookings.errors import BookingElsewhere, CurrencyDiffers, PaymentDiffers
 from bridge.bookings.model import (
     Agreed,
     Booking,
@@ -17,6 +18,7 @@ from bridge.bookings.model import (
     Status,
     Terms,
 )
+from bridge.conversations.model import Conversation
 from bridge.core.ids import BookingId
 
 BELIEVED_AHEAD = timedelta(minutes=5)
@@ -53,7 +55,7 @@ AFTER: Mapping[tuple[Status | None, Kind], Status | None] = {
 """What a booking is after news of it, in the order in which things happened; None before: nothing is known of it. None
 after: that cannot be, and changes nothing."""
 _AT_ONCE: Sequence[Kind] = ("requested", "confirmed", "changed", "completed", "cancelled")
-"""In which order things happened that are said to have happened at the same moment."""
+"""In which order things happened that the platform says happened at the same moment."""
 _END: Sequence[Kind] = ("cancelled", "completed")
 """Of a booking that is known, these say nothing but that."""
 
@@ -65,11 +67,29 @@ def happened_at(claimed: int | None, *, received: int) -> int:
     return min(claimed, received + BELIEVED_AHEAD // timedelta(milliseconds=1))
 
 
+def in_order(news: Sequence[News]) -> list[News]:
+    """As it happened. `news`: in the order in which it came, which decides where nothing else does.
+
+    What has no time of its own never counts as before what was accepted earlier, even where the clock was put back; at
+    its moment it is after what is said to have happened right then.
+    """
+    untimed = sorted((one.accepted, one.happened_at) for one in news if one.accepted is not None)
+    moments = accumulate((at for _, at in untimed), max)
+    moment = {place: at for (place, _), at in zip(untimed, moments, strict=True)}
+
+    def key(one: News) -> tuple[int, int, int]:
+        if one.accepted is None:
+            return (one.happened_at, 0, _AT_ONCE.index(one.kind))
+        return (moment[one.accepted], 1, one.accepted)
+
+    return sorted(news, key=key)
+
+
 def booking_of(booking_id: BookingId, news: Sequence[News], payments: Sequence[Payment]) -> Booking | None:
     """As it is now. `news`, `payments`: all there are, in the order in which they came. None: there is no news."""
     status: Status | None = None
     terms: Terms | None = None
-    for one in sorted(news, key=lambda one: (one.happened_at, _AT_ONCE.index(one.kind))):
+    for one in in_order(news):
         after = AFTER[status, one.kind]
         if after is None:
             continue
@@ -107,6 +127,20 @@ def payment_status(booking: Booking) -> PaymentStatus:
     if total is not None and paid >= total.amount:
         return "paid"
     return "partly_paid" if paid else "unpaid"
+
+
+def check_stays(booking_id: BookingId, former: Conversation, told_in: Conversation) -> None:
+    """`former`: where its card stands. Where that was deleted, what the same two have now goes on with it."""
+    if former.conversation_id == told_in.conversation_id:
+        return
+    if former.vendor_id == told_in.vendor_id and {*former.party_ids} & {*told_in.party_ids}:
+        return
+    raise BookingElsewhere(
+        f"Booking {booking_id} is one of party {' or '.join(former.party_ids)} with vendor {former.vendor_id}. Nothing"
+        " was changed. Send what is new of it with these two, under another event id; a booking of others has an id of"
+        " its own.",
+        field="data.booking.id",
+    )
 
 
 def check_payment(payment: Payment, *, known: Payment | None, booking: Booking | None) -> None:

@@ -21,7 +21,8 @@ from bridge.messages.pins.errors import TooManyPins
 from bridge.messages.pins.service import Pins
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
-from bridge.storage.database import Transaction
+from bridge.participants.erasures import ErasureStore
+from bridge.storage.database import Reader, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class Bookings:
         self._quotes = quotes
         self._outbox = outbox
         self._clock = clock
+        self._erasures = ErasureStore()
 
     async def follow(
         self,
@@ -58,11 +60,20 @@ class Bookings:
         *,
         party_id: PartyId | None = None,
     ) -> None:
-        """Take in what is told of a booking. The same again changes nothing; what comes late, what it still can."""
+        """Take in what is told of a booking. The same again changes nothing; what comes late, what it still can.
+
+        Raise `BookingElsewhere` where it is one of another party or vendor.
+        """
         tenant_id, here = conversation.tenant_id, conversation.conversation_id
         before = await self._known(tx, tenant_id, booking_id)
+        if before is not None:
+            rules.check_stays(booking_id, await self._place(tx, before), conversation)
         await self._store.add_news(tx, tenant_id, here, booking_id, news)
         await self._bring_up_to_date(tx, conversation, booking_id, before, party_id=party_id)
+
+    async def is_known(self, reader: Reader, tenant_id: TenantId, booking_id: BookingId) -> bool:
+        """Whether there was news of it: a payment alone is none."""
+        return await self._store.find(reader, tenant_id, booking_id) is not None
 
     async def pay(self, tx: Transaction, tenant_id: TenantId, payment: Payment) -> None:
         """Take in a payment; the same again changes nothing. It may come before its booking."""
@@ -75,8 +86,7 @@ class Bookings:
         if before is None:
             log.info("payment_before_its_booking", tenant=tenant_id, booking=payment.booking_id)
             return
-        conversation = await self._conversations.get(tx, before.conversation_id)
-        assert conversation is not None, "the rows of conversations stay"
+        conversation = await self._place(tx, before)
         if conversation.deleted_at is None:  # else it shows where the next news of the booking is told
             await self._bring_up_to_date(tx, conversation, payment.booking_id, before)
 
@@ -118,6 +128,12 @@ class Bookings:
             await self._store.add_news(tx, tenant_id, known.conversation_id, booking_id, first)
         return known
 
+    async def _place(self, tx: Transaction, followed: Followed) -> Conversation:
+        """Deleted or not."""
+        conversation = await self._conversations.get(tx, followed.conversation_id)
+        assert conversation is not None, "the rows of conversations stay"
+        return conversation
+
     async def _bring_up_to_date(
         self,
         tx: Transaction,
@@ -141,7 +157,12 @@ class Bookings:
         )
         booking = dataclasses.replace(booking, agreed=agreed)
         card_id = None if before is None or before.conversation_id != here else before.card_id
-        if before is not None and card_id is not None and _looks_alike(before.booking, booking):
+        if (
+            before is not None
+            and card_id is not None
+            and party_id in (None, before.party_id)
+            and _looks_alike(before.booking, booking)
+        ):
             return
         card_id = await self._show(tx, conversation, booking, card_id)
         change = None if before is None else wording.notice(before.booking, booking)
@@ -183,11 +204,18 @@ class Bookings:
             entry,
             tenant_id=conversation.tenant_id,
             booking_id=booking_id,
-            about=conversation.title,
+            about=await self._about(tx, conversation),
             now=self._clock.now(),
         )
         file = Document(attachment_id=new_id(), name=name, mimetype=MIMETYPE, text=text)
         await self._messages.announce(tx, conversation, text=name, kind="file", held=file)
+
+    async def _about(self, tx: Transaction, conversation: Conversation) -> str | None:
+        """Its title names people: nothing new holds it once one of them asked to be erased."""
+        members = await self._conversations.members(tx, conversation.conversation_id)
+        people = [member.participant.participant_id for member in members]
+        erased = await self._erasures.among(tx, conversation.tenant_id, people)
+        return None if erased else conversation.title
 
 
 def _looks_alike(before: Booking, after: Booking) -> bool:

@@ -52,11 +52,13 @@ _OF_MEMBER = f"""b.conversation_id IN (
     SELECT conversation_id FROM conversation_members
     WHERE tenant_id = $1 AND participant_id = {{person}} AND {IS_IN})"""
 ADD_NEWS = """
-INSERT INTO booking_news (news_id, tenant_id, booking_id, kind, happened_at, details) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO booking_news (news_id, tenant_id, booking_id, kind, happened_at, details, accepted)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (news_id) DO NOTHING
 """
 SELECT_NEWS = """
-SELECT news_id, kind, happened_at, details FROM booking_news WHERE tenant_id = $1 AND booking_id = $2 ORDER BY position
+SELECT news_id, kind, happened_at, details, accepted FROM booking_news WHERE tenant_id = $1 AND booking_id = $2
+ORDER BY position
 """
 ADD_PAYMENT = """
 INSERT INTO booking_payments (tenant_id, payment_id, booking_id, details) VALUES ($1, $2, $3, $4)
@@ -179,7 +181,16 @@ class BookingStore:
         """What came before stays as it was."""
         place = _news_place(news.news_id)
         sealed = await self._seal(tx, tenant_id, conversation_id, sealed_terms(news.terms), place=place)
-        await tx.execute(ADD_NEWS, news.news_id, tenant_id, booking_id, news.kind, news.happened_at, sealed)
+        await tx.execute(
+            ADD_NEWS,
+            news.news_id,
+            tenant_id,
+            booking_id,
+            news.kind,
+            news.happened_at,
+            sealed,
+            news.accepted,
+        )
 
     async def news_of(self, reader: Reader, tenant_id: TenantId, booking_id: BookingId) -> list[News]:
         """In the order in which it came."""
@@ -189,6 +200,7 @@ class BookingStore:
                 kind=row["kind"],
                 happened_at=row["happened_at"],
                 terms=terms_in(await self._opened(reader, row, _news_place(row["news_id"]))),
+                accepted=row["accepted"],
             )
             for row in await reader.fetch(SELECT_NEWS, tenant_id, booking_id)
         ]

@@ -14,6 +14,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
 """
 SELECT_HASH = "SELECT body_hash FROM inbox WHERE id = $1"
 PARK = "UPDATE inbox SET state = 'parked', parked_for = $2 WHERE id = $1"
+SET_FIRST_SEQ = "UPDATE inbox SET first_seq = $2 WHERE id = $1 AND first_seq IS NULL"
 UNPARK = """
 UPDATE inbox SET state = 'waiting' WHERE parked_for = $1 AND state = 'parked' RETURNING lane
 """
@@ -42,8 +43,8 @@ class Accepted(enum.Enum):
 
 class Inbox(Queue):
     table = "inbox"
-    extra_columns = ", parked_for"
-    kept_columns = ", body_hash"
+    extra_columns = ", parked_for, first_seq"
+    kept_columns = ", body_hash, first_seq"
 
     async def add(
         self,
@@ -117,6 +118,10 @@ class Inbox(Queue):
         """A dead letter belongs into the item's lane."""
         await tx.execute(MOVE, item.id, item.lane)
 
+    async def revive(self, tx: Transaction, item: Item) -> None:
+        await super().revive(tx, item)
+        await tx.execute(SET_FIRST_SEQ, item.id, item.seq)
+
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
@@ -135,7 +140,8 @@ class Inbox(Queue):
         await tx.execute(DROP, item.id, self._clock.now())
 
     async def _item(self, row: Row) -> Item:
-        return dataclasses.replace(await super()._item(row), parked_for=row["parked_for"])
+        item = await super()._item(row)
+        return dataclasses.replace(item, parked_for=row["parked_for"], first_seq=row["first_seq"])
 
     async def _insert(
         self,

@@ -18,7 +18,8 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One row to work on. `body` is the opened body; `prepared` what an earlier attempt fixed (outbox only);
-    `parked_for` what it has waited for last (inbox only)."""
+    `parked_for` what it has waited for last, `first_seq` its `seq` when it was accepted, where a replay changed that
+    (both inbox only)."""
 
     seq: int
     id: str
@@ -31,6 +32,7 @@ class Item:
     not_before: int
     created_at: int
     parked_for: str | None = None
+    first_seq: int | None = None
     prepared: bytes | None = None
     prepared_at: int | None = None
 

@@ -213,7 +213,7 @@ class Product:
             Effects(
                 openings=openings,
                 messages=MessageEffects(conversation_store, self.messages),
-                bookings=BookingEffects(openings, bookings),
+                bookings=BookingEffects(openings, bookings, conversation_store),
                 leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(

@@ -5,6 +5,7 @@ from bridge.bookings.store import BookingStore
 from bridge.conversations.accounts import Accounts
 from bridge.conversations.change_store import ChangeStore
 from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.model import Scope
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
@@ -49,7 +50,13 @@ class Services:
     """What conversations, messages and platform events need, wired as in the bridge; who listens is the test's."""
 
     def __init__(
-        self, database: Database, *, master_key: bytes, max_text_length: int, indexed: bool = False
+        self,
+        database: Database,
+        *,
+        master_key: bytes,
+        max_text_length: int,
+        indexed: bool = False,
+        scope: Scope = "party_vendor",
     ) -> None:
         """`indexed`: what is said is put into the search index."""
         self.database = database
@@ -64,7 +71,7 @@ class Services:
         index = self.index if indexed else None
         self.message_store = MessageStore(self.sealer, index)
         self.conversations = Conversations(
-            self.conversation_store, self.participants, self.outbox, self.clock
+            self.conversation_store, self.participants, self.outbox, self.clock, scope=scope
         )
         self.change_store = ChangeStore(self.sealer, self.clock)
         self.conversation_changes = ConversationChanges(
@@ -142,7 +149,7 @@ class Services:
             Effects(
                 openings=openings,
                 messages=MessageEffects(self.conversation_store, self.messages),
-                bookings=BookingEffects(openings, self.bookings),
+                bookings=BookingEffects(openings, self.bookings, self.conversation_store),
                 leads=LeadEffects(openings, self.leads),
                 vendors=VendorEffects(self.vendors, self.vendor_store),
                 people=PeopleEffects(

@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 from bridge.bookings.model import Kind, Money, News, Payment, Terms
 from bridge.bookings.rules import happened_at
 from bridge.bookings.service import Bookings
-from bridge.core.ids import BookingId, PartyId, PaymentId
+from bridge.conversations.model import Conversation
+from bridge.conversations.store import ConversationStore
+from bridge.core.ids import BookingId, PartyId, PaymentId, TenantId, VendorId
 from bridge.delivery.queue import Item
 from bridge.platform.effects.openings import Openings
+from bridge.platform.errors import NoEffect
 from bridge.platform.events import bookings as told
 from bridge.storage.database import Transaction
-from bridge.web.times import milliseconds
 
 KINDS: Mapping[str, Kind] = {
     "booking.requested": "requested",
@@ -25,9 +27,10 @@ KINDS: Mapping[str, Kind] = {
 
 
 class BookingEffects:
-    def __init__(self, openings: Openings, bookings: Bookings) -> None:
+    def __init__(self, openings: Openings, bookings: Bookings, conversations: ConversationStore) -> None:
         self._openings = openings
         self._bookings = bookings
+        self._conversations = conversations
 
     async def apply(
         self, tx: Transaction, item: Item, event: told.BookingEvent | told.PaymentReceived
@@ -35,27 +38,41 @@ class BookingEffects:
         """`item`: which holds the event."""
         if isinstance(event, told.PaymentReceived):
             return await self._bookings.pay(tx, item.tenant_id, _payment(event.data))
+        conversation = await self._conversation(tx, item.tenant_id, event)
         booking, party = event.data.booking, event.data.party
-        # News of a booking is no reason to press those who have left.
-        conversation = await self._openings.open(
-            tx,
-            item.tenant_id,
-            party,
-            event.data.vendor,
-            told_at=event.told_at,
-            bring_back=False,
-        )
-        news = News(
-            news_id=item.id,
-            kind=KINDS[event.type],
-            happened_at=happened_at(
-                None if event.time is None else milliseconds(event.time), received=item.created_at
-            ),
-            terms=_terms(booking),
-        )
         return await self._bookings.follow(
-            tx, conversation, BookingId(booking.id), news, party_id=PartyId(party.id)
+            tx, conversation, BookingId(booking.id), _news(item, event), party_id=PartyId(party.id)
         )
+
+    async def _conversation(
+        self, tx: Transaction, tenant_id: TenantId, event: told.BookingEvent
+    ) -> Conversation:
+        """Of the two, opened if it is missing.
+
+        Where one side asked to be erased, nothing is opened; the other still hears of what they have booked already.
+        """
+        party, vendor, booking = event.data.party, event.data.vendor, event.data.booking
+        try:
+            # News of a booking is no reason to press those who have left.
+            return await self._openings.open(
+                tx, tenant_id, party, vendor, told_at=event.told_at, bring_back=False
+            )
+        except NoEffect:
+            there = await self._conversations.of_pair(tx, tenant_id, PartyId(party.id), VendorId(vendor.id))
+            if there is None or not await self._bookings.is_known(tx, tenant_id, BookingId(booking.id)):
+                raise
+            return there
+
+
+def _news(item: Item, event: told.BookingEvent) -> News:
+    accepted = item.seq if item.first_seq is None else item.first_seq
+    return News(
+        news_id=item.id,
+        kind=KINDS[event.type],
+        happened_at=happened_at(event.told_at, received=item.created_at),
+        terms=_terms(event.data.booking),
+        accepted=accepted if event.told_at is None else None,
+    )
 
 
 def _terms(booking: told.Booking) -> Terms:

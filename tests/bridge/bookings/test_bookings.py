@@ -1,112 +1,17 @@
 """What is kept of a booking, and what its conversation is told: one card, a notice for each change, a calendar file."""
 
-import asyncio
 import json
 from datetime import UTC, timedelta
 from typing import Any
 
-import pytest
-
-from bridge.bookings.errors import CurrencyDiffers, PaymentDiffers
-from bridge.bookings.listeners import BookingListener
-from bridge.bookings.model import CalendarEntry, Followed, News, Payment
+from bridge.bookings.model import CalendarEntry
 from bridge.bookings.store import Filter
 from bridge.bookings.wording import card
-from bridge.conversations.events import ConversationOpened
-from bridge.conversations.model import Conversation
-from bridge.core.errors import Refusal
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId
-from bridge.delivery.queue import Item
-from bridge.messages.held import Document
-from bridge.messages.model import Message
 from bridge.messages.pins.rules import MOST_PINS
-from bridge.messages.pins.store import PinStore
-from bridge.storage.database import Database
-from tests.bridge.bookings.examples import B1, TERMS, booking, euros, news, payment, read_calendar, terms
-from tests.bridge.conversations.features import TENANT, Features, person
-
-WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-
-
-class Desk:
-    """A conversation, and bookings followed in it."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.features = Features(database)
-        self.conversation: Conversation
-
-    async def opened(self) -> "Desk":
-        self.conversation = await self.features.open()
-        return self
-
-    async def follow(
-        self, *told: News, of: BookingId = B1, here: Conversation | None = None, party: str | None = None
-    ) -> None:
-        for one in told:
-            self.features.clock.advance(1)
-            async with self.database.transaction() as tx:
-                await self.features.bookings.follow(
-                    tx,
-                    here or self.conversation,
-                    of,
-                    one,
-                    party_id=None if party is None else PartyId(party),
-                )
-
-    async def pay(self, *payments: Payment) -> None:
-        for one in payments:
-            async with self.database.transaction() as tx:
-                await self.features.bookings.pay(tx, TENANT, one)
-
-    async def move(self) -> tuple[BookingListener, Item]:
-        """The conversation goes on elsewhere; who is told of that, and what."""
-        features = self.features
-        features.outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
-        features.clock.advance(1)
-        async with self.database.transaction() as tx:
-            await features.conversations.moves(tx, self.conversation)
-        item = await features.outbox.head(f"bookings:{self.conversation.conversation_id}")
-        assert item is not None
-        listener = BookingListener(
-            self.database,
-            features.booking_store,
-            features.bookings,
-            features.conversation_store,
-            features.outbox,
-        )
-        return listener, item
-
-    async def is_in_the_room(self, booking_id: BookingId = B1) -> Followed:
-        """The card of the booking."""
-        found = await self.found(booking_id)
-        assert found.card_id is not None
-        async with self.database.transaction() as tx:
-            await self.features.messages.sent(tx, found.card_id, origin_id=f"${found.card_id}")
-        return found
-
-    async def found(self, booking_id: BookingId = B1) -> Followed:
-        found = await self.features.booking_store.find(self.database, TENANT, booking_id)
-        assert found is not None
-        return found
-
-    async def said(self) -> list[Message]:
-        return await self.features.history(self.conversation)
-
-    async def texts(self) -> list[str]:
-        return [message.text for message in await self.said()]
-
-    async def files(self) -> list[Any]:
-        held = [message.held for message in await self.said()]
-        return [read_calendar(one.text) for one in held if isinstance(one, Document)]
-
-    async def pinned(self) -> list[str]:
-        return [*await PinStore().of(self.database, self.conversation.conversation_id)]
-
-
-@pytest.fixture
-async def desk(database: Database) -> Desk:
-    return await Desk(database).opened()
+from tests.bridge.bookings.desk import Desk
+from tests.bridge.bookings.examples import TERMS, booking, euros, news, payment, terms
+from tests.bridge.conversations.features import TENANT, person
 
 
 async def test_a_booking_is_one_card_that_changes_where_it_stands(desk: Desk) -> None:
@@ -166,39 +71,6 @@ async def test_what_comes_late_or_again_changes_what_it_still_can(desk: Desk) ->
     assert len(await desk.pinned()) == 1
 
 
-async def test_a_payment_counts_once_and_may_come_before_its_booking(desk: Desk) -> None:
-    await desk.pay(payment(400))
-    assert await desk.said() == []
-    await desk.follow(news("confirmed", 1, terms(total=euros(1000))))
-    assert (await desk.texts())[0].splitlines()[-1] == "Paid: EUR 4.00 of EUR 10.00"
-    before = await desk.features.everything()
-    await desk.pay(payment(400))
-    assert await desk.features.everything() == before
-    await desk.pay(payment(600, "p2"))
-    card_text, *_, told = await desk.texts()
-    assert card_text.splitlines()[-1] == "Paid: EUR 10.00, in full"
-    assert told == "Payment received: Catering\nPaid: EUR 4.00 of EUR 10.00 → EUR 10.00, in full"
-
-
-@pytest.mark.parametrize(
-    ("refused", "error"),
-    [
-        (payment(401), PaymentDiffers),
-        (payment(400, of=BookingId("b2")), PaymentDiffers),
-        (payment(400, "p2", currency="USD"), CurrencyDiffers),
-    ],
-)
-async def test_a_payment_that_does_not_agree_changes_nothing(
-    desk: Desk, refused: Payment, error: type[Refusal]
-) -> None:
-    await desk.follow(news("confirmed", 1))
-    await desk.pay(payment(400))
-    before = await desk.features.everything()
-    with pytest.raises(error):
-        await desk.pay(refused)
-    assert await desk.features.everything() == before
-
-
 async def test_a_card_that_was_deleted_is_made_anew(desk: Desk) -> None:
     await desk.follow(news("confirmed", 1))
     (first, _) = await desk.said()
@@ -232,65 +104,6 @@ async def test_a_card_comes_where_nothing_more_can_be_pinned(desk: Desk) -> None
     found = await desk.found()
     assert found.card_id is not None
     assert len(await desk.pinned()) == MOST_PINS
-
-
-async def test_a_booking_moves_with_its_conversation(desk: Desk) -> None:
-    """The former one was deleted, and another opened."""
-    await desk.follow(news("confirmed", 1), party="p1")
-    other = await desk.features.open(party="p2", title="Cleo", hosts=[person("cleo", "Cleo")])
-    await desk.follow(news("changed", 2), here=other)
-    found = await desk.found()
-    assert (found.conversation_id, found.party_id) == (other.conversation_id, "p1")
-    texts = [message.text for message in await desk.features.history(other)]
-    assert texts[0] == card(found.booking)
-    assert texts[1].startswith("Booking changed: Catering\n")
-    assert texts[2] == "booking-b1.ics"
-
-
-async def test_where_a_conversation_goes_on_elsewhere_its_cards_go_with_it(desk: Desk) -> None:
-    """Only those that stand in the former place: what has not been said yet is said in the new one."""
-    features = desk.features
-    await desk.follow(news("requested", 1))
-    await desk.follow(news("requested", 1, news_id="two"), of=BookingId("b2"))
-    former, waiting = await desk.is_in_the_room(), await desk.found(BookingId("b2"))
-    listener, item = await desk.move()
-    await listener.opened(item)
-    now = await desk.found()
-    assert now.card_id is not None
-    assert now.card_id != former.card_id
-    assert (await desk.found(BookingId("b2"))).card_id == waiting.card_id
-    assert await desk.pinned() == [waiting.card_id, now.card_id]
-    assert await desk.texts() == [card(one.booking) for one in (former, waiting, now)]
-    assert await features.outbox.head(item.lane) is None
-    async with desk.database.transaction() as tx:
-        await features.messages.sent(tx, now.card_id, origin_id="$2")
-        await features.bookings.show_again(tx, desk.conversation, B1, opened_at=item.created_at)
-    assert (await desk.found()).card_id == now.card_id
-
-
-@pytest.mark.databases("postgres")
-async def test_cards_that_go_along_and_news_of_one_of_them_do_not_wait_for_each_other(desk: Desk) -> None:
-    b2, features = BookingId("b2"), desk.features
-    await desk.follow(news("requested", 1))
-    await desk.follow(news("requested", 1, news_id="two"), of=b2)
-    former = [await desk.is_in_the_room(), await desk.is_in_the_room(b2)]
-    listener, item = await desk.move()
-    async with desk.database.transaction() as tx:
-        await features.booking_store.lock(tx, TENANT, b2)  # which is the first that `follow` does
-        going_along = asyncio.create_task(listener.opened(item))
-        async with asyncio.timeout(10):
-            while not await desk.database.fetch(WAITS_FOR_A_LOCK):
-                assert not going_along.done()
-                await asyncio.sleep(0.01)
-        await features.bookings.follow(tx, desk.conversation, b2, news("confirmed", 2, news_id="three"))
-    await going_along
-    now = [await desk.found(), await desk.found(b2)]
-    assert [one.booking.status for one in now] == ["requested", "confirmed"]
-    cards = [one.card_id for one in now]
-    assert {*cards}.isdisjoint(one.card_id for one in former)
-    assert sorted(await desk.pinned()) == sorted(map(str, cards))
-    texts = {message.message_id: message.text for message in await desk.said()}
-    assert [texts[one] for one in cards if one is not None] == [card(one.booking) for one in now]
 
 
 async def test_a_booking_of_an_earlier_version_goes_on(desk: Desk) -> None:
@@ -337,18 +150,6 @@ async def test_the_same_moment_in_another_zone_reads_differently(desk: Desk) -> 
     card_text, _, told = await desk.texts()
     assert card_text == card(booking(of=in_utc))
     assert told.endswith("18:00 GMT+02:00 → Saturday 12 June 2027, 16:00 GMT+00:00")
-
-
-async def test_a_payment_for_what_was_deleted_shows_where_the_booking_goes_on(desk: Desk) -> None:
-    await desk.follow(news("confirmed", 1, terms(total=euros(400))))
-    async with desk.database.transaction() as tx:
-        await desk.features.conversation_changes.delete(tx, desk.conversation, asking=None)
-    before = await desk.texts()
-    await desk.pay(payment(400))
-    assert await desk.texts() == before
-    desk.conversation = await desk.features.open()
-    await desk.follow(news("completed", 2))
-    assert (await desk.texts())[0].splitlines()[-1] == "Paid: EUR 4.00, in full"
 
 
 async def test_no_price_and_no_date_is_to_be_read_in_the_database(desk: Desk) -> None:

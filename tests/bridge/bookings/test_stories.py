@@ -10,8 +10,8 @@ from bridge.bookings.model import Kind, News, Payment
 from bridge.bookings.rules import booking_of
 from bridge.bookings.wording import card
 from bridge.messages.held import Document
+from tests.bridge.bookings.desk import Desk
 from tests.bridge.bookings.examples import B1, TERMS, euros, news, payment, terms
-from tests.bridge.bookings.test_bookings import Desk
 from tests.databases import quick_database
 from tests.examples import examples
 

@@ -16,7 +16,7 @@ from bridge.conversations.events import (
     ParticipantRemoved,
     PartyListChanged,
 )
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Conversation, Scope
 from bridge.core.ids import MessageId, ParticipantId, PartyId, TenantId
 from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
 from bridge.messages.model import Message
@@ -63,8 +63,8 @@ TABLES = (
 class Features(Services):
     """With a listener that hears every event, which stands for the rest."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, master_key=MASTER_KEY, max_text_length=MAX_TEXT_LENGTH)
+    def __init__(self, database: Database, *, scope: Scope = "party_vendor") -> None:
+        super().__init__(database, master_key=MASTER_KEY, max_text_length=MAX_TEXT_LENGTH, scope=scope)
         heard = (ConversationOpened, ParticipantAdded, MessagePosted, MessageReceived)
         self.outbox.subscribe("listener", *heard, MessageEdited, MessageDeleted)
         self.outbox.subscribe("listener", ReactionAdded, ReactionRemoved, PinsChanged, PollVoted, PollEnded)

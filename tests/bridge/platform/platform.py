@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bridge.conversations.model import Scope
+from bridge.core.clock import Clock
 from bridge.core.ids import PartyId, TenantId, VendorId
 from bridge.delivery.inbox import Accepted
 from bridge.platform.intake import TOPIC, InboxIntake
@@ -27,9 +29,12 @@ def lane_of(body: bytes, tenant: TenantId) -> str:
 
 
 class Platform:
-    def __init__(self, database: Database) -> None:
-        self.features = Features(database)
-        self.desk = Desk(database)
+    def __init__(
+        self, database: Database, *, clock: Clock | None = None, scope: Scope = "party_vendor"
+    ) -> None:
+        """`clock`: by which events are accepted."""
+        self.features = Features(database, scope=scope)
+        self.desk = Desk(database, clock)
         self.intake = InboxIntake(database, self.desk.inbox)
 
     async def accept(

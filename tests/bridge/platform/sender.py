@@ -18,7 +18,7 @@ from bridge.config import Tenant
 from bridge.core.ids import TenantId
 from bridge.delivery.inbox import Accepted
 from bridge.platform.api import PATH, EventsApi
-from bridge.platform.ports import Incoming
+from bridge.platform.ports import Incoming, Intake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.web.problems import problems
@@ -68,7 +68,7 @@ class MemoryIntake:
         return Accepted.NEW
 
 
-def application(intake: MemoryIntake) -> web.Application:
+def application(intake: Intake) -> web.Application:
     app = web.Application(middlewares=[problems])
     reception = Reception(intake, max_text_length=MAX_TEXT_LENGTH)
     api = EventsApi(reception, signatures=Signatures(TENANTS))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.ids import ParticipantId, TenantId
+from bridge.core.ids import BookingId, ParticipantId, TenantId
 from bridge.delivery.dispatcher import MOST_FAULTS
 from bridge.delivery.inbox import Accepted
 from bridge.platform.intake import item_id_of
@@ -171,6 +171,45 @@ async def test_a_booking_is_told_by_its_own_events_in_the_order_in_which_it_happ
     (failure,) = await platform.failures()
     assert failure.startswith("currency_differs: ")
     assert (await platform.texts())[0] == card
+
+
+async def test_a_booking_of_another_vendor_or_party_is_a_dead_letter(platform: Platform) -> None:
+    """Also of those who have no conversation yet: none is opened for it."""
+    await platform.accept(booking_told("confirmed"), event_id="1")
+    await platform.apply()
+    before = await platform.features.everything()
+    for number, others in enumerate([{"vendor": vendor("v-2")}, {"party": party() | {"id": "p-2"}}]):
+        sent = booking_told("cancelled")
+        await platform.accept(sent | {"data": sent["data"] | others}, event_id=f"others {number}")
+    await platform.apply()
+    assert await platform.features.everything() == before
+    for failure in await platform.failures():
+        assert failure.startswith("booking_elsewhere: Booking b-1 is one of party p-1 with vendor v-1. ")
+    assert len(await platform.failures()) == 2
+
+
+async def test_parties_that_share_a_conversation_share_their_bookings(database: Database) -> None:
+    platform = Platform(database, scope="host_vendor")
+    sent = booking_told("confirmed")
+    other = sent | {"data": sent["data"] | {"party": party() | {"id": "p-2", "title": "Birthday"}}}
+    await platform.accept(sent, event_id="1")
+    await platform.apply()
+    said = await platform.texts()
+    for number, kind in enumerate(["confirmed", "completed"]):
+        await platform.accept(other | {"type": f"booking.{kind}"}, event_id=f"other {number}")
+        await platform.apply()
+        known = await platform.features.booking_store.find(database, TENANT, BookingId("b-1"))
+        assert known is not None
+        assert (known.party_id, known.booking.status) == ("p-2", kind)
+        if kind == "confirmed":
+            assert await platform.texts() == said
+    assert await platform.conversation_titles() == ["Anna x Sweet Bites"]
+    assert [text.splitlines()[0] for text in await platform.texts()] == [
+        "Booking completed: Catering",
+        "booking-b-1.ics",
+        "Booking completed: Catering",
+    ]
+    assert await platform.failures() == []
 
 
 async def test_a_refused_event_does_not_hold_up_its_party(platform: Platform) -> None:
