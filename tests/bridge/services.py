@@ -154,4 +154,5 @@ class Services:
                     self.erasures,
                 ),
             ),
+            self.clock,
         )

@@ -42,7 +42,7 @@ class BookingEffects:
             item.tenant_id,
             party,
             event.data.vendor,
-            told_at=event.told_at,
+            told_at=event.said_at(received=item.created_at),
             bring_back=False,
         )
         news = News(
