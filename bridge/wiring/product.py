@@ -251,6 +251,7 @@ class Product:
         self.feed_store = FeedStore()
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
+        outbox.witness(self.leads.heard)
         outbox.witness(Introductions(inbox).heard)
         outbox.witness(vendor_answers.heard)  # an answer stands in the feed behind the message that it is
         self.sending = Sending(config, database, sealer, self.feed, clock)

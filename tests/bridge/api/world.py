@@ -187,6 +187,7 @@ class World(Services):
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
+        self.outbox.witness(self.leads.heard)
         self.outbox.witness(Introductions(self.inbox).heard)
         self.vendor_answers = VendorAnswers(self.clock, self.outbox.record)
         self.outbox.witness(self.vendor_answers.heard)
