@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from bridge.leads.input import LeadToOpen
 from bridge.leads.model import Lead, Outcome, Status
 from bridge.messages.model import Message
 from bridge.storage.database import Database, Reader, Transaction
-from tests.bridge.bookings.examples import news, payment
+from bridge.storage.migrate import split
+from tests.bridge.bookings.examples import HOUR, news, payment
 from tests.bridge.conversations.features import TENANT, Features, person
 from tests.bridge.platform.platform import Platform
 from tests.bridge.platform.sender import (
@@ -186,6 +188,33 @@ async def test_what_was_cancelled_and_is_booked_once_more_wins_it(platform: Plat
     platform.features.clock.advance(1)
     await tell(platform, at(12, booking_told("confirmed")))
     assert (await lead(platform.features)).status == "won"
+
+
+async def test_of_what_was_there_the_migration_says_since_when_it_is_booked(platform: Platform) -> None:
+    features = platform.features
+    conversation = await features.open()
+    stories: dict[str, tuple[Kind, ...]] = {
+        "once": ("requested", "confirmed", "confirmed", "completed"),
+        "again": ("confirmed", "cancelled", "confirmed", "changed"),
+        "no more": ("confirmed", "cancelled"),
+        "not yet": ("requested",),
+    }
+    async with features.database.transaction() as tx:
+        for name, kinds in stories.items():
+            for hour, kind in enumerate(kinds):
+                told = news(kind, hour, news_id=f"{name} {hour}")
+                await features.bookings.follow(tx, conversation, BookingId(name), told)
+        await tx.execute("UPDATE bookings SET booked_at = NULL")
+        migration = files("bridge.storage") / "migrations" / "0048_lead_status.sql"
+        (fill,) = [one for one in split(migration.read_text()) if one.startswith("UPDATE bookings")]
+        await tx.execute(fill)
+        rows = await tx.fetch("SELECT booking_id, booked_at FROM bookings")
+    assert {row["booking_id"]: row["booked_at"] for row in rows} == {
+        "once": HOUR,
+        "again": 2 * HOUR,
+        "no more": None,
+        "not yet": None,
+    }
 
 
 LEADS = (LeadId("l-1"), LeadId("l-2"))

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.core.ids import ParticipantId, VendorId
 from bridge.storage.database import Database
+from bridge.storage.migrate import split
 from tests.bridge.conversations.features import TENANT
 from tests.bridge.platform.platform import Platform
 from tests.bridge.platform.sender import (
@@ -71,6 +73,25 @@ async def test_what_has_no_time_was_said_when_it_was_accepted(platform: Platform
 
     await tell(platform, now(user_updated(name="Anna B.")), now(vendor_selected()))
     assert (await anna(platform)).name == "Anna", "it waited, and was said before"
+
+
+async def test_what_was_told_before_fields_were_told_apart_holds_for_each(platform: Platform) -> None:
+    await tell(platform, at(1, vendor_selected()), at(2, user_updated(name="Anna Berg")))
+    migration = files("bridge.storage") / "migrations" / "0047_strangers.sql"
+    async with platform.features.database.transaction() as tx:
+        told_at = await tx.fetch_value("SELECT MAX(told_at) FROM platform_told")
+        await tx.execute("DELETE FROM platform_told")
+        for subject in ("person/u-anna", "availability/v-1"):
+            await tx.execute("INSERT INTO platform_told VALUES ($1, $2, $3)", TENANT, subject, told_at)
+        for statement in split(migration.read_text()):
+            if "platform_told" in statement:
+                await tx.execute(statement)
+        rows = await tx.fetch("SELECT subject FROM platform_told")
+    subjects = {row["subject"] for row in rows}
+    assert "person/u-anna" not in subjects
+    assert {"person/u-anna/name", "person/u-anna/mxid", "availability/v-1"} < subjects
+    await tell(platform, at(1, user_updated(name="Anna B.", mxid=None)))
+    assert ((await anna(platform)).name, (await anna(platform)).mxid) == ("Anna Berg", "@anna:example.org")
 
 
 @dataclass(frozen=True)
