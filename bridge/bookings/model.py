@@ -7,6 +7,7 @@ from typing import Literal
 from bridge.core.ids import BookingId, ConversationId, MessageId, PartyId, PaymentId, VendorId
 
 Status = Literal["requested", "confirmed", "cancelled", "completed"]
+BOOKED: frozenset[Status] = frozenset({"confirmed", "completed"})
 Kind = Literal["requested", "confirmed", "changed", "cancelled", "completed"]
 """Of news."""
 PaymentStatus = Literal["unpaid", "partly_paid", "paid"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.bookings.model import Booking, CalendarEntry, Followed, News, Payment, Status
+from bridge.bookings.model import BOOKED, Booking, CalendarEntry, Followed, News, Payment, Status
 from bridge.bookings.sealed import (
     agreed_in,
     as_bytes,
@@ -37,11 +37,12 @@ from bridge.storage.sealing import Sealer
 
 PUT = """
 INSERT INTO bookings (tenant_id, booking_id, conversation_id, status, details, party_id, card_id, created_at,
-    updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+    updated_at, booked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
 ON CONFLICT (tenant_id, booking_id) DO UPDATE SET conversation_id = excluded.conversation_id,
     status = excluded.status, details = excluded.details, party_id = COALESCE(excluded.party_id, bookings.party_id),
-    card_id = excluded.card_id, updated_at = excluded.updated_at
+    card_id = excluded.card_id, updated_at = excluded.updated_at,
+    booked_at = CASE WHEN excluded.booked_at IS NULL THEN NULL ELSE COALESCE(bookings.booked_at, excluded.booked_at) END
 """
 _COLUMNS = """b.tenant_id, b.booking_id, b.conversation_id, b.status, b.details, b.party_id, b.card_id, b.created_at,
     b.updated_at, c.vendor_id"""
@@ -116,6 +117,7 @@ class BookingStore:
         }
         tenant_id, here = conversation.tenant_id, conversation.conversation_id
         sealed = await self._seal(tx, tenant_id, here, details, place=_place(tenant_id, booking.booking_id))
+        now = self._clock.now()
         await tx.execute(
             PUT,
             tenant_id,
@@ -125,7 +127,8 @@ class BookingStore:
             sealed,
             party_id,
             card_id,
-            self._clock.now(),
+            now,
+            now if booking.status in BOOKED else None,
         )
         await tx.execute(LINK_BOOKING, tenant_id, here, booking.booking_id)
 

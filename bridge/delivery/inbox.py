@@ -18,6 +18,16 @@ SET_FIRST_SEQ = "UPDATE inbox SET first_seq = $2 WHERE id = $1 AND first_seq IS 
 UNPARK = """
 UPDATE inbox SET state = 'waiting' WHERE parked_for = $1 AND state = 'parked' RETURNING lane
 """
+UNPARK_ONE = "UPDATE inbox SET state = 'waiting' WHERE id = $1 AND state = 'parked' RETURNING lane"
+SELECT_LONGEST_PARKED = """
+SELECT created_at, id FROM inbox WHERE topic = $1 AND state = 'parked' ORDER BY created_at LIMIT 1
+"""
+FORGET_PARKED = """
+UPDATE inbox SET state = 'done', body = NULL, failure = $2, finished_at = $3 WHERE parked_for = $1 AND state = 'parked'
+"""
+FORGET_DEAD = """
+UPDATE inbox SET state = 'done', body = NULL, failure = $2, finished_at = $3 WHERE parked_for = $1 AND state = 'dead'
+"""
 IS_SETTLED = "SELECT 1 FROM inbox WHERE id = $1 AND state IN ('done', 'dead')"
 SELECT_SET_ASIDE = "SELECT * FROM inbox WHERE id = $1 AND state IN ('parked', 'dead')"
 DROP = """
@@ -125,6 +135,21 @@ class Inbox(Queue):
     async def unpark(self, tx: Transaction, until: str) -> None:
         for row in await tx.fetch(UNPARK, until):
             self._work_waits(tx, row["lane"])
+
+    async def unpark_one(self, tx: Transaction, item_id: str) -> None:
+        """Have it tried once more, though what it waits for has not come."""
+        for row in await tx.fetch(UNPARK_ONE, item_id):
+            self._work_waits(tx, row["lane"])
+
+    async def longest_parked(self, reader: Reader, topic: str) -> tuple[int, str] | None:
+        """Of those that are parked, the one that came first: when, and its id."""
+        row = await reader.fetch_one(SELECT_LONGEST_PARKED, topic)
+        return None if row is None else (row["created_at"], row["id"])
+
+    async def forget_parked(self, tx: Transaction, until: str, *, remark: str) -> None:
+        """What waits for this word, or has in vain, is to have no effect any more: forget the bodies."""
+        for statement in (FORGET_PARKED, FORGET_DEAD):
+            await tx.execute(statement, until, remark, self._clock.now())
 
     async def is_settled(self, reader: Reader, item_id: str) -> bool:
         """Whether it came, and was applied or given up."""

@@ -14,7 +14,7 @@ ITEM_SECONDS = Histogram(
 )
 KEPT = Gauge(
     "festimo_items_kept",
-    "Items that wait, are parked for a room key, or are dead letters",
+    "Items that wait, are parked (for a room key, or till somebody is known), or are dead letters",
     ["queue", "state"],
 )
 

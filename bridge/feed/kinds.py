@@ -14,7 +14,7 @@ from bridge.conversations.events import (
     ParticipantRemoved,
 )
 from bridge.core.events import Event
-from bridge.leads.events import MessageLinked
+from bridge.leads.events import LeadStatusChanged, MessageLinked
 from bridge.messages.events import (
     MessageDeleted,
     MessageDelivered,
@@ -90,6 +90,7 @@ KINDS: Mapping[type[Event], Kind] = {
     ParticipantCame: Kind("conversation.updated", ("participant_id",), event="participant.came"),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",), event="participant.left"),
     ParticipantRemoved: Kind("conversation.updated", ("participant_id",), event="participant.removed"),
+    LeadStatusChanged: Kind("conversation.updated", ("lead_id",), event="lead.status_changed"),
     VendorReplied: Kind("vendor.replied", ("message_id", "vendor_id")),
     QuoteSent: Kind("quote.sent", ("quote_id",)),
     QuoteAccepted: Kind("quote.accepted", ("quote_id",)),

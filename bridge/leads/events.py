@@ -12,3 +12,10 @@ class MessageLinked(Event):
 
     message_id: MessageId
     lead_id: LeadId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadStatusChanged(Event):
+    """It has come to something else, by what happened in its conversation or by what somebody said of it."""
+
+    lead_id: LeadId

@@ -2,21 +2,31 @@
 
 from dataclasses import dataclass, replace
 
+from bridge.bookings.events import BookingUpdated
 from bridge.conversations.changes import ConversationChanges
+from bridge.conversations.events import ConversationDeleted, ConversationStatusChanged
 from bridge.conversations.model import Conversation, Details
 from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
-from bridge.core.ids import LeadId, PartyId, TenantId, VendorId
+from bridge.core.events import Event
+from bridge.core.ids import ConversationId, LeadId, PartyId, TenantId, VendorId
 from bridge.delivery.outbox import Outbox
 from bridge.leads.errors import LeadElsewhere, OtherConversation
-from bridge.leads.events import MessageLinked
+from bridge.leads.events import LeadStatusChanged, MessageLinked
 from bridge.leads.model import Lead, Outcome
 from bridge.leads.store import LeadStore
+from bridge.messages.events import MessageDeleted, MessagePosted, MessageReceived
 from bridge.messages.model import Message
 from bridge.messages.service import Messages
 from bridge.participants.model import Participant
 from bridge.storage.database import Transaction
+
+_MOVING = (
+    *(MessagePosted, MessageReceived, MessageDeleted, MessageLinked),
+    *(BookingUpdated, ConversationStatusChanged, ConversationDeleted),
+)
+"""What a lead's status may follow from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +102,7 @@ class Leads:
         if lead.declared == outcome:
             return lead
         await self._store.save(tx, replace(lead, declared=outcome))
+        await self._tell(tx, lead.tenant_id, lead.conversation_id)
         return await self._stored(tx, lead)
 
     async def link(self, tx: Transaction, lead: Lead, message: Message) -> None:
@@ -108,6 +119,16 @@ class Leads:
         """One that belongs to another lead stays with that."""
         if await self._store.lead_of(tx, message.message_id) == lead.lead_id:
             await self._link(tx, message, None)
+
+    async def heard(self, tx: Transaction, event: Event) -> None:
+        """A witness of the outbox: a lead's status follows its conversation, and whoever wants to hears that it did."""
+        if isinstance(event, _MOVING):
+            await self._tell(tx, event.tenant_id, event.conversation_id)
+
+    async def _tell(self, tx: Transaction, tenant_id: TenantId, conversation_id: ConversationId) -> None:
+        for lead_id in await self._store.moved(tx, tenant_id, conversation_id):
+            changed = LeadStatusChanged(tenant_id=tenant_id, conversation_id=conversation_id, lead_id=lead_id)
+            await self._outbox.record(tx, changed)
 
     async def _link(self, tx: Transaction, message: Message, lead_id: LeadId | None) -> None:
         if await self._store.lead_of(tx, message.message_id) == lead_id:

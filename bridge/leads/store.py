@@ -13,7 +13,7 @@ from bridge.storage.sealing import Sealer
 
 INSERT = """
 INSERT INTO leads (tenant_id, lead_id, conversation_id, vendor_id, host_id, service_type, title, message_id,
-    created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    created_at, updated_at, told_status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
 """
 SAVE = """
 UPDATE leads SET service_type = $3, title = $4, declared = $5, updated_at = $6 WHERE tenant_id = $1 AND lead_id = $2
@@ -22,8 +22,9 @@ UPDATE leads SET service_type = $3, title = $4, declared = $5, updated_at = $6 W
 _ANSWERED = f"""EXISTS (SELECT 1 FROM messages m JOIN messages o ON o.message_id = l.message_id
     WHERE m.conversation_id = l.conversation_id AND m.position > o.position AND m.sender_type = 'vendor'
         AND m.deleted_at IS NULL AND COALESCE({lead_of("m")}, l.lead_id) = l.lead_id)"""
+# Not what was booked before, whatever is paid or changed of it now.
 _BOOKED = """EXISTS (SELECT 1 FROM bookings b WHERE b.conversation_id = l.conversation_id
-    AND b.updated_at >= l.created_at AND b.status NOT IN ('requested', 'cancelled'))"""
+    AND b.booked_at >= l.created_at)"""
 _STATUS = f"""CASE WHEN l.declared IS NOT NULL THEN l.declared WHEN {_BOOKED} THEN 'won'
     WHEN c.deleted_at IS NOT NULL OR c.closed_at IS NOT NULL OR c.status = 'blocked' THEN 'lost'
     WHEN {_ANSWERED} THEN 'answered' ELSE 'new' END"""
@@ -35,6 +36,13 @@ FROM leads l JOIN conversations c ON c.conversation_id = l.conversation_id
 SELECT = f"{_LEADS} WHERE l.tenant_id = $1 AND l.lead_id = $2"
 _OF_MEMBER = f"""l.conversation_id IN (SELECT conversation_id FROM conversation_members
     WHERE tenant_id = $1 AND participant_id = {{person}} AND {IS_IN}) AND c.deleted_at IS NULL"""
+LOCK_OF_CONVERSATION = "SELECT lead_id FROM leads WHERE conversation_id = $1 ORDER BY lead_id FOR UPDATE"
+SELECT_MOVED = f"""
+SELECT l.lead_id, l.told_status, {_STATUS} AS status
+FROM leads l JOIN conversations c ON c.conversation_id = l.conversation_id WHERE l.conversation_id = $1
+ORDER BY l.lead_id
+"""
+SET_TOLD = "UPDATE leads SET told_status = $3 WHERE tenant_id = $1 AND lead_id = $2"
 IS_OF = "SELECT 1 FROM leads WHERE tenant_id = $1 AND lead_id = $2 AND conversation_id = $3"
 SELECT_LINK = "SELECT lead_id FROM messages WHERE message_id = $1"
 
@@ -67,6 +75,7 @@ class LeadStore:
             await self._sealed(tx, lead),
             lead.message_id,
             lead.created_at,
+            lead.status,
         )
 
     async def save(self, tx: Transaction, lead: Lead) -> None:
@@ -84,6 +93,21 @@ class LeadStore:
     async def get(self, reader: Reader, tenant_id: TenantId, lead_id: LeadId) -> Lead | None:
         row = await reader.fetch_one(SELECT, tenant_id, lead_id)
         return None if row is None else await self._lead(reader, row)
+
+    async def moved(
+        self, tx: Transaction, tenant_id: TenantId, conversation_id: ConversationId
+    ) -> list[LeadId]:
+        """The leads of this conversation that have come to something else than was told last. It is told now."""
+        if not await tx.fetch(LOCK_OF_CONVERSATION, conversation_id):
+            return []
+        moved = []
+        for row in await tx.fetch(SELECT_MOVED, conversation_id):
+            if row["status"] == row["told_status"]:
+                continue
+            await tx.execute(SET_TOLD, tenant_id, row["lead_id"], row["status"])
+            if row["told_status"] is not None:
+                moved.append(LeadId(row["lead_id"]))
+        return moved
 
     async def newest(
         self,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 from pydantic import ValidationError
 
+from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import ParticipantId, TenantId
 from bridge.delivery.dispatcher import Fail
@@ -33,6 +34,7 @@ from bridge.platform.events.parties import PartyPlanCompleted, VendorSelected
 from bridge.platform.events.people import UserDeleted, UserUpdated
 from bridge.platform.events.vendors import ReviewCreated, VendorStatusChanged, VendorUpdated
 from bridge.platform.parse import parse
+from bridge.platform.strangers import PATIENCE, StillUnknown, waits_for_person
 from bridge.storage.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -51,20 +53,20 @@ class Effects:
 
 
 class PlatformEvents:
-    def __init__(self, database: Database, inbox: Inbox, effects: Effects) -> None:
+    def __init__(self, database: Database, inbox: Inbox, effects: Effects, clock: Clock) -> None:
         self._database = database
         self._inbox = inbox
         self._effects = effects
+        self._clock = clock
         self._erasures = ErasureStore()
 
     async def apply(self, item: Item) -> None:
         """Handle an inbox item of `TOPIC`."""
         try:
             event = parse(item.body)
-            async with self._database.transaction() as tx:
-                await self._check(tx, item.tenant_id, event)
-                await self._apply(tx, item, event)
-                await self._inbox.finish(tx, item)
+            word = await self._attempt(item, event, word=None)
+            while word is not None:
+                word = await self._attempt(item, event, word=word)
         except NoEffect as reason:
             log.info("event_without_effect", id=item.id, reason=str(reason))
             async with self._database.transaction() as tx:
@@ -74,16 +76,35 @@ class PlatformEvents:
         except ValidationError:
             raise Fail("no longer valid: accepted by an earlier version with other rules") from None
 
+    async def _attempt(self, item: Item, event: PlatformEvent, *, word: str | None) -> str | None:
+        """Return for which word it has to wait, if for another than `word`: for that it waits from now on."""
+        async with self._database.transaction() as tx:
+            if word is not None:
+                await tx.lock(word)
+            await self._check(tx, item.tenant_id, event)
+            try:
+                await self._apply(tx, item, event)
+            except StillUnknown as nobody:
+                if self._clock.now() - item.created_at >= PATIENCE:
+                    raise nobody.end from None
+                needed = waits_for_person(item.tenant_id, nobody.who)
+                if needed != word:
+                    return needed  # ask once more under its lock, else they could become known unseen
+                await self._inbox.park(tx, item.id, until=word)
+            else:
+                await self._inbox.finish(tx, item)
+        return None
+
     async def _check(self, tx: Transaction, tenant_id: TenantId, event: PlatformEvent) -> None:
         needed = [ParticipantId(one) for one in event.needs()]
         for erased in sorted(await self._erasures.among(tx, tenant_id, needed)):
             raise NoEffect(f"{erased} {REASON}")
 
     async def _apply(self, tx: Transaction, item: Item, event: PlatformEvent) -> None:
-        tenant_id = item.tenant_id
+        tenant_id, told_at = item.tenant_id, event.said_at(received=item.created_at)
         match event:
             case PartyPlanCompleted() | VendorSelected():
-                await self._effects.openings.apply(tx, tenant_id, event)
+                await self._effects.openings.apply(tx, tenant_id, event, told_at=told_at)
             case MessageSend():
                 await self._effects.messages.apply(tx, tenant_id, event)
             case (
@@ -96,10 +117,13 @@ class PlatformEvents:
             ):
                 await self._effects.bookings.apply(tx, item, event)
             case LeadCreated():
-                await self._effects.leads.apply(tx, tenant_id, event)
+                await self._effects.leads.apply(tx, tenant_id, event, told_at=told_at)
             case VendorUpdated() | VendorStatusChanged() | ReviewCreated():
-                await self._effects.vendors.apply(tx, tenant_id, event)
+                await self._effects.vendors.apply(tx, tenant_id, event, told_at=told_at)
             case UserUpdated() | UserDeleted():
-                await self._effects.people.apply(tx, tenant_id, event)
+                await self._effects.people.apply(tx, tenant_id, event, told_at=told_at)
+                if isinstance(event, UserDeleted):
+                    word = waits_for_person(tenant_id, ParticipantId(event.data.user_id))
+                    await self._inbox.forget_parked(tx, word, remark=f"{event.data.user_id} {REASON}")
             case Unknown():
                 raise Fail(f"unknown event type {event.type}")

@@ -133,6 +133,7 @@ class Parts:
             if self._bus is not None:
                 tasks.create_task(self._bus.run())
             tasks.create_task(product.due_quotes.run())
+            tasks.create_task(product.due_strangers.run())
             tasks.create_task(self.inbox_dispatcher.run())
             if self._config.storage.former is not None:
                 tasks.create_task(Rewrapping(self.database, product.sealer).run())

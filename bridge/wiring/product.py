@@ -59,6 +59,7 @@ from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
+from bridge.platform.strangers import DueStrangers, Introductions
 from bridge.privacy.service import Erasures
 from bridge.quotes.answering import Answering
 from bridge.quotes.asking import AskByPoll, AskByReactions, Asking
@@ -225,7 +226,9 @@ class Product:
                     self.erasures,
                 ),
             ),
+            clock,
         )
+        self.due_strangers = DueStrangers(database, inbox, clock)
         vendor_answers = VendorAnswers(clock, outbox.record)
         self.vendor_views = VendorViews(
             self.vendor_store, self.rating_store, self.signals.presence, vendor_answers, clock
@@ -248,6 +251,8 @@ class Product:
         self.feed_store = FeedStore()
         self.feed = Feed(database, self.feed_store, clock, kept=config.feed.kept)
         outbox.witness(self.feed.record)
+        outbox.witness(self.leads.heard)
+        outbox.witness(Introductions(inbox).heard)
         outbox.witness(vendor_answers.heard)  # an answer stands in the feed behind the message that it is
         self.sending = Sending(config, database, sealer, self.feed, clock)
         self.message_views = MessageViews(

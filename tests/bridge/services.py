@@ -161,4 +161,5 @@ class Services:
                     self.erasures,
                 ),
             ),
+            self.clock,
         )

@@ -49,7 +49,10 @@ class DeadLettersToReplay(Data):
 class DeadLetterView(BaseModel):
     dead_letter_id: str
     queue: QueueName = Field(description="inbox: came in, to be applied; outbox: to be delivered")
-    state: State = Field(description="anything but `dead`: it was replayed since; `parked`: waits for a key")
+    state: State = Field(
+        description="anything but `dead`: it was replayed since; `parked`: waits for a key, or for somebody to become"
+        " known"
+    )
     tenant_id: str
     conversation_id: str | None = Field(description="where it is known")
     lane: str = Field(description="what it stands in line with")

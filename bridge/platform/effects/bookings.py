@@ -9,7 +9,7 @@ from bridge.bookings.rules import happened_at
 from bridge.bookings.service import Bookings
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
-from bridge.core.ids import BookingId, PartyId, PaymentId, TenantId, VendorId
+from bridge.core.ids import BookingId, PartyId, PaymentId, VendorId
 from bridge.delivery.queue import Item
 from bridge.platform.effects.openings import Openings
 from bridge.platform.errors import NoEffect
@@ -38,25 +38,22 @@ class BookingEffects:
         """`item`: which holds the event."""
         if isinstance(event, told.PaymentReceived):
             return await self._bookings.pay(tx, item.tenant_id, _payment(event.data))
-        conversation = await self._conversation(tx, item.tenant_id, event)
+        conversation = await self._conversation(tx, item, event)
         booking, party = event.data.booking, event.data.party
         return await self._bookings.follow(
             tx, conversation, BookingId(booking.id), _news(item, event), party_id=PartyId(party.id)
         )
 
-    async def _conversation(
-        self, tx: Transaction, tenant_id: TenantId, event: told.BookingEvent
-    ) -> Conversation:
+    async def _conversation(self, tx: Transaction, item: Item, event: told.BookingEvent) -> Conversation:
         """Of the two, opened if it is missing.
 
         Where one side asked to be erased, nothing is opened; the other still hears of what they have booked already.
         """
         party, vendor, booking = event.data.party, event.data.vendor, event.data.booking
+        tenant_id, told_at = item.tenant_id, event.said_at(received=item.created_at)
         try:
             # News of a booking is no reason to press those who have left.
-            return await self._openings.open(
-                tx, tenant_id, party, vendor, told_at=event.told_at, bring_back=False
-            )
+            return await self._openings.open(tx, tenant_id, party, vendor, told_at=told_at, bring_back=False)
         except NoEffect:
             there = await self._conversations.of_pair(tx, tenant_id, PartyId(party.id), VendorId(vendor.id))
             if there is None or not await self._bookings.is_known(tx, tenant_id, BookingId(booking.id)):

@@ -14,8 +14,9 @@ class LeadEffects:
         self._openings = openings
         self._leads = leads
 
-    async def apply(self, tx: Transaction, tenant_id: TenantId, event: LeadCreated) -> None:
-        told, told_at = event.data, event.told_at
-        hosts = await self._openings.people(tx, tenant_id, told.people, told_at=told_at)
-        (vendor,) = await self._openings.people(tx, tenant_id, [told.vendor], told_at=told_at)
+    async def apply(self, tx: Transaction, tenant_id: TenantId, event: LeadCreated, *, told_at: int) -> None:
+        told = event.data
+        hosts, (vendor,) = await self._openings.people(
+            tx, tenant_id, told.people, [told.vendor], told_at=told_at
+        )
         await self._leads.open(tx, replace(told.lead(tenant_id), hosts=tuple(hosts), vendor=vendor))

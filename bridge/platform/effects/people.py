@@ -7,8 +7,10 @@ from bridge.core.ids import ParticipantId, TenantId, VendorId
 from bridge.participants.model import Participant
 from bridge.participants.service import People
 from bridge.participants.store import ParticipantStore
+from bridge.platform.errors import NoEffect
 from bridge.platform.events.people import UserChange, UserDeleted, UserUpdated
-from bridge.platform.newest import Newest, person
+from bridge.platform.newest import Newest, field, outdated
+from bridge.platform.strangers import StillUnknown
 from bridge.privacy.service import Erasures
 from bridge.storage.database import Transaction
 from bridge.vendors.model import Private, Vendor
@@ -34,19 +36,22 @@ class PeopleEffects:
         self._erasures = erasures
         self._newest = Newest()
 
-    async def apply(self, tx: Transaction, tenant_id: TenantId, event: UserUpdated | UserDeleted) -> None:
+    async def apply(
+        self, tx: Transaction, tenant_id: TenantId, event: UserUpdated | UserDeleted, *, told_at: int
+    ) -> None:
         match event:
             case UserUpdated(data=change):
-                subject = person(ParticipantId(change.user_id))
-                await self._newest.tell(tx, tenant_id, subject, told_at=event.told_at)
-                await self._change(tx, tenant_id, change)
+                await self._change(tx, tenant_id, change, told_at=told_at)
             case UserDeleted(data=deleted):
                 await self._erasures.begin(tx, tenant_id, ParticipantId(deleted.user_id))
 
-    async def _change(self, tx: Transaction, tenant_id: TenantId, change: UserChange) -> None:
+    async def _change(
+        self, tx: Transaction, tenant_id: TenantId, change: UserChange, *, told_at: int
+    ) -> None:
         participant_id = ParticipantId(change.user_id)
         if await self._participants.get(tx, tenant_id, participant_id) is None:
-            return  # they take part in nothing; what names them first says who they are
+            raise StillUnknown(participant_id, end=NoEffect(f"{participant_id} takes part in nothing"))
+        change = await self._newest_of(tx, tenant_id, change, told_at=told_at)
         await self._appearance(tx, tenant_id, participant_id, change)
         if "mxid" not in change.model_fields_set:
             return
@@ -54,6 +59,18 @@ class PeopleEffects:
             await self._accounts.unlink(tx, tenant_id, participant_id)
         else:
             await self._accounts.link(tx, tenant_id, participant_id, change.mxid)
+
+    async def _newest_of(
+        self, tx: Transaction, tenant_id: TenantId, change: UserChange, *, told_at: int
+    ) -> UserChange:
+        """What of it nothing newer was said of. Raise `NoEffect` where that is nothing."""
+        who = ParticipantId(change.user_id)
+        said = change.model_fields_set - {"user_id"} - ({"name"} if change.name is None else set())
+        newest = await self._newest.of(tx, tenant_id, [field(who, name) for name in said], told_at=told_at)
+        left = {name for name in said if field(who, name) in newest}
+        if said and not left:
+            raise outdated()
+        return UserChange(user_id=change.user_id, **{name: getattr(change, name) for name in left})
 
     async def _appearance(
         self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId, change: UserChange

@@ -47,6 +47,10 @@ class Envelope(BaseModel):
         """`time` in epoch ms."""
         return None if self.time is None else milliseconds(self.time)
 
+    def said_at(self, *, received: int) -> int:
+        """`time`, or else when it was accepted; in epoch ms."""
+        return received if self.told_at is None else self.told_at
+
 
 class Known(Envelope, ABC):
     """An event of a type that has an effect here."""

@@ -50,6 +50,7 @@ from bridge.platform.api import EventsApi
 from bridge.platform.intake import InboxIntake
 from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
+from bridge.platform.strangers import Introductions
 from bridge.quotes.asking import AskByReactions
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
@@ -186,6 +187,8 @@ class World(Services):
         self.outbox.subscribe("space", PartyListChanged)
         self.feed = Feed(database, FeedStore(), self.clock, kept=KEPT)
         self.outbox.witness(self.feed.record)
+        self.outbox.witness(self.leads.heard)
+        self.outbox.witness(Introductions(self.inbox).heard)
         self.vendor_answers = VendorAnswers(self.clock, self.outbox.record)
         self.outbox.witness(self.vendor_answers.heard)
         self.outbox.subscribe("profiles", AppearanceChanged)

@@ -12,6 +12,8 @@ from bridge.delivery.inbox import Accepted
 from bridge.platform.intake import TOPIC, InboxIntake
 from bridge.platform.parse import parse
 from bridge.platform.ports import Incoming
+from bridge.platform.strangers import PATIENCE as WAIT
+from bridge.platform.strangers import DueStrangers, Introductions
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features
 from tests.bridge.delivery.desk import PATIENCE, Desk
@@ -36,6 +38,8 @@ class Platform:
         self.features = Features(database, scope=scope)
         self.desk = Desk(database, clock)
         self.intake = InboxIntake(database, self.desk.inbox)
+        self.features.outbox.witness(Introductions(self.desk.inbox).heard)
+        self.strangers = DueStrangers(database, self.desk.inbox, self.features.clock)
 
     async def accept(
         self, sent: dict[str, Any], *, event_id: str, source: str = "/festipin", tenant: TenantId = TENANT
@@ -60,6 +64,24 @@ class Platform:
             while await self.features.database.fetch("SELECT 1 FROM inbox WHERE state = 'waiting' LIMIT 1"):
                 await asyncio.sleep(0.001)
                 await dispatcher.idle()
+
+    async def apply_at_once(self) -> None:
+        """All that waits, without anybody whose work it is: nothing is tried twice."""
+        while lanes := await self.desk.inbox.lanes():
+            for lane in lanes:
+                while item := await self.desk.inbox.head(lane):
+                    await self.features.platform.apply(item)
+
+    async def tire(self) -> None:
+        """So much later that whatever waits for somebody to become known has waited for long enough."""
+        self.features.clock.advance(self.desk.clock.now() - self.features.clock.now() + WAIT)
+        await self.strangers.do_due()
+        await self.apply()
+
+    async def states(self) -> list[str]:
+        """Of all events, in the order in which they were accepted."""
+        rows = await self.features.database.fetch("SELECT state FROM inbox ORDER BY seq")
+        return [row["state"] for row in rows]
 
     async def conversation_titles(self) -> list[str]:
         rows = await self.features.database.fetch("SELECT title FROM conversations ORDER BY vendor_id")

@@ -92,37 +92,6 @@ async def test_a_person_is_called_what_the_platform_calls_them(platform: Platfor
     assert (await chef(platform)).business_name == "Sweeter Bites"
 
 
-async def test_of_strangers_nothing_becomes_known(platform: Platform) -> None:
-    await tell(platform, user_updated(name="Anna Berg"))
-    assert await platform.features.database.fetch("SELECT * FROM participants") == []
-    assert await platform.failures() == []
-
-
-@pytest.mark.parametrize(
-    ("sent", "reason"),
-    [
-        (vendor_status("away"), "not_found: There is no vendor v-1. "),
-        (review_created(), "not_found: There is no vendor v-1. "),
-        (vendor_updated(specialties=["cakes"]), "not_found: There is no vendor with this id. "),
-    ],
-)
-async def test_what_is_said_of_a_vendor_nobody_knows_waits_to_be_replayed(
-    platform: Platform, sent: dict[str, Any], reason: str
-) -> None:
-    await tell(platform, sent)
-    (failure,) = await platform.failures()
-    assert failure.startswith(reason)
-    assert await platform.features.database.fetch("SELECT * FROM platform_told") == [], "it said nothing yet"
-
-
-async def test_who_never_met_a_vendor_does_not_rate_them(platform: Platform) -> None:
-    stranger = review_created()
-    stranger["data"]["host_id"] = "u-mallory"
-    await tell(platform, vendor_selected(), stranger)
-    (failure,) = await platform.failures()
-    assert failure.startswith("no_conversation: ")
-
-
 @one_database
 @pytest.mark.parametrize("order", [*permutations(range(3))])
 async def test_in_whatever_order_they_come_the_newest_holds(
