@@ -64,6 +64,7 @@ from bridge.quotes.answering import Answering
 from bridge.quotes.asking import AskByPoll, AskByReactions, Asking
 from bridge.quotes.desk import QuoteDesk
 from bridge.quotes.due import DueQuotes
+from bridge.quotes.gone import QuotesOfErased
 from bridge.quotes.listeners import QuoteListener
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
@@ -205,7 +206,13 @@ class Product:
             outbox,
             clock,
         )
-        self.erasures = Erasures(self.participants, conversation_store, self.conversation_changes, clock)
+        self.erasures = Erasures(
+            self.participants,
+            conversation_store,
+            self.conversation_changes,
+            QuotesOfErased(quote_store, outcomes, outbox, clock),
+            clock,
+        )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,

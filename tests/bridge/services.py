@@ -33,6 +33,8 @@ from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.privacy.service import Erasures
+from bridge.quotes.gone import QuotesOfErased
+from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.store import QuoteStore
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -132,8 +134,15 @@ class Services:
             self.outbox,
             self.clock,
         )
+        self.outcomes = Outcomes(
+            self.quote_store, self.messages, self.polls, self.conversation_store, self.outbox, self.clock
+        )
         self.erasures = Erasures(
-            self.participants, self.conversation_store, self.conversation_changes, self.clock
+            self.participants,
+            self.conversation_store,
+            self.conversation_changes,
+            QuotesOfErased(self.quote_store, self.outcomes, self.outbox, self.clock),
+            self.clock,
         )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
