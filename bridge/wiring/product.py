@@ -28,6 +28,7 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.festimo.answers import is_for_festimo
 from bridge.festimo.listeners import Festimo
 from bridge.leads.service import Leads
 from bridge.leads.store import LeadStore
@@ -120,6 +121,7 @@ class Product:
             outbox,
             clock,
             leads=self.lead_store,
+            is_for_festimo=is_for_festimo,
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
             longest_in_client=config.messages.max_text_length,

@@ -11,6 +11,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import FrozenClock
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.festimo.answers import is_for_festimo
 from bridge.leads.service import Leads
 from bridge.leads.store import LeadStore
 from bridge.messages.changes import MessageChanges
@@ -82,6 +83,7 @@ class Services:
             self.outbox,
             self.clock,
             leads=self.lead_store,
+            is_for_festimo=is_for_festimo,
             max_text_length=max_text_length,
         )
         self.changes = MessageChanges(

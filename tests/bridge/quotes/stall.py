@@ -7,7 +7,7 @@ from typing import Any
 from bridge.conversations.model import Action, Conversation, Side
 from bridge.core.ids import MessageId, ParticipantId, QuoteId
 from bridge.delivery.queue import Item
-from bridge.messages.events import MessageReceived
+from bridge.messages.events import MessageReceived, SaidToFestimo
 from bridge.messages.held import Poll
 from bridge.messages.model import Message
 from bridge.messages.polls.events import PollVoted
@@ -45,6 +45,7 @@ class Stall:
         outbox.subscribe("listener", *EVENTS)
         outbox.subscribe("quotes", ReactionAdded)
         outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+        outbox.subscribe("quotes", SaidToFestimo, only=may_be_an_answer)
         outbox.subscribe("quotes", PollVoted, only=may_be_a_vote_for_one)
         self.store = store = features.quote_store
         outcomes = features.outcomes
@@ -171,6 +172,16 @@ class Stall:
             )
         await self.work()
 
+    async def reply_by_api(
+        self, message_id: MessageId, text: str, *, by: ParticipantId = ANNA, **more: Any
+    ) -> MessageId:
+        async with self.database.transaction() as tx:
+            said = await self.features.messages.post(
+                tx, self.conversation, sender_id=by, text=text, reply_to=message_id, **more
+            )
+        await self.work()
+        return said
+
     async def write(self, rest: str, *, by: ParticipantId = CHEF) -> str | None:
         """`!festimo quote ...`"""
         async with self.database.transaction() as tx:
@@ -215,6 +226,7 @@ class Stall:
         handlers = {
             "quotes.ReactionAdded": listener.reacted,
             "quotes.MessageReceived": listener.replied,
+            "quotes.SaidToFestimo": listener.replied,
             "quotes.PollVoted": listener.voted,
         }
         await handlers[item.topic](item)

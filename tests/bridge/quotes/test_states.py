@@ -44,6 +44,10 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
         lambda case: case.stall.reply(case.message, "Accept!", by=BEN),
         FIRST_YES,
     ),
+    "ben replies yes by API": (
+        lambda case: _done(case.stall.reply_by_api(case.message, "accept", by=BEN)),
+        FIRST_YES,
+    ),
     # Who has been asked is not asked again; who says the same again is not bothered.
     "anna replies yes": (
         lambda case: case.stall.reply(case.message, "accept"),
@@ -80,6 +84,10 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "withdrawn told",
         ),
     ),
+    "ben replies no by API": (
+        lambda case: _done(case.stall.reply_by_api(case.message, "decline", by=BEN)),
+        A_NO,
+    ),
     # The second step, of who was asked: a yes to a question that is over begins at the beginning.
     "anna confirms": (
         lambda case: case.stall.react(case.question, "✅\ufe0f"),
@@ -87,6 +95,10 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "anna confirms in words": (
         lambda case: case.stall.reply(case.question, "“Confirm”"),
+        (*CONFIRMED, "accepted", *FIRST_YES[4:]),
+    ),
+    "anna confirms in words by API": (
+        lambda case: _done(case.stall.reply_by_api(case.question, "Confirm.")),
         (*CONFIRMED, "accepted", *FIRST_YES[4:]),
     ),
     "anna leaves it open": (
