@@ -111,7 +111,7 @@ def openapi() -> None:
 
 @app.command()
 def asyncapi() -> None:
-    """Print the WebSockets' description (AsyncAPI 3.0)."""
+    """Print the description of the WebSockets and the bus (AsyncAPI 3.0)."""
     from bridge.platform.rest import asyncapi as made
 
     typer.echo(json.dumps(made(), indent=1))

@@ -49,6 +49,9 @@ WHOSE: Mapping[str, tuple[str, str]] = {
     "matrix.RecapChanged": (WHO_MISSED_IT, "recap_id"),
     "recap-held.RecapHeld": (WHO_MISSED_IT, "recap_id"),
     "festimo.MessageReceived": (WHO_SAID_IT, "message_id"),
+    "festimo.SaidToFestimo": (WHO_SAID_IT, "message_id"),
+    "quotes.MessageReceived": (WHO_SAID_IT, "message_id"),
+    "quotes.SaidToFestimo": (WHO_SAID_IT, "message_id"),
 }
 """By topic: how to ask whether that is done for somebody who was erased, and by which field of the item."""
 

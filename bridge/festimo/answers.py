@@ -11,7 +11,7 @@ _OWN_NAME = re.compile(r"\bfestimo\b", re.IGNORECASE)
 _ASKS_FOR_HELP = frozenset({"help", "hello", "hi", "commands", "can"})
 
 
-def is_for_festimo(text: str, *, mentioned: bool) -> bool:
+def is_for_festimo(text: str, *, mentioned: bool = False) -> bool:
     """Whether somebody speaks to Festimo: a command, a mention (a pill), or its name."""
     return mentioned or is_command(text) or _OWN_NAME.search(text) is not None
 

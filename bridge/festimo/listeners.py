@@ -10,7 +10,7 @@ from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
 from bridge.festimo import answers
 from bridge.festimo.model import Deed, Scene, SetStatus, WriteQuote
-from bridge.messages.events import MessageReceived
+from bridge.messages.events import MessageReceived, SaidToFestimo
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.quotes.desk import QuoteDesk
@@ -19,9 +19,9 @@ from bridge.vendors.model import Declared
 from bridge.vendors.service import Vendors
 
 
-def is_to_be_answered(event: MessageReceived) -> bool:
+def is_to_be_answered(event: MessageReceived | SaidToFestimo) -> bool:
     """What a program said is never answered."""
-    return event.for_festimo and not event.automated
+    return event.for_festimo and not (isinstance(event, MessageReceived) and event.automated)
 
 
 class Festimo:
@@ -54,7 +54,7 @@ class Festimo:
             await self._outbox.finish(tx, item)
 
     async def heard(self, item: Item) -> None:
-        """Handle a `MessageReceived` that is to be answered."""
+        """Handle a `MessageReceived` or `SaidToFestimo` that is to be answered."""
         message_id = MessageId(json.loads(item.body)["message_id"])
         message = await self._message_store.get(self._database, message_id)
         assert message is not None, "the message and this item are one commit"

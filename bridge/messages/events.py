@@ -27,6 +27,19 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaidToFestimo(Event):
+    """What a person said on our side was said to Festimo, in its `MessagePosted`'s transaction, and behind that.
+
+    Never what Festimo, the platform or a program says in its own name; not told again where the message is tried again.
+    `for_festimo`: as of `MessageReceived`; `is_reply`: it answers what Festimo said.
+    """
+
+    message_id: MessageId
+    for_festimo: bool
+    is_reply: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDelivered(Event):
     """Everybody in the conversation's room has what was said on our side."""
 

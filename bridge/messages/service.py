@@ -1,23 +1,27 @@
 """Post a message from our side, take in one that was said in the room, and follow what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.response_times import ResponseTimeStore
-from bridge.conversations.rules import check_may_write
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.messages import rules
-from bridge.messages.errors import NotAParticipant, NotInConversation
-from bridge.messages.events import MessageDelivered, MessageFailed, MessagePosted, MessageReceived
-from bridge.messages.held import Held, Location, Poll
+from bridge.messages.checks import Checks
+from bridge.messages.events import (
+    MessageDelivered,
+    MessageFailed,
+    MessagePosted,
+    MessageReceived,
+    SaidToFestimo,
+)
+from bridge.messages.held import Held, Location
 from bridge.messages.html import clean
 from bridge.messages.labels.model import NONE, Labels
 from bridge.messages.model import Kind, Message, SenderType
-from bridge.messages.polls.rules import check_poll
 from bridge.messages.ports import KnownLeads, NoLeads
 from bridge.messages.store import MessageStore, lock_of
 from bridge.messages.writers import Writers
@@ -33,18 +37,19 @@ class Messages:
         clock: Clock,
         *,
         leads: KnownLeads | None = None,
+        is_for_festimo: Callable[[str], bool] = lambda text: False,
         max_text_length: int = rules.MAX_TEXT_LENGTH,
         longest_in_client: int = rules.MAX_TEXT_LENGTH,
     ) -> None:
-        """Characters of what is said from our side and in a client."""
+        """`is_for_festimo`: whether a text speaks to it. The rest: characters of what is said from our side and in a
+        client."""
         self._store = store
-        self._leads = leads or NoLeads()
-        self._conversations = conversations
+        self.checks = Checks(store, conversations, leads or NoLeads(), max_text_length=max_text_length)
         self._writers = Writers(conversations)
         self._response_times = ResponseTimeStore()
         self._outbox = outbox
         self._clock = clock
-        self._max_text_length = max_text_length
+        self._is_for_festimo = is_for_festimo
         self._longest_in_client = longest_in_client
 
     async def post(
@@ -63,11 +68,12 @@ class Messages:
         message_id: MessageId | None = None,
         labels: Labels = NONE,
     ) -> MessageId:
-        """A participant says something without their Matrix client. `html`: the same, formatted; it is cleaned.
+        """A participant says something without their Matrix client: whoever listens to what is said there listens to
+        this, too. `html`: the same, formatted; it is cleaned.
 
         `kind`, `held`: of what is more than text. `message_id`: what it shall be known by; a new id, if it is left out.
         """
-        sender, thread_id = await self.check_post(
+        checked = await self.checks.post(
             tx,
             conversation,
             sender_id=sender_id,
@@ -78,48 +84,24 @@ class Messages:
             thread_id=thread_id,
             labels=labels,
         )
-        return await self._post(
+        message_id = await self._post(
             tx,
             conversation,
-            sender,
-            _sender_type(sender),
+            checked.sender,
+            _sender_type(checked.sender),
             kind,
             text,
             held=held,
             html=None if html is None else clean(html),
             mentions=mentions,
             reply_to=reply_to,
-            thread_id=thread_id,
+            thread_id=checked.thread_id,
             message_id=message_id,
             labels=labels,
         )
-
-    async def check_post(
-        self,
-        tx: Transaction,
-        conversation: Conversation,
-        *,
-        sender_id: ParticipantId,
-        text: str,
-        held: Held | None = None,
-        mentions: Sequence[ParticipantId] = (),
-        reply_to: MessageId | None = None,
-        thread_id: MessageId | None = None,
-        labels: Labels = NONE,
-    ) -> tuple[Member, MessageId | None]:
-        """Refuse what `post` would; else return who says it, and in which thread it is. Changes nothing."""
-        if isinstance(held, Poll):
-            check_poll(held.question, [one.text for one in held.answers], held.max_selections)
-        else:
-            rules.check_text(text, max_length=self._max_text_length)
-        members = await self._conversations.members(tx, conversation.conversation_id)
-        sender = _member(members, sender_id)
-        check_may_write(conversation, sender)
-        rules.check_mentions(mentions, {member.participant.participant_id for member in members})
-        reply = await self._target(tx, conversation, reply_to, field="reply_to")
-        thread = await self._target(tx, conversation, thread_id, field="thread_id")
-        await self._check_links(tx, conversation, labels)
-        return sender, rules.thread_of(reply=reply, thread=thread)
+        if kind == "text":
+            await self._listened_to(tx, conversation, message_id, text, reply=checked.reply)
+        return message_id
 
     async def forward(
         self, tx: Transaction, message: Message, *, to: Conversation, sender_id: ParticipantId
@@ -129,9 +111,7 @@ class Messages:
         A poll is repeated as text: who votes there votes in another one.
         """
         rules.check_forward(message)
-        members = await self._conversations.members(tx, to.conversation_id)
-        sender = _member(members, sender_id)
-        check_may_write(to, sender)
+        sender = await self.checks.writer(tx, to, sender_id)
         place = message.held if isinstance(message.held, Location) else None
         return await self._post(
             tx,
@@ -350,44 +330,32 @@ class Messages:
         await self._outbox.record(tx, posted)
         return message_id
 
+    async def _listened_to(
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        message_id: MessageId,
+        text: str,
+        *,
+        reply: Message | None,
+    ) -> None:
+        """If it is to be: what people say to each other is told to nobody."""
+        said = SaidToFestimo(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.conversation_id,
+            message_id=message_id,
+            for_festimo=self._is_for_festimo(text),
+            is_reply=reply is not None and reply.sender_type == "festimo",
+        )
+        if said.for_festimo or said.is_reply:
+            await self._outbox.record(tx, said)
+
     async def _counted(
         self, tx: Transaction, conversation: Conversation, sender: Member | None, *, at: int
     ) -> None:
         """Festimo and the platform neither ask nor answer."""
         if sender is not None:
             await self._response_times.said(tx, conversation.conversation_id, sender.role, at=at)
-
-    async def _check_links(self, tx: Transaction, conversation: Conversation, labels: Labels) -> None:
-        booking_id, here = labels.booking_id, conversation.conversation_id
-        if booking_id is not None and not await self._store.labels.has_booking(tx, here, booking_id):
-            raise NotInConversation(
-                "This booking is not linked with this conversation. Link it first, or leave it out.",
-                field="booking_id",
-            )
-        lead_id = labels.lead_id
-        if lead_id is not None and not await self._leads.is_of(tx, conversation.tenant_id, lead_id, here):
-            raise NotInConversation(
-                "This lead is none of this conversation's. Name one that has its thread here, or leave it out.",
-                field="lead_id",
-            )
-
-    async def _target(
-        self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str
-    ) -> Message | None:
-        if message_id is None:
-            return None
-        found = await self._store.get(tx, message_id)
-        return rules.check_target(found, conversation.conversation_id, field=field)
-
-
-def _member(members: Sequence[Member], sender_id: ParticipantId) -> Member:
-    found = next((member for member in members if member.participant.participant_id == sender_id), None)
-    if found is None:
-        raise NotAParticipant(
-            f"{sender_id} takes no part in this conversation. Only its hosts and its vendor can write in it.",
-            field="sender_id",
-        )
-    return found
 
 
 def _sender_type(sender: Member) -> SenderType:

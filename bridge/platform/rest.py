@@ -56,6 +56,7 @@ from bridge.messages.views import MessageViews
 from bridge.participants.store import ParticipantStore
 from bridge.platform import api as events
 from bridge.platform import states_api as event_states
+from bridge.platform.bus import asyncapi as bus_asyncapi
 from bridge.platform.replay import EventReplays
 from bridge.platform.store import EventStore
 from bridge.quotes import api as quotes_api
@@ -66,7 +67,7 @@ from bridge.search.service import Searching
 from bridge.signals import api as signals_api
 from bridge.signals.ports import TypingOutside
 from bridge.signals.service import Signals
-from bridge.sockets import asyncapi as sockets_document
+from bridge.sockets import asyncapi as sockets_asyncapi
 from bridge.sockets.commands import Handlers
 from bridge.sockets.live import Live
 from bridge.statistics import api as statistics
@@ -87,6 +88,7 @@ from bridge.vendors.store import VendorStore
 from bridge.vendors.views import VendorViews
 from bridge.web import docs
 from bridge.web.aliases import with_aliases
+from bridge.web.asyncapi import document as asyncapi_document
 from bridge.web.fields import MAX_TEXT_LENGTH
 from bridge.web.idempotency import IdempotencyKeys
 from bridge.web.openapi import AnyOperation, document
@@ -145,7 +147,14 @@ def openapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
 
 
 def asyncapi(*, max_text_length: int = 10_000) -> dict[str, Any]:
-    return sockets_document.document(limits={MAX_TEXT_LENGTH: max_text_length})
+    return asyncapi_document(
+        (sockets_asyncapi.part(), bus_asyncapi.part()),
+        title="Festimo Bridge: WebSockets and bus",
+        about="What happens in one's conversations, as it happens, and on from where one was: by WebSockets, for people"
+        " and programs, and by the bus, for programs, which takes what happens on the platform, too. Each message is a"
+        " JSON object; `type` tells them apart.",
+        limits={MAX_TEXT_LENGTH: max_text_length},
+    )
 
 
 @cache

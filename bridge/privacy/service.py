@@ -1,6 +1,7 @@
 """Somebody asks to be erased: from this very transaction on nothing is done in their name, and nothing told to them.
 
-What there is of them stays for now. What waits in the outbox finds them erased when its turn comes.
+What there is of them stays for now; what they offer can be accepted no more. What waits in the outbox finds them erased
+when its turn comes.
 """
 
 from bridge.conversations.changes import ConversationChanges
@@ -9,6 +10,7 @@ from bridge.core.clock import Clock
 from bridge.core.ids import ParticipantId, TenantId
 from bridge.participants.erasures import ErasureStore
 from bridge.participants.store import ParticipantStore
+from bridge.quotes.gone import QuotesOfErased
 from bridge.storage.database import Transaction
 
 
@@ -18,11 +20,13 @@ class Erasures:
         participants: ParticipantStore,
         conversations: ConversationStore,
         changes: ConversationChanges,
+        quotes: QuotesOfErased,
         clock: Clock,
     ) -> None:
         self._participants = participants
         self._conversations = conversations
         self._changes = changes
+        self._quotes = quotes
         self._store = ErasureStore()
         self._clock = clock
 
@@ -36,4 +40,5 @@ class Erasures:
             conversation = await self._conversations.get(tx, conversation_id)
             assert conversation is not None, "the rows of conversations stay"
             await self._changes.leave(tx, conversation, who=participant_id)
+        await self._quotes.withdraw(tx, tenant_id, participant_id)
         return True

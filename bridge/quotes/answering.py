@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.rules import GONE
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId, ParticipantId, new_id
@@ -36,7 +37,7 @@ class Answering:
         try:
             rules.check_may_answer(conversation, person)
         except Refusal as refusal:
-            if in_words and person is not None and person.role != "host":
+            if in_words and person is not None and person.role != "host" and person.away not in GONE:
                 await self._outcomes.tell(tx, conversation, person, refusal, target)
             return
         assert person is not None, "nobody else may answer"
@@ -68,6 +69,7 @@ class Answering:
             others = len(questions) - len(mine)
             await self._leave_open(tx, conversation, quote, target, person, mine, others=others)
         elif is_mine and answer == "confirm":
+            await self._outcomes.check_acceptable(tx, conversation, quote, target.revision, "confirm")
             await self._end(tx, conversation, quote, target.revision, "confirm", person)
         elif answer == "decline":
             await self._end(tx, conversation, quote, target.revision, "decline", person)
@@ -93,7 +95,7 @@ class Answering:
         self, tx: Transaction, conversation: Conversation, quote: Quote, revision: Revision, person: Member
     ) -> None:
         now, number = self._clock.now(), revision.revision
-        state = rules.after(quote, number, "ask", now=now)
+        state = await self._outcomes.check_acceptable(tx, conversation, quote, number, "ask")
         who = person.participant
         question = Question(
             message_id=MessageId(new_id()),

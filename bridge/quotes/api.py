@@ -123,7 +123,7 @@ ACCEPT = Operation(
     params=OneQuote,
     body=QuoteToAccept,
     answers={HTTPStatus.OK: Says("It is accepted.", QuoteView)},
-    refusals=(*_OF_SOMEBODY, "quote_differs", *_OVER),
+    refusals=(*_OF_SOMEBODY, "quote_differs", "vendor_gone", *_OVER),
     roles=STAFF | {"host"},
 )
 DECLINE = Operation(

@@ -35,3 +35,9 @@ class Withdrawn(Refusal):
 
 class Superseded(Refusal):
     code: ClassVar[str] = "quote_superseded"
+
+
+class VendorGone(Refusal):
+    """Who made the offer is not there to stand by it."""
+
+    code: ClassVar[str] = "vendor_gone"

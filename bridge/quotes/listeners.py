@@ -7,7 +7,7 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.delivery.dispatcher import Retry
 from bridge.delivery.outbox import Outbox
 from bridge.delivery.queue import Item
-from bridge.messages.events import MessageReceived
+from bridge.messages.events import MessageReceived, SaidToFestimo
 from bridge.messages.polls.events import PollVoted
 from bridge.messages.polls.service import Polls
 from bridge.messages.reactions.store import ReactionStore
@@ -22,9 +22,9 @@ MOST_LOOKS = 8
 LOOK_AGAIN = timedelta(milliseconds=250) // timedelta(milliseconds=1)
 
 
-def may_be_an_answer(event: MessageReceived) -> bool:
+def may_be_an_answer(event: MessageReceived | SaidToFestimo) -> bool:
     """What a program says is none."""
-    return event.is_reply and not event.automated
+    return event.is_reply and not (isinstance(event, MessageReceived) and event.automated)
 
 
 def may_be_a_vote_for_one(event: PollVoted) -> bool:
@@ -81,7 +81,7 @@ class QuoteListener:
             await self._outbox.finish(tx, item)
 
     async def replied(self, item: Item) -> None:
-        """Handle a `MessageReceived` that may be an answer."""
+        """Handle a `MessageReceived` or `SaidToFestimo` that may be an answer."""
         message = await self._messages.get(self._database, MessageId(json.loads(item.body)["message_id"]))
         assert message is not None, "the message and this item are one commit"
         if message.reply_to is None and await self._may_come(item, message.conversation_id):

@@ -47,7 +47,8 @@ class Offer:
 class Revision:
     """`poll_id`: the message that is a poll in which hosts answer, if they are asked so.
 
-    `answered_by`, `answered_at`: who accepted, declined or withdrew it, and when; or when it expired.
+    `answered_by`, `answered_at`: who accepted, declined or withdrew it, and when; or when it expired, or was withdrawn
+    because its vendor was erased, by nobody.
     """
 
     revision: int

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bridge.conversations.model import Conversation, Member
+from bridge.conversations.rules import GONE
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
@@ -61,10 +62,20 @@ class Outcomes:
         assert found is not None, "quotes are not removed"
         return found
 
+    async def check_acceptable(
+        self, tx: Transaction, conversation: Conversation, quote: Quote, revision: int, act: Act
+    ) -> State:
+        """What the revision is after `act`, a step of an acceptance. Refused also where who offers it has gone."""
+        state = rules.after(quote, revision, act, now=self._clock.now())
+        vendor = await self._conversations.member(tx, quote.conversation_id, quote.vendor_id)
+        rules.check_stands_by(conversation, vendor)
+        return state
+
     async def end(
         self, tx: Transaction, conversation: Conversation, quote: Quote, act: Act, *, by: Member | None
     ) -> Quote:
-        """Its latest revision becomes what it stays. `by`: None is the clock."""
+        """Its latest revision becomes what it stays. `by`: None is the clock, or, of one that is withdrawn, that its
+        vendor was erased."""
         now, one = self._clock.now(), quote.latest
         # That it expires is noted once it has: what it is by then is no reason not to.
         state = (
@@ -75,9 +86,9 @@ class Outcomes:
         await self._store.set_state(tx, quote, one.revision, state, now=now, by=who, is_answer=True)
         await self._store.close_questions(tx, quote.quote_id, now=now)
         if conversation.deleted_at is None:
-            text = _told(quote, state, "" if by is None else by.participant.name)
-            vendor = () if state == "withdrawn" else (quote.vendor_id,)
-            await self.say(tx, conversation, text, reply_to=one.message_id, mentions=vendor)
+            text = _told(quote, state, None if by is None else by.participant.name)
+            mentions = () if state == "withdrawn" else await self._vendor_there(tx, quote)
+            await self.say(tx, conversation, text, reply_to=one.message_id, mentions=mentions)
             await self._close_polls(tx, quote)
         ended = ENDED[state](
             tenant_id=quote.tenant_id,
@@ -124,6 +135,11 @@ class Outcomes:
             mentions=mentions,
         )
 
+    async def _vendor_there(self, tx: Transaction, quote: Quote) -> Sequence[ParticipantId]:
+        """Whose quote it is, unless they have gone."""
+        vendor = await self._conversations.member(tx, quote.conversation_id, quote.vendor_id)
+        return () if vendor is None or vendor.away in GONE else (quote.vendor_id,)
+
     async def _close_polls(self, tx: Transaction, quote: Quote) -> None:
         """Of its latest revision, of which nobody is waited for any more; of those that left it open, too."""
         asked = await self._store.asked(tx, quote.quote_id, quote.latest.revision)
@@ -132,14 +148,16 @@ class Outcomes:
             await self._polls.close_own(tx, message_id)
 
 
-def _told(quote: Quote, state: State, name: str) -> str:
+def _told(quote: Quote, state: State, name: str | None) -> str:
     one = quote.latest
-    match state:
-        case "accepted":
+    match state, name:
+        case "accepted", str():
             return texts.accepted(quote, one, person=name)
-        case "declined":
+        case "declined", str():
             return texts.declined(quote, one, person=name)
-        case "withdrawn":
+        case "withdrawn", str():
             return texts.withdrawn(quote, one, vendor=name)
+        case "withdrawn", None:
+            return texts.withdrawn_by_nobody(quote, one)
         case _:
             return texts.expired(quote, one)

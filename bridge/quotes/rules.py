@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bridge.conversations.errors import NotAllowed
 from bridge.conversations.model import Conversation, Member
-from bridge.conversations.rules import check_may_write
+from bridge.conversations.rules import GONE, check_may_write, is_kept_out
 from bridge.core.errors import Refusal
 from bridge.core.ids import ParticipantId
 from bridge.core.money import shown
@@ -161,6 +161,19 @@ def check_may_answer(conversation: Conversation, member: Member | None) -> Membe
     return someone
 
 
+def check_stands_by(conversation: Conversation, vendor: Member | None) -> None:
+    """`vendor`: whose quote it is, of which a host wants to accept a revision. Who declined is spoken for."""
+    if vendor is None or vendor.away in GONE:
+        raise errors.VendorGone(
+            "Who offered this takes part in the conversation no more, so it cannot be accepted. Nothing was changed."
+        )
+    if is_kept_out(conversation, vendor.role):
+        raise errors.VendorGone(
+            "Who offered this is blocked in the conversation, so it cannot be accepted. Reopen the conversation first."
+            " Nothing was changed."
+        )
+
+
 def _there(conversation: Conversation, member: Member | None) -> Member:
     if member is None:
         raise NotAParticipant(
@@ -240,6 +253,8 @@ def check_how_many(count: int) -> None:
 
 def refusal(quote: Quote, revision: Revision, state: State) -> Refusal:
     kind, why = _REFUSED[state]
+    if state == "withdrawn" and revision.answered_by is None:
+        why = "was withdrawn, as who offered it has gone"
     of = (
         f"revision {revision.revision} of quote {quote.number}"
         if len(quote.revisions) > 1

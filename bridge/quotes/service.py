@@ -128,6 +128,7 @@ class Quotes:
         rules.check_means(quote, revision, total=total, currency=currency)
         if _has_said(quote, "accepted", by):
             return quote
+        await self._outcomes.check_acceptable(tx, conversation, quote, revision, "confirm")
         return await self._outcomes.end(tx, conversation, quote, "confirm", by=person)
 
     async def decline(self, tx: Transaction, quote: Quote, *, by: ParticipantId, revision: int) -> Quote:

@@ -54,6 +54,16 @@ EXPIRE_UNREAD = """
 UPDATE quote_revisions SET state = 'expired', answered_at = $2 WHERE quote_id = $1 AND state IN ('sent', 'asked')
     AND valid_until <= $2
 """
+WITHDRAW_UNREAD = """
+UPDATE quote_revisions SET state = 'withdrawn', answered_at = $2 WHERE quote_id = $1 AND state IN ('sent', 'asked')
+"""
+# Rows of members stay, of who has gone, too.
+SELECT_OPEN_OF = """
+SELECT q.quote_id, q.conversation_id FROM conversation_members m
+JOIN quotes q ON q.conversation_id = m.conversation_id AND q.vendor_id = m.participant_id
+JOIN quote_revisions r ON r.quote_id = q.quote_id AND r.revision = q.revision
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND r.state IN ('sent', 'asked') ORDER BY q.conversation_id, q.number
+"""
 SELECT_WHOSE = "SELECT tenant_id, conversation_id, revision FROM quotes WHERE quote_id = $1"
 INSERT_QUESTION = """
 INSERT INTO quote_questions (message_id, quote_id, revision, participant_id, asked_at) VALUES ($1, $2, $3, $4, $5)
@@ -158,11 +168,23 @@ class QuoteStore:
 
     async def expire_unread(self, tx: Transaction, quote_id: QuoteId, *, now: int) -> Whose | None:
         """What it offers is not opened. None where it need not expire."""
-        if not await tx.execute(EXPIRE_UNREAD, quote_id, now):
-            return None
+        return await self._whose(tx, quote_id) if await tx.execute(EXPIRE_UNREAD, quote_id, now) else None
+
+    async def _whose(self, tx: Transaction, quote_id: QuoteId) -> Whose:
         row = await tx.fetch_one(SELECT_WHOSE, quote_id)
         assert row is not None, "a revision is a quote's"
         return Whose(TenantId(row["tenant_id"]), ConversationId(row["conversation_id"]), row["revision"])
+
+    async def withdraw_unread(self, tx: Transaction, quote_id: QuoteId, *, now: int) -> Whose | None:
+        """As `expire_unread`, whatever its time is."""
+        return await self._whose(tx, quote_id) if await tx.execute(WITHDRAW_UNREAD, quote_id, now) else None
+
+    async def open_of(
+        self, reader: Reader, tenant_id: TenantId, vendor_id: ParticipantId
+    ) -> list[tuple[QuoteId, ConversationId]]:
+        """What they offer that can be answered still, and where; always in the same order."""
+        rows = await reader.fetch(SELECT_OPEN_OF, tenant_id, vendor_id)
+        return [(QuoteId(row["quote_id"]), ConversationId(row["conversation_id"])) for row in rows]
 
     async def target(self, reader: Reader, message_id: MessageId) -> Target | None:
         """What of which quote this message shows or asks; None of any other message."""

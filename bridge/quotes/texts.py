@@ -116,6 +116,11 @@ def withdrawn(quote: Quote, revision: Revision, *, vendor: str) -> str:
     return f"{vendor} has withdrawn {_in_a_text(quote, revision)}."
 
 
+def withdrawn_by_nobody(quote: Quote, revision: Revision) -> str:
+    """Who offered it is not to be named any more."""
+    return f"{name(quote, revision)} (“{revision.offer.title}”) is withdrawn, as who offered it has gone."
+
+
 def _wanted(quote: Quote, revision: Revision, person: str) -> str:
     return (
         f"{person}, you want to accept quote {quote.number}, revision {revision.revision}"

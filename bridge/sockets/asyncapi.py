@@ -1,11 +1,7 @@
-"""The AsyncAPI 3.0 document, made of the frames that are taken and of the models that frames are told by."""
+"""What the AsyncAPI document says of the WebSockets: made of the frames that are taken and of the models that tell."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from bridge.sockets.api import PATHS, PROTOCOL, SCOPES, Asked
 from bridge.sockets.commands import COMMANDS
@@ -16,21 +12,10 @@ from bridge.sockets.scope import Kind
 from bridge.sockets.signals import PRESENCE_SCOPE, TYPING_SCOPE
 from bridge.sockets.vendors import TOLD
 from bridge.sockets.views import CursorFrame, PresenceFrame, TypingIndicator, Welcome
-from bridge.web.openapi import REF, SECURITY, VERSION, Untitled, set_limits
+from bridge.web.asyncapi import Json, Message, Part, named, those
+from bridge.web.openapi import Untitled
 
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A type of frame. `name`: of it in the document; `kind`: its `type`; `scope`: what a key needs for it."""
-
-    name: str
-    kind: str
-    model: type[BaseModel]
-    summary: str
-    mode: JsonSchemaMode = "serialization"
-    scope: str | None = None
+SERVER = "websockets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,38 +97,25 @@ _CHANNELS: Mapping[Kind, Channel] = {
 }
 
 
-def document(*, limits: Mapping[str, int]) -> Json:
-    """`limits`: what the operator has set, by the names that `bridge.web.fields` gives them."""
+def part() -> Part:
     told = {message.name: message for channel in _CHANNELS.values() for message in (*_ALWAYS, *channel.tells)}
-    messages = [*told.values(), *_TAKEN, *_ACKS, _ERROR]
-    references, definitions = models_json_schema(
-        list({(message.model, message.mode): None for message in messages}),
-        ref_template=REF,
-        schema_generator=Untitled,
-    )
-    made: Json = {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "Festimo Bridge: WebSockets",
-            "version": VERSION,
-            "description": "What happens in one's conversations, as it happens, and on from where one was. Each frame"
-            " is a JSON object; `type` tells them apart. docs/websockets.md tells more.",
+    return Part(
+        servers={
+            SERVER: {
+                "host": "{host}",
+                "protocol": "wss",
+                "description": "The bridge: where its REST API is, too. docs/websockets.md tells more.",
+                "variables": {"host": {"default": "localhost", "description": "the bridge's public name"}},
+            }
         },
-        "defaultContentType": "application/json",
-        "channels": {channel.name: _channel(kind, channel) for kind, channel in _CHANNELS.items()},
-        "operations": {
+        channels={channel.name: _channel(kind, channel) for kind, channel in _CHANNELS.items()},
+        operations={
             operation: value
             for channel in _CHANNELS.values()
             for operation, value in _operations(channel).items()
         },
-        "components": {
-            "messages": {message.name: _message(message, references) for message in messages},
-            "schemas": dict(sorted(definitions["$defs"].items())),
-            "securitySchemes": {name: SECURITY[name] for name in ("api_key", "token")},
-        },
-    }
-    set_limits(made, limits)
-    return made
+        messages=(*told.values(), *_TAKEN, *_ACKS, _ERROR),
+    )
 
 
 def _channel(kind: Kind, channel: Channel) -> Json:
@@ -151,8 +123,9 @@ def _channel(kind: Kind, channel: Channel) -> Json:
     return {
         "address": PATHS[kind].replace("{id}", f"{{{channel.parameter}}}"),
         "description": f"Tells {channel.about}.",
+        "servers": [{"$ref": f"#/servers/{SERVER}"}],
         "parameters": {channel.parameter: {"description": f"the id of the {kind}"}},
-        "messages": {message.name: {"$ref": f"#/components/messages/{message.name}"} for message in messages},
+        "messages": named(messages),
         "bindings": {
             "ws": {
                 "method": "GET",
@@ -180,10 +153,6 @@ def _channel(kind: Kind, channel: Channel) -> Json:
 
 def _operations(channel: Channel) -> Json:
     """Ours, as AsyncAPI has it: we send what happens, and receive what clients ask."""
-
-    def those(messages: Iterable[Message]) -> list[Json]:
-        return [{"$ref": f"#/channels/{channel.name}/messages/{message.name}"} for message in messages]
-
     here = {"$ref": f"#/channels/{channel.name}"}
     security = [{"$ref": f"#/components/securitySchemes/{name}"} for name in ("api_key", "token")]
     return {
@@ -192,28 +161,14 @@ def _operations(channel: Channel) -> Json:
             "channel": here,
             "summary": f"Tells {channel.about}",
             "security": security,
-            "messages": those((*_ALWAYS, *channel.tells)),
+            "messages": those(channel.name, (*_ALWAYS, *channel.tells)),
         },
         f"{channel.name}.take": {
             "action": "receive",
             "channel": here,
             "summary": "Takes frames, and answers each by its `id`",
             "security": security,
-            "messages": those(_TAKEN),
-            "reply": {"channel": here, "messages": those((*_ACKS, _ERROR))},
+            "messages": those(channel.name, _TAKEN),
+            "reply": {"channel": here, "messages": those(channel.name, (*_ACKS, _ERROR))},
         },
     }
-
-
-def _message(message: Message, references: Mapping[Any, Json]) -> Json:
-    made: Json = {
-        "name": message.kind,
-        "summary": message.summary,
-        "payload": {
-            "allOf": [
-                references[message.model, message.mode],
-                {"type": "object", "properties": {"type": {"const": message.kind}}},
-            ]
-        },
-    }
-    return made if message.scope is None else {**made, "x-scope": message.scope}

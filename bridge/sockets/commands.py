@@ -33,7 +33,7 @@ _WHO = "who; a person may leave it out"
 Somebody = Annotated[Id | None, Field(description=_WHO)]
 
 
-class MessageSend(Frame):
+class SendMessage(Frame):
     """Say something. `id` is the message's: sent again under the same one, it is one message."""
 
     type: Literal["message.send"]
@@ -147,7 +147,7 @@ class Commands:
             check_scope(caller, command.does.scope)
         return await command.handle(self, session, frame)
 
-    async def send(self, session: Session, frame: MessageSend) -> Mapping[str, object]:
+    async def send(self, session: Session, frame: SendMessage) -> Mapping[str, object]:
         """As `postMessage` under the Idempotency-Key `id`: sent again, by either way, it is one message."""
         caller, body = session.caller, dict(frame.message)
         if caller.is_person:
@@ -231,7 +231,7 @@ class Declared(Generic[F]):
 
 
 COMMANDS: tuple[Declared[Any], ...] = (
-    Declared("message.send", MessageSend, MessageAck, Commands.send, POST),
+    Declared("message.send", SendMessage, MessageAck, Commands.send, POST),
     Declared("message.read", MessageRead, ReadAck, Commands.read, reading.READ),
     Declared("typing.start", TypingStart, TypingAck, Commands.start_typing, typing.POST),
     Declared("typing.stop", TypingStop, TypingAck, Commands.stop_typing, typing.POST),

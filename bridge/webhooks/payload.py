@@ -13,14 +13,14 @@ from bridge.webhooks.model import TEST, Happened
 Json = dict[str, Any]
 
 TYPE = "application/json"
-_ID: Json = {"type": "string", "minLength": 1}
+ID: Json = {"type": "string", "minLength": 1}
 _MEANINGS = {
     "webhook-id": "the event's id: the same however often it is sent; take each once",
     "webhook-timestamp": "when this attempt was made, in seconds since the epoch",
     "webhook-signature": "Standard Webhooks, `v1`; two of them, with a space between, while the secret is rotated",
 }
 HEADERS: Mapping[str, Json] = {
-    name: {"name": name, "in": "header", "required": True, "description": meaning, "schema": _ID}
+    name: {"name": name, "in": "header", "required": True, "description": meaning, "schema": ID}
     for name, meaning in _MEANINGS.items()
 }
 """By name, as parameters of the OpenAPI document."""
@@ -57,6 +57,11 @@ def known_events() -> Mapping[str, frozenset[str]]:
     return known
 
 
+def data_schema(ids: list[str]) -> Json:
+    """Of what comes with an event, by whatever way programs are told of it."""
+    return {"type": "object", "properties": dict.fromkeys(ids, ID), "required": ids}
+
+
 def document() -> Json:
     """The part `webhooks` of the OpenAPI document."""
     described = {event: sorted(ids) for event, ids in sorted(known_events().items())}
@@ -91,15 +96,15 @@ def _webhook(event: str, ids: list[str]) -> Json:
 def _schema(event: str, ids: list[str]) -> Json:
     properties: Json = {
         "type": {"const": event},
-        "id": {**_ID, "description": "`webhook-id`"},
+        "id": {**ID, "description": "`webhook-id`"},
         "timestamp": {"type": "string", "format": "date-time", "description": "when it happened"},
-        "tenant_id": _ID,
+        "tenant_id": ID,
         "sequence": {
             "type": "integer",
             "minimum": 0,
             "description": "counts what happened in the conversation (or to the vendor): 1, 2, 3 ..., also what this"
             " webhook is not told; 0 of a test",
         },
-        "data": {"type": "object", "properties": dict.fromkeys(ids, _ID), "required": ids},
+        "data": data_schema(ids),
     }
     return {"type": "object", "properties": properties, "required": list(properties)}

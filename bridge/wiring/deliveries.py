@@ -21,7 +21,13 @@ from bridge.core.clock import Clock
 from bridge.delivery.dispatcher import Dispatcher
 from bridge.delivery.outbox import Outbox
 from bridge.festimo.listeners import is_to_be_answered
-from bridge.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageReceived
+from bridge.messages.events import (
+    MessageDeleted,
+    MessageEdited,
+    MessagePosted,
+    MessageReceived,
+    SaidToFestimo,
+)
 from bridge.messages.pins.events import PinsChanged
 from bridge.messages.polls.events import PollEnded, PollVoted
 from bridge.messages.reactions.events import ReactionAdded, ReactionRemoved
@@ -60,8 +66,10 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("bookings", ConversationOpened, only=lambda opened: opened.again)
     outbox.subscribe("bookings", QuoteAccepted)
     outbox.subscribe("festimo", MessageReceived, only=is_to_be_answered)
+    outbox.subscribe("festimo", SaidToFestimo, only=is_to_be_answered)
     outbox.subscribe("quotes", ReactionAdded)
     outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+    outbox.subscribe("quotes", SaidToFestimo, only=may_be_an_answer)
     outbox.subscribe("quotes", PollVoted, only=may_be_a_vote_for_one)
 
 
@@ -119,8 +127,10 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "bookings.ConversationOpened": product.booking_listener.opened,
                 "bookings.QuoteAccepted": product.booking_listener.accepted,
                 "festimo.MessageReceived": product.festimo.heard,
+                "festimo.SaidToFestimo": product.festimo.heard,
                 "quotes.ReactionAdded": product.quote_listener.reacted,
                 "quotes.MessageReceived": product.quote_listener.replied,
+                "quotes.SaidToFestimo": product.quote_listener.replied,
                 "quotes.PollVoted": product.quote_listener.voted,
             }
         ),

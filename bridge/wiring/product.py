@@ -28,6 +28,7 @@ from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.festimo.answers import is_for_festimo
 from bridge.festimo.listeners import Festimo
 from bridge.leads.service import Leads
 from bridge.leads.store import LeadStore
@@ -65,6 +66,7 @@ from bridge.quotes.answering import Answering
 from bridge.quotes.asking import AskByPoll, AskByReactions, Asking
 from bridge.quotes.desk import QuoteDesk
 from bridge.quotes.due import DueQuotes
+from bridge.quotes.gone import QuotesOfErased
 from bridge.quotes.listeners import QuoteListener
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
@@ -120,6 +122,7 @@ class Product:
             outbox,
             clock,
             leads=self.lead_store,
+            is_for_festimo=is_for_festimo,
             # What was accepted stays so when the operator lowers the limit: the edges hold people to that.
             max_text_length=LONGEST_TEXT,
             longest_in_client=config.messages.max_text_length,
@@ -206,7 +209,13 @@ class Product:
             outbox,
             clock,
         )
-        self.erasures = Erasures(self.participants, conversation_store, self.conversation_changes, clock)
+        self.erasures = Erasures(
+            self.participants,
+            conversation_store,
+            self.conversation_changes,
+            QuotesOfErased(quote_store, outcomes, outbox, clock),
+            clock,
+        )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(
             database,

@@ -12,6 +12,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import FrozenClock
 from bridge.delivery.inbox import Inbox
 from bridge.delivery.outbox import Outbox
+from bridge.festimo.answers import is_for_festimo
 from bridge.leads.service import Leads
 from bridge.leads.store import LeadStore
 from bridge.messages.changes import MessageChanges
@@ -34,6 +35,8 @@ from bridge.platform.effects.openings import Openings
 from bridge.platform.effects.people import PeopleEffects
 from bridge.platform.effects.vendors import VendorEffects
 from bridge.privacy.service import Erasures
+from bridge.quotes.gone import QuotesOfErased
+from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.store import QuoteStore
 from bridge.search.index import BlindIndex
 from bridge.search.rules import Words
@@ -87,6 +90,7 @@ class Services:
             self.outbox,
             self.clock,
             leads=self.lead_store,
+            is_for_festimo=is_for_festimo,
             max_text_length=max_text_length,
         )
         self.changes = MessageChanges(
@@ -139,8 +143,15 @@ class Services:
             self.outbox,
             self.clock,
         )
+        self.outcomes = Outcomes(
+            self.quote_store, self.messages, self.polls, self.conversation_store, self.outbox, self.clock
+        )
         self.erasures = Erasures(
-            self.participants, self.conversation_store, self.conversation_changes, self.clock
+            self.participants,
+            self.conversation_store,
+            self.conversation_changes,
+            QuotesOfErased(self.quote_store, self.outcomes, self.outbox, self.clock),
+            self.clock,
         )
         openings = Openings(self.conversations, self.participants)
         self.platform = PlatformEvents(

@@ -1,7 +1,7 @@
 """A party of its own, with a bridge at work and real clients in its room."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,9 +48,9 @@ class Scene:
         return self.bridge.names.ghost(TenantId(TENANT), ParticipantId(self.chef["id"]))
 
     async def open(
-        self, *readers: JsClient | Client, hosts: dict[str, Person], vendor: Person | None = None
+        self, *readers: JsClient | Client, hosts: Mapping[str, Person | None], vendor: Person | None = None
     ) -> None:
-        """Select the vendor, and have the readers join the room. Without an account the vendor has a ghost."""
+        """Select the vendor, and have the readers join the room. Whoever has no account has a ghost."""
         self.hosts = [person(f"{name}-{self.party_id}", name, account) for name, account in hosts.items()]
         self.chef = person(self.chef["id"], self.chef["name"], vendor)
         data = {"party": party(*self.hosts, party_id=self.party_id), "vendor": self.chef}

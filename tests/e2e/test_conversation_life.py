@@ -229,7 +229,7 @@ async def test_a_host_who_gets_an_account_owns_the_room_with_it(scene: LivingSce
     chef = await scene.people.person("Chef")
     vendor = await scene.people.nio(chef)
     scene.token = vendor.access_token
-    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)  # type: ignore[dict-item] # a ghost's
+    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)
     anna = await scene.people.person("Anna")
     host = await scene.people.nio(anna)
     await scene.api("PUT", f"participants/Anna-{scene.party_id}/account", json={"mxid": anna.user_id})

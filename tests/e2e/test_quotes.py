@@ -48,6 +48,15 @@ class Bargaining(ChangingScene):
         assert conversation is not None
         return f"conversations/{conversation.conversation_id}"
 
+    async def post(self, text: str, **more: str) -> None:
+        """By REST."""
+        await self.api("POST", f"{await self.path()}/messages", json={"text": text, **more})
+
+    async def message(self, words: str) -> str:
+        """The id of what was said with these words in it."""
+        page = await self.api("GET", f"{await self.path()}/messages")
+        return next(str(one["message_id"]) for one in page["messages"] if words in one["content"])
+
     async def becomes_quote(self, number: int, state: str, revision: int) -> None:
         async def look() -> bool | None:
             now = await self.quote(number)
@@ -174,6 +183,31 @@ async def test_a_revised_one_is_another_question_and_one_that_is_over_is_none(sc
         "SELECT id FROM inbox WHERE state = 'dead' UNION ALL SELECT id FROM outbox WHERE state = 'dead'"
     )
     assert dead == []
+
+
+async def test_people_without_clients_write_and_answer_it_in_words_by_the_api(scene: Bargaining) -> None:
+    """Gina sells and Ben hosts, both by API; Anna's client shows all of it, in its order."""
+    anna = await scene.people.person("Anna")
+    host = await scene.people.nio(anna)
+    await scene.open(host, hosts={"Anna": anna, "Ben": None})
+    ben = f"Ben-{scene.party_id}"
+    await scene.post(WRITTEN, sender_id=scene.chef["id"])
+    await scene.shown(host, "Quote 1: Catering", "Total: EUR 3,840.00")
+    shown = (await scene.quote(1))["revisions"][0]["message_id"]
+    await scene.post("Accept", sender_id=ben, reply_to=shown)
+    await scene.shown(host, "Ben, you want to accept", "it counts only then")
+    asked = await scene.message("Ben, you want to accept")
+    await scene.post("confirm", sender_id=ben, reply_to=asked)
+    await scene.shown(host, "Ben has accepted quote 1, revision 1", "EUR 3,840.00")
+    await scene.becomes_quote(1, "accepted", 1)
+    await scene.post("!festimo status", sender_id=ben)
+    await scene.shown(host, "People: Anna (host), Ben (host), Sweet Bites (vendor)")
+    heads = ["!festimo quote", "Quote 1", "Accept", "Ben, you", "confirm", "Ben has", "!festimo status"]
+    bodies = [one.body for one in host.timeline(scene.room)]
+    found = [
+        next(head for head in heads if body.startswith(head)) for body in bodies if body.startswith((*heads,))
+    ]
+    assert found == heads
 
 
 async def test_a_quote_asked_in_a_poll_is_accepted_by_votes(ground: Stand, people_of_polls: People) -> None:

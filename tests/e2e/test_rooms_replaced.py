@@ -77,7 +77,7 @@ async def test_what_is_said_while_a_room_is_replaced_is_said_once_and_in_order(s
     """By a ghost, whom the homeserver lets say nothing more in the former room before we know why."""
     vendor = await scene.people.nio(chef := await scene.people.person("Chef"))
     scene.token = vendor.access_token
-    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)  # type: ignore[dict-item] # a ghost's
+    await scene.open(vendor, hosts={"Anna": None}, vendor=chef)
     old, texts = scene.room, [f"word {number}" for number in range(8)]
 
     async def speak() -> None:

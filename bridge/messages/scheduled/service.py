@@ -161,7 +161,7 @@ class Schedule:
     async def _check(
         self, tx: Transaction, conversation: Conversation, sender_id: ParticipantId, draft: Draft
     ) -> None:
-        await self._messages.check_post(
+        await self._messages.checks.post(
             tx,
             conversation,
             sender_id=sender_id,

@@ -7,10 +7,13 @@ import pytest
 
 from appservice.homeserver import HomeserverUnavailable
 from bridge.core.clock import FrozenClock
-from bridge.core.ids import ParticipantId
+from bridge.core.ids import MessageId, ParticipantId
 from bridge.delivery.dispatcher import Retry
 from bridge.delivery.queue import Item
+from bridge.festimo.listeners import is_to_be_answered
+from bridge.messages.events import SaidToFestimo
 from bridge.messages.reactions.events import ReactionAdded
+from bridge.quotes.listeners import may_be_an_answer
 from bridge.quotes.model import Line, Offer, Quote
 from bridge.storage.database import Database
 from tests.appservice.changes.room import Conversation
@@ -39,6 +42,8 @@ class Bargaining(Conversation):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.features.outbox.subscribe("quotes", ReactionAdded)
+        self.features.outbox.subscribe("quotes", SaidToFestimo, only=may_be_an_answer)
+        self.features.outbox.subscribe("festimo", SaidToFestimo, only=is_to_be_answered)
         self.quotes, self.quote_store = self.parts.product.quotes, self.parts.product.quote_store
 
     async def offer(self) -> Quote:
@@ -73,6 +78,11 @@ class Bargaining(Conversation):
         await party.sync()
         events = [one for one in self.in_room() if one["type"] == "m.room.encrypted"]
         return [(one["event_id"], party.read(one)["content"]) for one in events if party.reads(one)]
+
+    async def festimos(self) -> MessageId:
+        """What it said last."""
+        said = await self.features.history(self.conversation)
+        return [one for one in said if one.sender_type == "festimo"][-1].message_id
 
     async def last(self, party: Party) -> tuple[str, Any]:
         event_id, content = (await self.read_by(party))[-1]
@@ -202,6 +212,23 @@ async def test_for_an_account_holder_by_api_what_festimo_put_there_stays(
     assert chips(talk)[:2] == [("✅", BOT), ("❌", BOT)]
 
 
+@both_databases
+async def test_a_vendor_without_a_client_writes_one_and_it_stands_below_their_words(
+    talk: Conversation, anna: Party
+) -> None:
+    stall = bargaining(talk)
+    await talk.post("!festimo quote\n80 x Menu at 48.00")
+    await talk.post("!festimo quote Catering\n80 x Menu at 48.00\nEUR")
+    await stall.go_on()
+    read = await stall.read_by(anna)
+    assert [content["body"].splitlines()[0][:24] for _, content in read] == [
+        "!festimo quote",
+        "!festimo quote Catering",
+        "Nothing was sent. The cu",
+        "Quote 1: Catering",
+    ]
+
+
 async def test_the_vendor_writes_a_quote_into_the_room(talk: Conversation, anna: Party) -> None:
     """And is answered where it is none."""
     stall = bargaining(talk)
@@ -288,3 +315,32 @@ async def test_a_kill_at_any_step_neither_loses_nor_doubles_an_answer() -> None:
     assert steps >= 20, "two for each commit: both taps heard, and what Festimo says and puts there"
     for at in range(1, steps + 1):
         await accepted_with_a_death(at)
+
+
+async def accepted_by_api_with_a_death(at: int | None) -> int:
+    """By an account holder, for whom Festimo repeats what the platform says in their name."""
+    async with quick_database() as real:
+        watched, death = WatchedDatabase(real), Death(at)
+        stall = Bargaining(Engine(watched, FakeHomeserver(), FrozenClock()))
+        await stall.opened()
+        anna = await stall.joined(ANNA)
+        quote = await stall.offer()
+        await stall.go_on()
+        watched.on_moment = death
+        for text in ("accept", "confirm"):
+            await stall.post(text, sender="anna", reply_to=await stall.festimos())
+            stall = await through(stall, death)
+        bodies = [content["body"] for _, content in await stall.read_by(anna)]
+        starts = [" ".join(body.split()[:2]) for body in bodies]
+        in_order = ["Quote 1:", "Anna: accept", "Anna, you", "Anna: confirm", "Anna has"]
+        assert starts == in_order, f"killed at {at}: {bodies}"
+        assert (await stall.get(quote)).latest.state == "accepted"
+        return death.passed
+
+
+@pytest.mark.slow
+async def test_a_kill_at_any_step_neither_loses_nor_doubles_a_reply_by_api() -> None:
+    steps = await accepted_by_api_with_a_death(None)
+    assert steps >= 16, "two for each commit: both replies delivered and heard, and what Festimo says"
+    for at in range(1, steps + 1):
+        await accepted_by_api_with_a_death(at)

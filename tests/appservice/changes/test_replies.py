@@ -115,7 +115,7 @@ async def test_formatted_text_goes_out_clean(talk: Conversation, anna: Party) ->
 
 
 async def test_what_is_too_long_formatted_goes_as_it_is(talk: Conversation, anna: Party) -> None:
-    talk.features.messages._max_text_length = 20_000
+    talk.features.messages.checks._max_text_length = 20_000
     await talk.post("x" * 20_000, html="<b>" + "y" * 15_000 + "</b>")
     await talk.go_out()
     (said,) = talk.in_room()

@@ -111,6 +111,18 @@ async def test_it_is_accepted_by_who_names_revision_and_total(sides: Sides, worl
     assert await world.contents() == before
 
 
+async def test_what_nobody_stands_by_is_not_accepted(sides: Sides, world: World) -> None:
+    quote_id = await made(sides.ours)
+    async with world.database.transaction() as tx:
+        await tx.execute("UPDATE conversation_members SET away = 'left' WHERE participant_id = 'v-1'")
+    before = await world.contents()
+    refused = await sides.ours.post(f"{QUOTES}/{quote_id}/accept", YES)
+    assert (refused.status, refused.problem) == (409, "vendor_gone")
+    assert await world.contents() == before
+    declined = await sides.ours.post(f"{QUOTES}/{quote_id}/decline", {"sender_id": "u-anna", "revision": 1})
+    assert (declined.status, declined.json["state"]) == (200, "declined")
+
+
 async def test_after_its_time_it_is_expired_whoever_has_noticed(sides: Sides, world: World) -> None:
     quote_id = await made(sides.ours, valid_until="2027-01-15T09:00:00Z")
     world.clock.advance(60 * 60 * 1000)

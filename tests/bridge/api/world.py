@@ -52,7 +52,6 @@ from bridge.platform.reception import Reception
 from bridge.platform.signature import Signatures
 from bridge.platform.strangers import Introductions
 from bridge.quotes.asking import AskByReactions
-from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.service import Quotes
 from bridge.search.backfill import Backfill
 from bridge.search.service import Searching
@@ -211,14 +210,7 @@ class World(Services):
         self.credentials = Credentials(self.keys, NotErased(self.tokens, database))
         self.quotes = Quotes(
             self.quote_store,
-            Outcomes(
-                self.quote_store,
-                self.messages,
-                self.polls,
-                self.conversation_store,
-                self.outbox,
-                self.clock,
-            ),
+            self.outcomes,
             AskByReactions(self.messages, self.reactions),
             self.conversation_store,
             self.outbox,

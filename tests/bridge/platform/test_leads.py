@@ -16,6 +16,7 @@ from bridge.core.ids import BookingId, LeadId, MessageId, ParticipantId, PartyId
 from bridge.leads.events import LeadStatusChanged
 from bridge.leads.input import LeadToOpen
 from bridge.leads.model import Lead, Outcome, Status
+from bridge.messages.labels.model import NONE, Labels
 from bridge.messages.model import Message
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.migrate import split
@@ -229,8 +230,9 @@ of_bookings = st.one_of(
 steps = st.one_of(
     ask,
     of_bookings,
-    # Somebody says something: in a lead's thread (0, 1), linked to one (2, 3), or just so.
+    # Somebody says something: in a lead's thread (0, 1), of one (2, 3), or just so.
     st.tuples(st.just("say"), st.sampled_from(["v-1", "u-anna"]), st.integers(0, 4)),
+    st.tuples(st.just("link"), st.integers(0, 5), st.integers(0, 1)),
     st.tuples(st.just("delete"), st.integers(0, 5)),
     st.tuples(st.just("act"), st.sampled_from(["close", "reopen", "archive", "unarchive", "block"])),
     st.tuples(st.just("declare"), st.integers(0, 1), st.sampled_from(["won", "lost", None])),
@@ -293,6 +295,12 @@ class Talk:
                 message = await self.features.message_store.get(tx, gone.message_id)
                 assert message is not None
                 await self.features.changes.delete(tx, message, sender_id=None)
+            case "link", (which, where) if which < len(self.answers) and LEADS[where] in self.leads:
+                linked, lead = self.answers[which], self.leads[LEADS[where]]
+                message = await self.features.message_store.get(tx, linked.message_id)
+                assert message is not None
+                await self.features.leads.link(tx, lead, message)
+                self.answers[which] = replace(linked, lead=lead.lead_id)
             case "act", (action,) if conversation.status != "blocked" or action in ("block", "reopen"):
                 side: Any = "host" if action == "block" else None
                 await self.features.conversation_changes.act(tx, conversation, action, asking=None, side=side)
@@ -323,11 +331,8 @@ class Talk:
             sender_id=ParticipantId(who),
             text="Hm",
             thread_id=of.message_id if of is not None and where < 2 else None,
+            labels=NONE if of is None or where < 2 else Labels(lead_id=of.lead_id),
         )
-        if of is not None and where >= 2:
-            message = await self.features.message_store.get(tx, message_id)
-            assert message is not None
-            await self.features.leads.link(tx, of, message)
         if who == "v-1":
             lead_id = None if of is None else of.lead_id
             self.answers.append(Answer(message_id, self.features.clock.now(), lead_id))

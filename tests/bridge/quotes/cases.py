@@ -6,13 +6,34 @@ from dataclasses import dataclass
 from bridge.core.errors import Refusal
 from bridge.core.ids import MessageId
 from bridge.quotes.model import Quote
-from tests.bridge.quotes.stall import DAY, Stall, is_question, is_refusal
+from tests.bridge.quotes.stall import CHEF, DAY, Stall, is_question, is_refusal
 from tests.databases import quick_database
 
 TOTAL = 384_000
-STATES = ("sent", "asked", "over", "accepted", "declined", "expired", "withdrawn", "superseded")
+OVER = ("accepted", "declined", "expired", "withdrawn", "superseded")
+STATES = ("sent", "asked", "over", *OVER, "vendor left", "vendor erased")
 """Of revision 1. Anna was asked in each, and where it is "sent" has left it open. `over`: its time is, and nobody has
-noticed yet."""
+noticed yet. "vendor ...": that has become of them while Anna was asked."""
+UNTOUCHED = ("sent", "asked", "expired", *OVER, "asked", "withdrawn")
+"""As each of them is shown, where nothing becomes of what is done."""
+
+FIRST_YES = (
+    "asked question",
+    "asked question",
+    "expired Expired",
+    "accepted told",
+    "declined told",
+    "expired told",
+    "withdrawn told",
+    "superseded told",
+    "asked told",
+    "withdrawn told",
+)
+"""Of Ben, who has not been asked yet."""
+A_NO = ("declined Declined", "declined Declined", *FIRST_YES[2:8], "declined Declined", "withdrawn told")
+"""Of Ben."""
+CONFIRMED = ("asked question", "accepted Accepted", "expired Expired")
+LEFT = ("sent", "sent left", "expired Expired")
 
 
 class Case:
@@ -56,6 +77,10 @@ async def reach(stall: Stall, state: str, way: Way) -> Case:
             await stall.withdraw(quote)
         case "superseded":
             await stall.revise(quote, 300_000, days=60)
+        case "vendor left":
+            await stall.leave(CHEF)
+        case "vendor erased":
+            await stall.erase(CHEF)
     return Case(stall, quote, question)
 
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.conversations.model import Conversation
+from bridge.conversations.model import Action, Conversation, Side
 from bridge.core.ids import MessageId, ParticipantId, QuoteId
 from bridge.delivery.queue import Item
-from bridge.messages.events import MessageReceived
+from bridge.messages.events import MessageReceived, SaidToFestimo
 from bridge.messages.held import Poll
 from bridge.messages.model import Message
 from bridge.messages.polls.events import PollVoted
@@ -19,10 +19,8 @@ from bridge.quotes.due import DueQuotes
 from bridge.quotes.events import QuoteAccepted, QuoteDeclined, QuoteExpired, QuoteSent, QuoteWithdrawn
 from bridge.quotes.listeners import QuoteListener, may_be_a_vote_for_one, may_be_an_answer
 from bridge.quotes.model import Line, Offer, Quote, State
-from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.rules import state_at
 from bridge.quotes.service import Quotes
-from bridge.quotes.store import QuoteStore
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import Features, person
 
@@ -47,11 +45,10 @@ class Stall:
         outbox.subscribe("listener", *EVENTS)
         outbox.subscribe("quotes", ReactionAdded)
         outbox.subscribe("quotes", MessageReceived, only=may_be_an_answer)
+        outbox.subscribe("quotes", SaidToFestimo, only=may_be_an_answer)
         outbox.subscribe("quotes", PollVoted, only=may_be_a_vote_for_one)
-        self.store = store = QuoteStore(features.sealer)
-        outcomes = Outcomes(
-            store, features.messages, features.polls, features.conversation_store, outbox, self.clock
-        )
+        self.store = store = features.quote_store
+        outcomes = features.outcomes
         asking: Asking = AskByReactions(features.messages, features.reactions)
         if by_poll:
             asking = AskByPoll(features.messages)
@@ -175,12 +172,40 @@ class Stall:
             )
         await self.work()
 
+    async def reply_by_api(
+        self, message_id: MessageId, text: str, *, by: ParticipantId = ANNA, **more: Any
+    ) -> MessageId:
+        async with self.database.transaction() as tx:
+            said = await self.features.messages.post(
+                tx, self.conversation, sender_id=by, text=text, reply_to=message_id, **more
+            )
+        await self.work()
+        return said
+
     async def write(self, rest: str, *, by: ParticipantId = CHEF) -> str | None:
         """`!festimo quote ...`"""
         async with self.database.transaction() as tx:
             answer = await self.desk.write(tx, self.conversation, by=by, rest=rest)
         await self.shown()
         return answer
+
+    async def leave(self, who: ParticipantId) -> None:
+        async with self.database.transaction() as tx:
+            await self.features.conversation_changes.leave(tx, self.conversation, who=who)
+
+    async def erase(self, who: ParticipantId) -> None:
+        """They asked for it."""
+        async with self.database.transaction() as tx:
+            await self.features.erasures.begin(tx, self.conversation.tenant_id, who)
+        await self.shown()
+
+    async def block(self, side: Side | None) -> None:
+        """None: nobody any more."""
+        action: Action = "reopen" if side is None else "block"
+        async with self.database.transaction() as tx:
+            await self.features.conversation_changes.act(
+                tx, self.conversation, action, asking=None, side=side
+            )
 
     async def later(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
@@ -201,6 +226,7 @@ class Stall:
         handlers = {
             "quotes.ReactionAdded": listener.reacted,
             "quotes.MessageReceived": listener.replied,
+            "quotes.SaidToFestimo": listener.replied,
             "quotes.PollVoted": listener.voted,
         }
         await handlers[item.topic](item)

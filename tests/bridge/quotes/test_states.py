@@ -10,7 +10,18 @@ from bridge.core.errors import Refusal
 from bridge.quotes.model import Act as Deed
 from bridge.quotes.model import State
 from bridge.quotes.rules import AFTER
-from tests.bridge.quotes.cases import STATES, TOTAL, Act, Way, check
+from tests.bridge.quotes.cases import (
+    A_NO,
+    CONFIRMED,
+    FIRST_YES,
+    LEFT,
+    OVER,
+    TOTAL,
+    UNTOUCHED,
+    Act,
+    Way,
+    check,
+)
 from tests.bridge.quotes.stall import BEN, CHEF, DAY, Stall
 from tests.databases import one_database
 
@@ -27,29 +38,15 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     # A first yes gets a question, of whoever has not been asked yet.
     "ben reacts yes": (
         lambda case: case.stall.react(case.message, YES, by=BEN),
-        (
-            "asked question",
-            "asked question",
-            "expired Expired",
-            "accepted told",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        FIRST_YES,
     ),
     "ben replies yes": (
         lambda case: case.stall.reply(case.message, "Accept!", by=BEN),
-        (
-            "asked question",
-            "asked question",
-            "expired Expired",
-            "accepted told",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        FIRST_YES,
+    ),
+    "ben replies yes by API": (
+        lambda case: _done(case.stall.reply_by_api(case.message, "accept", by=BEN)),
+        FIRST_YES,
     ),
     # Who has been asked is not asked again; who says the same again is not bothered.
     "anna replies yes": (
@@ -63,21 +60,14 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired told",
             "withdrawn told",
             "superseded told",
+            "asked",
+            "withdrawn told",
         ),
     ),
     # A no counts at once.
     "ben reacts no": (
         lambda case: case.stall.react(case.message, NO, by=BEN),
-        (
-            "declined Declined",
-            "declined Declined",
-            "expired Expired",
-            "accepted told",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        A_NO,
     ),
     "anna replies no": (
         lambda case: case.stall.reply(case.message, " DECLINE. "),
@@ -90,78 +80,43 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired told",
             "withdrawn told",
             "superseded told",
+            "declined Declined",
+            "withdrawn told",
         ),
+    ),
+    "ben replies no by API": (
+        lambda case: _done(case.stall.reply_by_api(case.message, "decline", by=BEN)),
+        A_NO,
     ),
     # The second step, of who was asked: a yes to a question that is over begins at the beginning.
     "anna confirms": (
         lambda case: case.stall.react(case.question, "✅\ufe0f"),
-        (
-            "asked question",
-            "accepted Accepted",
-            "expired Expired",
-            "accepted",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        (*CONFIRMED, "accepted", *FIRST_YES[4:]),
     ),
     "anna confirms in words": (
         lambda case: case.stall.reply(case.question, "“Confirm”"),
-        (
-            "asked question",
-            "accepted Accepted",
-            "expired Expired",
-            "accepted",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        (*CONFIRMED, "accepted", *FIRST_YES[4:]),
+    ),
+    "anna confirms in words by API": (
+        lambda case: _done(case.stall.reply_by_api(case.question, "Confirm.")),
+        (*CONFIRMED, "accepted", *FIRST_YES[4:]),
     ),
     "anna leaves it open": (
         lambda case: case.stall.reply(case.question, "cancel"),
-        (
-            "sent",
-            "sent left",
-            "expired Expired",
-            "accepted",
-            "declined",
-            "expired",
-            "withdrawn",
-            "superseded",
-        ),
+        (*LEFT, *OVER, "sent left", "withdrawn"),
     ),
     "anna says no to the question": (
         lambda case: case.stall.react(case.question, NO),
-        (
-            "sent",
-            "sent left",
-            "expired Expired",
-            "accepted",
-            "declined",
-            "expired",
-            "withdrawn",
-            "superseded",
-        ),
+        (*LEFT, *OVER, "sent left", "withdrawn"),
     ),
     # What was asked of Anna, Ben does not confirm: he is asked, too.
     "ben confirms what anna was asked": (
         lambda case: case.stall.react(case.question, YES, by=BEN),
-        (
-            "asked question",
-            "asked question",
-            "expired Expired",
-            "accepted told",
-            "declined told",
-            "expired told",
-            "withdrawn told",
-            "superseded told",
-        ),
+        FIRST_YES,
     ),
     "ben leaves open what anna was asked": (
         lambda case: case.stall.react(case.question, NOT_YET, by=BEN),
-        ("sent", "asked", "expired Expired", "accepted", "declined", "expired", "withdrawn", "superseded"),
+        ("sent", "asked", "expired Expired", *OVER, "asked", "withdrawn"),
     ),
     # By API, with the exact revision and total.
     "ben accepts by API": (
@@ -175,6 +130,8 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired quote_expired",
             "withdrawn quote_withdrawn",
             "superseded quote_differs",
+            "asked vendor_gone",
+            "withdrawn quote_withdrawn",
         ),
     ),
     "anna accepts by API": (
@@ -188,15 +145,17 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired quote_expired",
             "withdrawn quote_withdrawn",
             "superseded quote_differs",
+            "asked vendor_gone",
+            "withdrawn quote_withdrawn",
         ),
     ),
     "anna accepts another total by API": (
         lambda case: case.stall.accept(case.quote, 1, TOTAL - 1),
-        tuple(f"{state} quote_differs" for state in ("sent", "asked", "expired", *STATES[3:])),
+        tuple(f"{state} quote_differs" for state in UNTOUCHED),
     ),
     "anna accepts another currency by API": (
         lambda case: case.stall.accept(case.quote, 1, TOTAL, currency="CHF"),
-        tuple(f"{state} quote_differs" for state in ("sent", "asked", "expired", *STATES[3:])),
+        tuple(f"{state} quote_differs" for state in UNTOUCHED),
     ),
     "anna declines by API": (
         lambda case: case.stall.decline(case.quote, 1),
@@ -209,11 +168,13 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired quote_expired",
             "withdrawn quote_withdrawn",
             "superseded quote_differs",
+            "declined Declined",
+            "withdrawn quote_withdrawn",
         ),
     ),
     "the vendor accepts by API": (
         lambda case: case.stall.accept(case.quote, 1, TOTAL, by=CHEF),
-        tuple(f"{state} not_allowed" for state in ("sent", "asked", "expired", *STATES[3:])),
+        tuple(f"{state} not_allowed" for state in UNTOUCHED),
     ),
     # Of the vendor.
     "the vendor revises": (
@@ -227,6 +188,8 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired Sent",
             "withdrawn quote_withdrawn",
             "superseded Sent",
+            "asked not_allowed",
+            "withdrawn not_allowed",
         ),
     ),
     "the vendor withdraws": (
@@ -240,41 +203,44 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired quote_expired",
             "withdrawn",
             "superseded Withdrawn",  # the revision that has replaced it
+            "asked not_allowed",
+            "withdrawn not_allowed",
         ),
     ),
     "a host withdraws": (
         lambda case: case.stall.withdraw(case.quote, by=BEN),
-        tuple(f"{state} not_allowed" for state in ("sent", "asked", "expired", *STATES[3:])),
+        tuple(f"{state} not_allowed" for state in UNTOUCHED),
     ),
     # Who may not answer: a reaction means nothing, words are answered.
     "the vendor reacts yes": (
         lambda case: case.stall.react(case.message, YES, by=CHEF),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     "the vendor confirms": (
         lambda case: case.stall.react(case.question, YES, by=CHEF),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     "the vendor replies yes": (
         lambda case: case.stall.reply(case.message, "accept", by=CHEF),
-        tuple(f"{state} told" for state in ("sent", "asked", "expired", *STATES[3:])),
+        # Who has gone is told nothing.
+        (*(f"{state} told" for state in UNTOUCHED[:-2]), *UNTOUCHED[-2:]),
     ),
     "a stranger reacts yes": (
         lambda case: case.stall.react(case.message, YES, by=None),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     "a stranger confirms": (
         lambda case: case.stall.reply(case.question, "confirm", by=None),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     # Talk.
     "anna reacts otherwise": (
         lambda case: case.stall.react(case.message, "👍"),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     "anna replies otherwise": (
         lambda case: case.stall.reply(case.message, "Shall we accept?"),
-        ("sent", "asked", "expired", *STATES[3:]),
+        UNTOUCHED,
     ),
     # The clock.
     "its time comes": (
@@ -283,7 +249,9 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             "expired Expired",
             "expired Expired",
             "expired Expired",
-            *STATES[3:],
+            *OVER,
+            "expired Expired",
+            "withdrawn",
         ),
     ),
 }

@@ -11,7 +11,18 @@ from bridge.messages.held import Poll
 from bridge.quotes.answers import Answer, of_vote
 from bridge.quotes.model import Quote
 from bridge.quotes.texts import POLL_ANSWERS, QUESTION_ANSWERS
-from tests.bridge.quotes.cases import STATES, TOTAL, Act, Way, check
+from tests.bridge.quotes.cases import (
+    A_NO,
+    CONFIRMED,
+    FIRST_YES,
+    LEFT,
+    OVER,
+    TOTAL,
+    UNTOUCHED,
+    Act,
+    Way,
+    check,
+)
 from tests.bridge.quotes.stall import ANNA, BEN, CHEF, DAY, Stall
 from tests.bridge.quotes.test_store import SECRETS, plain
 from tests.databases import one_database
@@ -30,28 +41,13 @@ BY_VOTES = Way(
     confirm=lambda stall, question: stall.vote(question, YES),
     leave_open=lambda stall, question: stall.vote(question, NO),
 )
-NOTHING = ("sent", "asked", "expired", *STATES[3:])
-FIRST_YES = (
-    "asked question",
-    "asked question",
-    "expired Expired",
-    "accepted told",
-    "declined told",
-    "expired told",
-    "withdrawn told",
-    "superseded told",
-)
-A_NO = ("declined Declined", "declined Declined", *FIRST_YES[2:])
-CONFIRMED = ("asked question", "accepted Accepted", "expired Expired")
-LEFT = ("sent", "sent left", "expired Expired")
-OVER = STATES[3:]
-"""What is over has polls that are closed: they take no votes, in no client."""
+# What is over has polls that are closed: they take no votes, in no client. So has what an erased vendor offered.
 
 ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     # A first yes gets a question, of whoever is not asked.
     "ben votes yes": (
         lambda case: case.stall.vote(poll_of(case.quote), YES, by=BEN),
-        (*FIRST_YES[:3], *OVER),
+        (*FIRST_YES[:3], *OVER, "asked told", "withdrawn"),
     ),
     "ben voted yes before it was over": (
         lambda case: case.stall.vote(poll_of(case.quote), YES, by=BEN, came_late=True),
@@ -59,12 +55,12 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "anna votes yes again": (
         lambda case: case.stall.vote(poll_of(case.quote), YES),
-        ("asked question", "asked", "expired Expired", *OVER),
+        ("asked question", "asked", "expired Expired", *OVER, "asked", "withdrawn"),
     ),
     # A no counts at once; it may be a changed mind.
     "ben votes no": (
         lambda case: case.stall.vote(poll_of(case.quote), NO, by=BEN),
-        (*A_NO[:3], *OVER),
+        (*A_NO[:3], *OVER, "declined Declined", "withdrawn"),
     ),
     "ben voted no before it was over": (
         lambda case: case.stall.vote(poll_of(case.quote), NO, by=BEN, came_late=True),
@@ -72,45 +68,45 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "anna votes no instead": (
         lambda case: case.stall.vote(poll_of(case.quote), NO),
-        (*A_NO[:3], *OVER),
+        (*A_NO[:3], *OVER, "declined Declined", "withdrawn"),
     ),
-    "anna takes her vote back": (lambda case: case.stall.vote(poll_of(case.quote)), NOTHING),
+    "anna takes her vote back": (lambda case: case.stall.vote(poll_of(case.quote)), UNTOUCHED),
     # The second step, of who was asked: a yes to a question that is over begins at the beginning.
     "anna confirms": (
         lambda case: case.stall.vote(case.question, YES),
-        (*CONFIRMED, *OVER),
+        (*CONFIRMED, *OVER, "asked told", "withdrawn"),
     ),
     "anna leaves it open": (
         lambda case: case.stall.vote(case.question, NO),
-        (*LEFT, *OVER),
+        (*LEFT, *OVER, "sent left", "withdrawn"),
     ),
-    "anna takes her answer to the question back": (lambda case: case.stall.vote(case.question), NOTHING),
+    "anna takes her answer to the question back": (lambda case: case.stall.vote(case.question), UNTOUCHED),
     # What was asked of Anna, Ben does not confirm: he is asked, too.
     "ben confirms what anna was asked": (
         lambda case: case.stall.vote(case.question, YES, by=BEN),
-        (*FIRST_YES[:3], *OVER),
+        (*FIRST_YES[:3], *OVER, "asked told", "withdrawn"),
     ),
     "ben leaves open what anna was asked": (
         lambda case: case.stall.vote(case.question, NO, by=BEN),
-        ("sent", "asked", "expired Expired", *OVER),
+        ("sent", "asked", "expired Expired", *OVER, "asked", "withdrawn"),
     ),
     # By the API's operation for polls: it is told that the poll is closed.
     "ben votes yes by API": (
         lambda case: case.stall.vote_by_api(poll_of(case.quote), YES, by=BEN),
-        (*FIRST_YES[:3], *(f"{state} poll_closed" for state in OVER)),
+        (*FIRST_YES[:3], *(f"{state} poll_closed" for state in OVER), "asked told", "withdrawn poll_closed"),
     ),
     "anna confirms by API": (
         lambda case: case.stall.vote_by_api(case.question, YES),
-        (*CONFIRMED, *(f"{state} poll_closed" for state in OVER)),
+        (*CONFIRMED, *(f"{state} poll_closed" for state in OVER), "asked told", "withdrawn poll_closed"),
     ),
     # Who may not answer votes for nothing, and nobody is bothered with it.
-    "the vendor votes yes": (lambda case: case.stall.vote(poll_of(case.quote), YES, by=CHEF), NOTHING),
-    "the vendor votes no": (lambda case: case.stall.vote(poll_of(case.quote), NO, by=CHEF), NOTHING),
-    "the vendor confirms": (lambda case: case.stall.vote(case.question, YES, by=CHEF), NOTHING),
-    "a stranger votes no": (lambda case: case.stall.vote(poll_of(case.quote), NO, by=None), NOTHING),
-    "a stranger confirms": (lambda case: case.stall.vote(case.question, YES, by=None), NOTHING),
+    "the vendor votes yes": (lambda case: case.stall.vote(poll_of(case.quote), YES, by=CHEF), UNTOUCHED),
+    "the vendor votes no": (lambda case: case.stall.vote(poll_of(case.quote), NO, by=CHEF), UNTOUCHED),
+    "the vendor confirms": (lambda case: case.stall.vote(case.question, YES, by=CHEF), UNTOUCHED),
+    "a stranger votes no": (lambda case: case.stall.vote(poll_of(case.quote), NO, by=None), UNTOUCHED),
+    "a stranger confirms": (lambda case: case.stall.vote(case.question, YES, by=None), UNTOUCHED),
     # What no poll of ours offers.
-    "anna votes for something else": (lambda case: case.stall.vote(poll_of(case.quote), "3"), NOTHING),
+    "anna votes for something else": (lambda case: case.stall.vote(poll_of(case.quote), "3"), UNTOUCHED),
     # Words and reactions mean the same as without polls, to either message.
     "ben replies yes to the poll": (
         lambda case: case.stall.reply(poll_of(case.quote), "accept", by=BEN),

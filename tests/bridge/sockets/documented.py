@@ -28,14 +28,14 @@ def check_told(path: str, frame: dict[str, Any]) -> None:
         if DOCUMENT["components"]["messages"][name]["name"] == frame["type"] and frame.keys() <= _fields(name)
     ]
     assert fitting, f"{path} tells no such frame: {frame['type']} of {sorted(frame)}"
-    assert any(_validator(name).is_valid(frame) for name in fitting), frame
+    assert any(validator(name).is_valid(frame) for name in fitting), frame
 
 
 def check_taken(frame: dict[str, Any], answer: dict[str, Any]) -> None:
     """Fails unless the document lets clients send what was acknowledged, and says that it is so acknowledged."""
     if answer["type"] == "ack":
-        _validator(f"client.{frame['type']}").validate(frame)
-        _validator(f"{frame['type']}.ack").validate(answer)
+        validator(f"client.{frame['type']}").validate(frame)
+        validator(f"{frame['type']}.ack").validate(answer)
         assert answer.keys() == _fields(f"{frame['type']}.ack")
 
 
@@ -58,6 +58,7 @@ def _fields(name: str) -> frozenset[str]:
 
 
 @lru_cache
-def _validator(name: str) -> Draft202012Validator:
+def validator(name: str) -> Draft202012Validator:
+    """Of what a message of this name in the document says."""
     reference = {"$ref": f"{_NAME}#/components/messages/{name}/payload"}
     return Draft202012Validator(reference, registry=_REGISTRY)

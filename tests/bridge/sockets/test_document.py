@@ -51,6 +51,7 @@ def test_what_is_taken_is_closed_and_what_is_told_is_said_to_be() -> None:
     }
     assert told["vendor"] == {"welcome", "cursor", *FRAMES, "typing.indicator", "presence.changed"}
     assert told["vendor"] - told["communication"] == {"vendor.rated"}
-    for schema in schemas.values():
+    assert not [name for name in schemas if "__" in name], "two models of one name"
+    for schema in (*schemas.values(), *(message["payload"] for message in messages.values())):
         Draft202012Validator.check_schema(schema)
         Draft7Validator.check_schema(schema)
