@@ -35,12 +35,7 @@ class Accounts:
         if known.mxid == mxid:
             return known
         await self._erasures.check(tx, tenant_id, participant_id)
-        other = await self._participants.of_mxid(tx, tenant_id, mxid)
-        if other is not None:
-            raise AccountTaken(
-                f"This account is {other.participant_id}'s already. Unlink it there first. Nothing was changed.",
-                field="mxid",
-            )
+        await self.check_free(tx, tenant_id, participant_id, mxid)
         await self._participants.set_mxid(tx, tenant_id, participant_id, mxid)
         for conversation_id in await self.changed(tx, known):
             added = ParticipantAdded(
@@ -66,8 +61,28 @@ class Accounts:
             )
         return await self._known(tx, tenant_id, participant_id)
 
+    async def check_free(
+        self, tx: Transaction, tenant_id: TenantId, participant_id: ParticipantId, mxid: str
+    ) -> None:
+        """That it is nobody else's. Nobody else takes it until the transaction ends."""
+        await tx.lock(f"account:{tenant_id}:{mxid}")
+        other = await self._participants.of_mxid(tx, tenant_id, mxid)
+        if other is not None and other.participant_id != participant_id:
+            raise AccountTaken(
+                f"The account that is to be {participant_id}'s is {other.participant_id}'s already. Unlink it there"
+                " first. Nothing was changed.",
+                field="mxid",
+            )
+
     async def changed(self, tx: Transaction, before: Participant) -> list[ConversationId]:
-        """Their account is another one now, or none: return where they take part."""
+        """Their account is another one now, or none: return where they take part.
+
+        What the former account has declined, they have not: they are back there.
+        """
+        for here in await self._store.declined_by(tx, before.tenant_id, before.participant_id):
+            await self._store.lock(tx, here)
+            if await self._store.clear_declined(tx, here, before.participant_id):
+                await self._store.keep_out(tx, here)  # who has another account does not end a block
         places = await self._store.of_participant(tx, before.tenant_id, before.participant_id)
         for conversation_id in places:
             conversation = await self._store.get(tx, conversation_id)

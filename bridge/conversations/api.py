@@ -98,7 +98,7 @@ OPEN = Operation(
         HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
-    refusals=("person_erased",),
+    refusals=("person_erased", "account_taken"),
     roles=STAFF,
     links=LINKS | {"listConversationsOfParty": {"party_id": "$response.body#/party_id"}},
 )

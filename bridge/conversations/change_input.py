@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from bridge.conversations.additions import Addition
 from bridge.conversations.model import (
     Conversation,
     Details,
@@ -18,9 +19,20 @@ from bridge.conversations.model import (
     Standing,
 )
 from bridge.conversations.service import Newcomer
-from bridge.core.ids import BookingId, TenantId
+from bridge.core.ids import BookingId, ParticipantId, TenantId
 from bridge.participants.input import Vendor
-from bridge.web.fields import Data, Id, Name, Reference, Text, Title, refuse_empty, refuse_repeated
+from bridge.web.fields import (
+    Data,
+    Id,
+    MxcUri,
+    Mxid,
+    Name,
+    Reference,
+    Text,
+    Title,
+    refuse_empty,
+    refuse_repeated,
+)
 
 MOST_TAGS, MOST_BOOKINGS, MOST_METADATA, MOST_PEOPLE = 20, 50, 50, 20
 
@@ -54,6 +66,13 @@ class BlockedSide(Data):
             description="who is kept out; a host blocks vendors and a vendor hosts, whoever else says which"
         ),
     ] = None
+
+
+_STANDING = Annotated[Standing, Field(description="owners and admins may change the conversation")]
+_TOLD = Field(description="from programs and staff only; left out: as it is known")
+_NEEDED = Field(
+    description="from programs and staff only; left out: as it is known, needed where nothing is known yet"
+)
 
 
 METADATA_KEY = r"^[A-Za-z0-9_.-]{1,64}$"
@@ -152,16 +171,14 @@ class SettingsChange(Data):
 
 class NewMember(Vendor):
     role: Role
-    standing: Annotated[Standing, Field(description="owners and admins may change the conversation")] = (
-        "member"
-    )
+    standing: _STANDING = "member"
 
     def newcomer(self, tenant_id: TenantId) -> Newcomer:
         return Newcomer(self.participant(tenant_id), self.role, self.standing)
 
 
 class NewStanding(Data):
-    standing: Annotated[Standing, Field(description="owners and admins may change the conversation")]
+    standing: _STANDING
 
 
 class ToParticipant(Data):
@@ -170,11 +187,26 @@ class ToParticipant(Data):
     asked_by: Annotated[Id | None, _FOR] = None
 
 
-class NewMembers(Data):
-    """People are told apart by `id`; what is known of them already is brought up to date."""
+class MemberToAdd(Data):
+    """A host or a vendor names somebody who is known already by `id`, and says nothing of who they are. Programs and
+    staff may: then what is known of them is brought up to date."""
 
+    id: Id
+    name: Annotated[Name | None, _NEEDED] = None
+    role: Annotated[Role | None, _NEEDED] = None
+    mxid: Annotated[Mxid | None, _TOLD] = None
+    avatar_url: Annotated[MxcUri | None, _TOLD] = None
+    vendor_type: Annotated[Name | None, _TOLD] = None
+    standing: _STANDING = "member"
+
+    @property
+    def addition(self) -> Addition:
+        return Addition(participant_id=ParticipantId(self.id), **self.model_dump(exclude={"id"}))
+
+
+class MembersToAdd(Data):
     participants: Annotated[
-        tuple[NewMember, ...],
+        tuple[MemberToAdd, ...],
         Field(max_length=MOST_PEOPLE, json_schema_extra={"minItems": 1}),
         AfterValidator(refuse_empty),
     ]

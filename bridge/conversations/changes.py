@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bridge.conversations import rules
+from bridge.conversations.additions import Addition, Additions
 from bridge.conversations.change_store import ChangeStore
 from bridge.conversations.errors import NotAllowed
 from bridge.conversations.events import (
@@ -27,12 +28,13 @@ from bridge.conversations.model import (
 )
 from bridge.conversations.ownership import Ownership
 from bridge.conversations.party_lists import PartyLists
-from bridge.conversations.service import Conversations, Newcomer
+from bridge.conversations.service import Conversations
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.errors import NotFound
 from bridge.core.ids import BookingId, ParticipantId
 from bridge.delivery.outbox import Outbox
+from bridge.participants.store import ParticipantStore
 from bridge.storage.database import Transaction
 
 Asking = ParticipantId | None
@@ -45,10 +47,12 @@ class ConversationChanges:
         service: Conversations,
         store: ConversationStore,
         changes: ChangeStore,
+        participants: ParticipantStore,
         outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._service = service
+        self._additions = Additions(store, participants)
         self._store = store
         self._changes = changes
         self._lists = PartyLists(outbox)
@@ -193,17 +197,26 @@ class ConversationChanges:
         self,
         tx: Transaction,
         conversation: Conversation,
-        people: Sequence[Newcomer],
+        people: Sequence[Addition],
         *,
         asking: Asking,
     ) -> None:
-        """Into a group. Who takes part already is brought up to date, and back if they had left."""
+        """Into a group. Who takes part already is brought up to date, and back if they had left.
+
+        A person names whom the tenant knows, and nothing about them changes: else they could give somebody's account,
+        and with it all that is theirs, to somebody else.
+        """
         conversation = await self._locked(tx, conversation)
         rules.check_takes_people(conversation)
         member = await self._member(tx, conversation, asking)
         if member is not None:
             rules.check_may_add(member, [one.standing for one in people])
-        await self._service.add(tx, conversation, people)
+            for place, one in enumerate(people):
+                rules.check_tells_nothing([*one.told, *(["role"] if one.role else [])], place=place)
+        newcomers = [await self._additions.newcomer(tx, conversation, one) for one in people]
+        if member is not None:
+            rules.check_adds_no_staff([one.role for one in newcomers])
+        await self._service.add(tx, conversation, newcomers)
 
     async def set_standing(
         self,

@@ -45,11 +45,31 @@ LET_IN = "UPDATE conversation_members SET away = NULL WHERE conversation_id = $1
 SET_STANDING = (
     "UPDATE conversation_members SET standing = $3 WHERE conversation_id = $1 AND participant_id = $2"
 )
+LAST_ROLE = """
+SELECT role FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2
+ORDER BY CASE WHEN conversation_id = $3 THEN 0 ELSE 1 END, joined_at DESC, conversation_id LIMIT 1
+"""
 IS_IN = "away IS NULL"
 """Of a member: has not declined, left or been removed, and is not blocked."""
+_NOT_DELETED = """NOT EXISTS (SELECT 1 FROM conversations gone
+    WHERE gone.conversation_id = {of}.conversation_id AND gone.deleted_at IS NOT NULL)"""
+
+
+def not_deleted(of: str) -> str:
+    """A condition: of a deleted conversation there is nothing in any list or figure. `of`: a table, or its alias."""
+    return _NOT_DELETED.format(of=of)
+
+
 SELECT_OF_PARTICIPANT = f"""
-SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 AND {IS_IN}
-ORDER BY conversation_id
+SELECT conversation_id FROM conversation_members m WHERE tenant_id = $1 AND participant_id = $2 AND {IS_IN}
+    AND {not_deleted("m")} ORDER BY conversation_id
+"""
+SELECT_DECLINED = """
+SELECT conversation_id FROM conversation_members
+WHERE tenant_id = $1 AND participant_id = $2 AND away = 'declined' ORDER BY conversation_id
+"""
+CLEAR_DECLINED = """
+UPDATE conversation_members SET away = NULL WHERE conversation_id = $1 AND participant_id = $2 AND away = 'declined'
 """
 SELECT_PLACES = """
 SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2
@@ -140,19 +160,40 @@ class MemberStore:
     ) -> None:
         await tx.execute(SET_STANDING, conversation_id, participant_id, standing)
 
+    async def last_role(
+        self, reader: Reader, conversation: Conversation, participant_id: ParticipantId
+    ) -> Role:
+        """As what they take part here; or did where they came last. Whoever does nowhere is known as a vendor."""
+        found: Role | None = await reader.fetch_value(
+            LAST_ROLE, conversation.tenant_id, participant_id, conversation.conversation_id
+        )
+        return found or "vendor"
+
     async def of_participant(
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[ConversationId]:
-        """Those in which they take part."""
+        """Those in which they take part, but for deleted ones."""
         rows = await reader.fetch(SELECT_OF_PARTICIPANT, tenant_id, participant_id)
         return [ConversationId(row["conversation_id"]) for row in rows]
 
     async def places_of(
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[ConversationId]:
-        """As `of_participant`, also those in which they are spoken for or blocked."""
+        """As `of_participant`, also those in which they are spoken for or blocked, and deleted ones."""
         rows = await reader.fetch(SELECT_PLACES, tenant_id, participant_id)
         return [ConversationId(row["conversation_id"]) for row in rows]
+
+    async def declined_by(
+        self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
+    ) -> list[ConversationId]:
+        rows = await reader.fetch(SELECT_DECLINED, tenant_id, participant_id)
+        return [ConversationId(row["conversation_id"]) for row in rows]
+
+    async def clear_declined(
+        self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> bool:
+        """Return whether they had declined."""
+        return bool(await tx.execute(CLEAR_DECLINED, conversation_id, participant_id))
 
     async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:
         """In the order in which they came in."""

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bridge.conversations.access import Access
 from bridge.conversations.change_input import (
-    NewMembers,
+    MembersToAdd,
     NewStanding,
     SettingsChange,
     ToConversation,
@@ -43,12 +43,14 @@ ADD = Operation(
     path=f"{ONE}/participants",
     name="addParticipants",
     summary="Add people to a group",
-    description="By its owners and admins; only an owner adds another one.",
+    description="By its owners and admins; only an owner adds another one. Hosts and vendors, and a program in their"
+    " name, add people whom the tenant knows, by `id` alone, and no staff; they take part as they did before. Who"
+    " somebody is, and who is new, programs and staff tell.",
     tag="conversations",
     params=ToConversation,
-    body=NewMembers,
+    body=MembersToAdd,
     answers={HTTPStatus.OK: Says("They take part, and are being invited.", ConversationView)},
-    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group", "person_erased"),
+    refusals=("not_found", "not_allowed", "not_yourself", "not_a_group", "person_erased", "account_taken"),
     roles=EVERYBODY,
 )
 ONE_OF_THEM = f"{ONE}/participants/{{participant_id}}"
@@ -130,13 +132,13 @@ class MembersApi:
         await self._changes.leave(tx, conversation, who=who)
         return shown
 
-    async def add(self, tx: Transaction, caller: Caller, asked: ToConversation, new: NewMembers) -> Answer:
+    async def add(self, tx: Transaction, caller: Caller, asked: ToConversation, new: MembersToAdd) -> Answer:
         conversation = await self._conversation(tx, caller, asked.conversation_id)
         asking = acting(caller, asked.participant_id, field="participant_id")
         await self._changes.add(
             tx,
             conversation,
-            [one.newcomer(caller.tenant_id) for one in new.participants],
+            [one.addition for one in new.participants],
             asking=asking,
         )
         return await self._shown(tx, caller, asked.conversation_id, asking)

@@ -61,7 +61,7 @@ INQUIRE = Operation(
     params=Nothing,
     body=NewInquiry,
     answers=_MADE | {HTTPStatus.OK: Says("It was there already.", ConversationView)},
-    refusals=("person_erased",),
+    refusals=("person_erased", "account_taken"),
     roles=STAFF,
     links=LINKS,
 )
@@ -75,7 +75,7 @@ GROUP = Operation(
     params=Nothing,
     body=NewGroup,
     answers=_MADE,
-    refusals=("person_erased",),
+    refusals=("person_erased", "account_taken"),
     roles=STAFF,
     links=LINKS,
 )
@@ -89,7 +89,7 @@ SUPPORT = Operation(
     params=Nothing,
     body=NewSupport,
     answers=_MADE,
-    refusals=("person_erased",),
+    refusals=("person_erased", "account_taken"),
     roles=STAFF,
     links=LINKS,
 )

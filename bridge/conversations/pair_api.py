@@ -72,7 +72,7 @@ OPEN_PAIR = Operation(
         HTTPStatus.CREATED: Says("It was made.", ConversationView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It was there already.", ConversationView),
     },
-    refusals=("not_found", "person_erased"),
+    refusals=("not_found", "person_erased", "account_taken"),
     roles=STAFF,
     links=LINKS,
 )

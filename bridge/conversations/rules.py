@@ -122,6 +122,24 @@ def check_may_add(member: Member, standings: Collection[Standing]) -> None:
         raise NotAllowed("Only an owner of the conversation makes others its owners. Nothing was changed.")
 
 
+def check_tells_nothing(told: Collection[str], *, place: int) -> None:
+    """Of whom a person adds. `told`: the fields in which they say who that is; `place`: among those whom they add."""
+    for name in told:
+        raise NotAllowed(
+            f"Only the platform and its staff say who somebody is. Nothing was changed. Name them by `id`, without"
+            f" `{name}`.",
+            field=f"participants[{place}].{name}",
+        )
+
+
+def check_adds_no_staff(roles: Collection[Role]) -> None:
+    """By a person."""
+    if "staff" in roles:
+        raise NotAllowed(
+            "Only the platform and its staff add staff. Nothing was changed.", field="participants"
+        )
+
+
 def check_may_set_standing(
     people: Sequence[Member], whose: Member, standing: Standing, *, asking: Member | None
 ) -> None:

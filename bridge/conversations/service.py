@@ -273,6 +273,8 @@ class Conversations:
         participant = newcomer.participant
         here, person = conversation.conversation_id, participant.participant_id
         known = await self._participants.get(tx, participant.tenant_id, person)
+        if participant.mxid is not None and (known is None or participant.mxid != known.mxid):
+            await self._accounts.check_free(tx, participant.tenant_id, person, participant.mxid)
         await self._participants.put(tx, participant)
         await self._erasures.check(tx, participant.tenant_id, person)
         if known is not None and _looks_different(known, participant):

@@ -82,7 +82,14 @@ OPEN = Operation(
         HTTPStatus.CREATED: Says("It was not known.", LeadView, {"Location": "its address"}),
         HTTPStatus.OK: Says("It is so now.", LeadView),
     },
-    refusals=("lead_elsewhere", "conversation_blocked", "text_blank", "text_too_long", "person_erased"),
+    refusals=(
+        "lead_elsewhere",
+        "conversation_blocked",
+        "text_blank",
+        "text_too_long",
+        "person_erased",
+        "account_taken",
+    ),
     roles=STAFF,
 )
 LIST = Operation(

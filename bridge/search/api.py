@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
@@ -13,6 +13,7 @@ from bridge.core.caller import EVERYBODY, Caller
 from bridge.core.ids import ConversationId, ParticipantId
 from bridge.messages.model import Kind
 from bridge.messages.views import MessageView, MessageViews
+from bridge.search.errors import NothingToLookFor
 from bridge.search.model import Search
 from bridge.search.service import Searching
 from bridge.storage.database import Database
@@ -25,12 +26,12 @@ PAGE = 20
 LONGEST = 200
 
 _LOOKED_FOR = Annotated[
-    str,
+    str | None,
     Field(
         min_length=1,
         max_length=LONGEST,
         description="words, each of which the message must hold in some form; case and accents do not count."
-        " What holds no letter and no digit is found nowhere",
+        " An emoji is a word, too; what holds no letter, digit or emoji is refused. Left out: whatever it says",
     ),
 ]
 _SENDER = Field(description="who said it: a participant's id")
@@ -42,7 +43,7 @@ _LIMIT = Field(description="messages of a page")
 
 class SearchInConversation(Data):
     conversation_id: Id
-    q: _LOOKED_FOR
+    q: _LOOKED_FOR = None
     sender_id: Annotated[Id | None, _SENDER] = None
     kind: Kind | None = None
     from_: Annotated[Timestamp | None, _FROM] = None
@@ -51,8 +52,19 @@ class SearchInConversation(Data):
     limit: Annotated[Limit, _LIMIT] = PAGE
 
 
+_NARROWING = ("words", "conversation_id", "sender_id", "kind", "from", "to")
+_ANY_OF: list[JsonValue] = [
+    {"required": [name], "properties": {name: {"type": "string"}}} for name in _NARROWING
+]
+"""For a JSON Schema: what the validator below says."""
+
+
 class SearchEverywhere(Data):
-    words: _LOOKED_FOR
+    """At least one of `words`, `conversation_id`, `sender_id`, `kind`, `from` and `to`."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _ANY_OF})
+
+    words: _LOOKED_FOR = None
     conversation_id: Id | None = None
     sender_id: Annotated[Id | None, _SENDER] = None
     kind: Kind | None = None
@@ -60,6 +72,13 @@ class SearchEverywhere(Data):
     to: Annotated[Timestamp | None, _TO] = None
     cursor: Annotated[Cursor | None, _CURSOR] = None
     limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(whole), _LIMIT] = PAGE
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        given = (self.words, self.conversation_id, self.sender_id, self.kind, self.from_, self.to)
+        if all(one is None for one in given):
+            raise ValueError("Say what is looked for: `words`, or a conversation, sender, kind or time")
+        return self
 
 
 class FoundMessages(BaseModel):
@@ -74,7 +93,8 @@ IN_CONVERSATION = Operation(
     method="GET",
     path=f"{CONVERSATIONS}/{{conversation_id}}/search",
     name="searchConversation",
-    summary="Find messages of a conversation by their words",
+    summary="Find messages of a conversation by their words, sender, kind or time",
+    description="The newest first. Without any of these, all of them.",
     tag="messages",
     params=SearchInConversation,
     body=Nothing,
@@ -86,8 +106,8 @@ EVERYWHERE = Operation(
     method="POST",
     path="/api/v1/messages/search",
     name="searchMessages",
-    summary="Find messages by their words",
-    description="In all conversations of the tenant; people find those of their own conversations.",
+    summary="Find messages by their words, conversation, sender, kind or time",
+    description="The newest first, in all conversations of the tenant; people find those of their own conversations.",
     tag="messages",
     params=Nothing,
     body=SearchEverywhere,
@@ -121,17 +141,29 @@ class SearchApi:
         )
 
     async def in_conversation(self, caller: Caller, asked: SearchInConversation) -> Answer:
-        return await self._page(caller, asked, words=asked.q)
+        return await self._page(caller, asked, words=asked.q, field="q")
 
     async def everywhere(self, caller: Caller, _: Nothing, asked: SearchEverywhere) -> Answer:
-        return await self._page(caller, asked, words=asked.words)
+        return await self._page(caller, asked, words=asked.words, field="words")
 
     async def _page(
-        self, caller: Caller, asked: SearchInConversation | SearchEverywhere, *, words: str
+        self,
+        caller: Caller,
+        asked: SearchInConversation | SearchEverywhere,
+        *,
+        words: str | None,
+        field: str,
     ) -> Answer:
+        """`field`: where the words stand in what is asked."""
         conversation_id = None if asked.conversation_id is None else ConversationId(asked.conversation_id)
         if conversation_id is not None:
             await self._access.to(self._database, caller, conversation_id)
+        if words is not None and not self._searching.can_find(words):
+            raise NothingToLookFor(
+                "There is no letter, digit or emoji in this, so nothing is found by it. Give a word, or leave it out"
+                " and look for a sender, a kind or a time.",
+                field=field,
+            )
         search = Search(
             tenant_id=caller.tenant_id,
             words=words,
@@ -149,7 +181,7 @@ class SearchApi:
             (position,) = self._cursors.place(asked.cursor, of=this_list, field="cursor")
             before = int(position)
         # Before the search: what is indexed meanwhile may be missing in it.
-        complete = await self._searching.is_complete(self._database)
+        complete = words is None or await self._searching.is_complete(self._database)
         found = await self._searching.find(self._database, search, before=before, limit=asked.limit)
         next_cursor = self._cursors.at([found.messages[-1].position], of=this_list) if found.more else None
         return answer(

@@ -1,6 +1,7 @@
 """What is looked for."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.messages.model import Kind, Message
@@ -8,17 +9,21 @@ from bridge.messages.model import Kind, Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """`participant_id`: whose conversations alone, as they see them; None: all of the tenant's. `start`, `end`: when
-    it was said, in epoch ms; the end is not part of it. None lets all through."""
+    """`words`: all of which it holds. `participant_id`: whose conversations alone, as they see them; None: all of the
+    tenant's. `start`, `end`: when it was said, in epoch ms; the end is not part of it. None lets all through."""
 
     tenant_id: TenantId
-    words: str
+    words: str | None = None
     participant_id: ParticipantId | None = None
     conversation_id: ConversationId | None = None
     sender_id: ParticipantId | None = None
     kind: Kind | None = None
     start: int | None = None
     end: int | None = None
+
+
+Origin = Literal["conversation", "sender", "person", "everywhere"]
+"""Among what is said where, or by whom, something is looked for that is not found by a word."""
 
 
 @dataclass(frozen=True, slots=True)

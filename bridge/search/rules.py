@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import snowballstemmer
 
-VERSION = 1
+VERSION = 2
 """Of all that is below: with another one, every message is indexed anew."""
 LONGEST_TO_STEM = 40
 """Letters. What is longer is no word of a language."""
@@ -18,7 +18,9 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 _SIGNS = "".join(
     chr(number) for number in range(0x0370, 0x1D00) if unicodedata.category(chr(number))[0] == "M"
 )
-_WORD = re.compile(f"(?:[^\\W_]|[{_SIGNS}])+")
+# Arrows, dingbats, emoji: each is a word of its own. Tones of skin are none: 👍 is in 👍🏽.
+_EMOJI = "\u2190-\u2bff\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
+_WORD = re.compile(f"(?:[^\\W_]|[{_SIGNS}])+|[{_EMOJI}]")
 _KEPT = 20_000
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bridge.messages.model import Message
 from bridge.messages.store import MessageStore
 from bridge.search.index import BlindIndex
-from bridge.search.model import Found, Search
+from bridge.search.model import Found, Origin, Search
 from bridge.search.rules import Words
 from bridge.search.store import SearchStore
 from bridge.storage.database import Reader
@@ -27,12 +27,21 @@ class Searching:
         self._store = store
 
     async def find(self, reader: Reader, search: Search, *, before: int | None, limit: int) -> Found:
-        """Messages that hold each of the words and fit otherwise; `before`: the position of the last one seen."""
-        groups = self._words.groups(search.words)
-        numbers = await self._index.numbers(reader, search.tenant_id, groups)
-        if not numbers:
-            return Found([], more=False)
-        source, others = await self._narrowest(reader, search, numbers)
+        """Messages that hold each of the words, if there are any, and fit otherwise.
+
+        `before`: the position of the last one seen.
+        """
+        source: Sequence[int] | Origin
+        groups: list[frozenset[str]] = []
+        others: list[list[int]] = []
+        if search.words is None:
+            source = await self._origin(reader, search)
+        else:
+            groups = self._words.groups(search.words)
+            numbers = await self._index.numbers(reader, search.tenant_id, groups)
+            if not numbers:
+                return Found([], more=False)
+            source, others = await self._narrowest(reader, search, numbers)
         found: list[Message] = []
         place = _BEHIND_ALL if before is None else before
         step, *_ = STEPS
@@ -45,13 +54,17 @@ class Searching:
                     wanted = limit + 1 - len(found)
                     next_ones, fitting = fitting[:wanted], fitting[wanted:]
                     opened = await self._messages.at(reader, next_ones)
-                    found += [one for one in opened if self._words.match(groups, one.text)]
+                    found += [one for one in opened if not groups or self._words.match(groups, one.text)]
             if len(found) > limit:
                 return Found(found[:limit], more=True)
             if are_all:
                 return Found(found, more=False)
             step = STEPS[1]
             await asyncio.sleep(0)  # others first: on SQLite, statements do not wait
+
+    def can_find(self, words: str) -> bool:
+        """Whether there is any word in them."""
+        return bool(self._words.groups(words))
 
     async def is_complete(self, reader: Reader) -> bool:
         """Whether messages of before there was this index are in it, too."""
@@ -60,8 +73,8 @@ class Searching:
 
     async def _narrowest(
         self, reader: Reader, search: Search, numbers: Sequence[list[int]]
-    ) -> tuple[list[int] | None, list[list[int]]]:
-        """Where candidates come from: a word, or None: the sender; and what they must hold beside, the rarest first."""
+    ) -> tuple[list[int] | Origin, list[list[int]]]:
+        """Where candidates come from: a word, or the sender; and what they must hold beside, the rarest first."""
         if len(numbers) == 1 and search.sender_id is None:
             return numbers[0], []
         widths = sorted(
@@ -77,16 +90,28 @@ class Searching:
             is_little = said.many < COUNTED
             is_everywhere = search.conversation_id is None and search.participant_id is None
             if said < widths[0][0] and (is_little or is_everywhere):
-                return None, [rarest, *others]
+                return "sender", [rarest, *others]
         return rarest, others
 
+    async def _origin(self, reader: Reader, search: Search) -> Origin:
+        """Where candidates come from without words."""
+        if search.conversation_id is not None:
+            return "conversation"
+        if search.sender_id is None:
+            return "everywhere" if search.participant_id is None else "person"
+        if search.participant_id in (None, search.sender_id):
+            return "sender"
+        # Most of what somebody says may be said to others: it must be little.
+        said = await self._store.width_of_sender(reader, search, most=COUNTED)
+        return "sender" if said.many < COUNTED else "person"
+
     async def _candidates(
-        self, reader: Reader, search: Search, source: Sequence[int] | None, *, before: int, limit: int
+        self, reader: Reader, search: Search, source: Sequence[int] | Origin, *, before: int, limit: int
     ) -> tuple[list[int], bool]:
         """Positions of messages that may fit, newest first; and whether there are no others."""
-        if source is None:
-            said = await self._store.said(reader, search, before=before, limit=limit)
-            return said, len(said) < limit
+        if isinstance(source, str):
+            newest = await self._store.newest(reader, search, source, before=before, limit=limit)
+            return newest, len(newest) < limit
         together: set[int] = set()
         are_all = True
         for word in source:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.hidden.store import not_hidden
-from bridge.search.model import Search
+from bridge.search.model import Origin, Search
 from bridge.storage.arguments import Arguments
 from bridge.storage.database import Reader, Transaction
 
@@ -53,8 +53,19 @@ SELECT_SAID = """
 SELECT position FROM messages WHERE tenant_id = $1 AND sender_id = $2 AND position < $3
 ORDER BY position DESC LIMIT $4
 """
+SELECT_CONVERSATION = """
+SELECT position FROM messages WHERE conversation_id = $1 AND position < $2 ORDER BY position DESC LIMIT $3
+"""
+SELECT_EVERYWHERE = "SELECT position FROM messages WHERE position < $1 ORDER BY position DESC LIMIT $2"
+# As `SELECT_OF_MEMBER`. What narrows it down stands in it, too: one statement, not one for each few of all they see.
+_TOLD = """
+SELECT w.position FROM conversation_members m CROSS JOIN messages w
+WHERE w.conversation_id = m.conversation_id AND w.position < $1
+    AND m.tenant_id = $2 AND m.participant_id = $3 AND m.away IS NULL{more} ORDER BY w.position DESC LIMIT $4
+"""
+SELECT_TOLD = _TOLD.format(more="")
 _FITTING = """
-SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1 AND NOT EXISTS (
+SELECT position FROM messages WHERE position IN ({places}) AND tenant_id = $1 AND deleted_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM conversations c WHERE c.conversation_id = messages.conversation_id AND c.deleted_at IS NOT NULL)"""
 _TAKES_PART = """EXISTS (
     SELECT 1 FROM conversation_members m WHERE m.conversation_id = messages.conversation_id
@@ -125,9 +136,21 @@ class SearchStore:
             rows = await reader.fetch(SELECT_ALL, *page)
         return [row["position"] for row in rows]
 
-    async def said(self, reader: Reader, search: Search, *, before: int, limit: int) -> list[int]:
-        """Positions of what the sender said, wherever, newest first."""
-        rows = await reader.fetch(SELECT_SAID, search.tenant_id, search.sender_id, before, limit)
+    async def newest(
+        self, reader: Reader, search: Search, origin: Origin, *, before: int, limit: int
+    ) -> list[int]:
+        """Positions of messages from there, newest first, whatever they say."""
+        match origin:
+            case "sender":
+                rows = await reader.fetch(SELECT_SAID, search.tenant_id, search.sender_id, before, limit)
+            case "conversation":
+                rows = await reader.fetch(SELECT_CONVERSATION, search.conversation_id, before, limit)
+            case "person":
+                args = Arguments(before, search.tenant_id, search.participant_id, limit)
+                more = _narrowed(search, args, of="w.")
+                rows = await reader.fetch(_TOLD.format(more=more), *args.values)
+            case "everywhere":
+                rows = await reader.fetch(SELECT_EVERYWHERE, before, limit)
         return [row["position"] for row in rows]
 
     async def fitting(
@@ -135,17 +158,7 @@ class SearchStore:
     ) -> list[int]:
         """Of the messages at these positions those that hold a word of each group, and fit otherwise; newest first."""
         args = Arguments(search.tenant_id)
-        sql = _FITTING.format(places=args.place(*positions))
-        for column, value in (
-            ("conversation_id =", search.conversation_id),
-            ("sender_id =", search.sender_id),
-            ("kind =", search.kind),
-        ):
-            if value is not None:
-                sql += f" AND {column} {args.place(value)}"
-        for column, moment in (("created_at >=", search.start), ("created_at <", search.end)):
-            if moment is not None:
-                sql += f" AND {column} {args.place(moment)}"
+        sql = _FITTING.format(places=args.place(*positions)) + _narrowed(search, args)
         if search.participant_id is not None:
             seen = not_hidden(person=args.place(search.participant_id), position="messages.position")
             sql += f" AND {seen}"
@@ -177,3 +190,15 @@ class SearchStore:
             (row["position"], MessageId(row["message_id"]), ConversationId(row["conversation_id"]))
             for row in rows
         ]
+
+
+def _narrowed(search: Search, args: Arguments, *, of: str = "") -> str:
+    """What must be so of a message whatever it says. `of`: the messages' alias, with a dot."""
+    told = (
+        ("conversation_id =", search.conversation_id),
+        ("sender_id =", search.sender_id),
+        ("kind =", search.kind),
+        ("created_at >=", search.start),
+        ("created_at <", search.end),
+    )
+    return "".join(f" AND {of}{column} {args.place(value)}" for column, value in told if value is not None)

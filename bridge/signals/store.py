@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bridge.conversations.member_store import not_deleted
 from bridge.conversations.unread import IS_UNREAD, READERS
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.signals.model import Person, ReadPosition, Unread
@@ -43,7 +44,7 @@ WHERE m.conversation_id = $1 AND m.participant_id = $2 AND m.away IS NULL
 """
 UNREAD_OF = f"""
 SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {READERS}
-WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL ORDER BY m.conversation_id
+WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND {not_deleted("m")} ORDER BY m.conversation_id
 """
 # One row for each message and each of its recipients; `read_at`: at the first step that reached it.
 _RECIPIENTS = """

@@ -196,7 +196,13 @@ class Shows:
         }
 
     async def _message(self, look: Look, entry: Entry) -> Message | None:
-        message_id = MessageId(entry.about["message_id"])
+        """None of a conversation that is deleted, too."""
+        here, message_id = entry.conversation_id, MessageId(entry.about["message_id"])
+        stored = await look.once(
+            ("conversation", here), lambda: self._conversations.find(look.reader, entry.tenant_id, here)
+        )
+        if stored is None:
+            return None
         return await look.once(
             ("message", message_id), lambda: self._messages.find(look.reader, entry.tenant_id, message_id)
         )

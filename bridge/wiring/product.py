@@ -108,7 +108,7 @@ class Product:
         )
         change_store = ChangeStore(sealer, clock)
         self.conversation_changes = ConversationChanges(
-            self.conversations, conversation_store, change_store, outbox, clock
+            self.conversations, conversation_store, change_store, self.participants, outbox, clock
         )
         self.accounts = Accounts(conversation_store, self.participants, PartyLists(outbox), outbox)
 

@@ -78,7 +78,12 @@ class Services:
         )
         self.change_store = ChangeStore(self.sealer, self.clock)
         self.conversation_changes = ConversationChanges(
-            self.conversations, self.conversation_store, self.change_store, self.outbox, self.clock
+            self.conversations,
+            self.conversation_store,
+            self.change_store,
+            self.participants,
+            self.outbox,
+            self.clock,
         )
         self.accounts = Accounts(
             self.conversation_store, self.participants, PartyLists(self.outbox), self.outbox

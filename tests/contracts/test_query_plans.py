@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.search.store import COUNT_OF_MEMBER, SELECT_OF_MEMBER
+from bridge.search.store import COUNT_OF_MEMBER, SELECT_OF_MEMBER, SELECT_TOLD
 from bridge.storage.sqlite import for_sqlite
 from tests.contracts.statements import filled_in, statements
 from tests.databases import migrated
@@ -79,7 +79,7 @@ def test_no_statement_takes_longer_the_more_conversations_there_are(
     assert slow == {}
 
 
-@pytest.mark.parametrize("sql", [COUNT_OF_MEMBER, SELECT_OF_MEMBER])
+@pytest.mark.parametrize("sql", [COUNT_OF_MEMBER, SELECT_OF_MEMBER, SELECT_TOLD])
 def test_what_a_person_looks_for_is_not_looked_for_among_what_everybody_has_said(
     connection: sqlite3.Connection, sql: str
 ) -> None:

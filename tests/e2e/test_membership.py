@@ -122,6 +122,26 @@ async def test_who_declines_or_leaves_is_known_and_can_be_invited_again(
         await vendor.wait_for_text(room, "Anna: Welcome back")
 
 
+async def test_a_mistyped_account_that_declines_costs_nobody_their_conversation(
+    ground: Stand, people: People
+) -> None:
+    anna, chef, chief = [await people.person(name) for name in ("Anna", "Chef", "Chief")]
+    wrong, vendor = await people.nio(chief), await people.nio(chef)
+    async with ground.bridge() as bridge:
+        scene = Scene(ground, bridge, person("anna", "Anna", anna), person("chef", "Chef", chief))
+        await scene.select()
+        await wrong.sync_until(lambda: bool(wrong.invites()))
+        room = wrong.invites()[0]
+        await wrong.leave(room)
+        await scene.until_away("declined")
+        await ground.platform.send("user.updated", {"user_id": "chef", "mxid": chef.user_id})
+        await vendor.sync_until(lambda: vendor.invites() == [room])
+        await vendor.join(room)
+        await scene.until_away(None)
+        await scene.say("Welcome")
+        await vendor.wait_for_text(room, "Anna: Welcome")
+
+
 async def test_a_room_that_an_admin_has_deleted_is_made_anew(ground: Stand, people: People) -> None:
     anna, chef = await people.person("Anna"), await people.person("Chef")
     vendor = await people.nio(chef)

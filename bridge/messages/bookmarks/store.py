@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bridge.conversations.member_store import not_deleted
 from bridge.core.clock import Clock
 from bridge.core.ids import MessageId, ParticipantId, TenantId
 from bridge.messages.hidden.store import not_hidden
@@ -22,7 +23,7 @@ SELECT b.position, b.message_id FROM bookmarks b
 JOIN messages m ON m.message_id = b.message_id
 JOIN conversation_members c ON c.conversation_id = m.conversation_id AND c.participant_id = b.participant_id
     AND c.away IS NULL
-WHERE b.tenant_id = $1 AND b.participant_id = $2 AND m.deleted_at IS NULL
+WHERE b.tenant_id = $1 AND b.participant_id = $2 AND m.deleted_at IS NULL AND {not_deleted("m")}
     AND {not_hidden(person="b.participant_id", position="m.position")}{{before}} ORDER BY b.position DESC LIMIT $3
 """
 SELECT_NEWEST = _NEWEST.format(before="")

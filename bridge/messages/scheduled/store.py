@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from bridge.conversations.member_store import not_deleted
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 from bridge.messages.held import held_in, sealed_as
 from bridge.messages.labels.model import labels_in
@@ -18,7 +19,8 @@ INSERT = """
 INSERT INTO scheduled_messages (scheduled_id, tenant_id, conversation_id, sender_id, content, send_at, status,
     created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'scheduled', $7, $7)
 """
-FIND = f"SELECT {_COLUMNS} FROM scheduled_messages WHERE tenant_id = $1 AND scheduled_id = $2"
+_IS_SHOWN = not_deleted("scheduled_messages")
+FIND = f"SELECT {_COLUMNS} FROM scheduled_messages WHERE tenant_id = $1 AND scheduled_id = $2 AND {_IS_SHOWN}"
 SELECT_TO_CHANGE = f"SELECT {_COLUMNS} FROM scheduled_messages WHERE scheduled_id = $1 FOR UPDATE"
 SELECT_NEXT = """
 SELECT scheduled_id, send_at FROM scheduled_messages WHERE status = 'scheduled' ORDER BY send_at, position LIMIT 1
@@ -35,9 +37,9 @@ FAIL = """
 UPDATE scheduled_messages SET status = 'failed', failure_reason = $2, updated_at = $3
 WHERE scheduled_id = $1 AND status = 'scheduled' RETURNING tenant_id, conversation_id, sender_id
 """
-COUNT_OPEN = """
+COUNT_OPEN = f"""
 SELECT COUNT(*) FROM scheduled_messages
-WHERE tenant_id = $1 AND sender_id = $2 AND status IN ('scheduled', 'failed')
+WHERE tenant_id = $1 AND sender_id = $2 AND status IN ('scheduled', 'failed') AND {_IS_SHOWN}
 """
 
 
@@ -84,7 +86,7 @@ class ScheduledStore:
         await tx.execute(INSERT, scheduled_id, tenant_id, conversation_id, sender_id, content, send_at, now)
 
     async def find(self, reader: Reader, tenant_id: TenantId, scheduled_id: MessageId) -> Scheduled | None:
-        """None where it is another tenant's, too."""
+        """None where it is another tenant's, or its conversation is deleted, too."""
         row = await reader.fetch_one(FIND, tenant_id, scheduled_id)
         return None if row is None else await self._scheduled(reader, row)
 
@@ -125,7 +127,7 @@ class ScheduledStore:
     ) -> list[Scheduled]:
         """What is sent first, first. `after`: `send_at` and position of the last one seen."""
         args = Arguments(wanted.tenant_id, limit)
-        conditions = ["tenant_id = $1"]
+        conditions = ["tenant_id = $1", _IS_SHOWN]
         for column in ("sender_id", "conversation_id"):
             value = getattr(wanted, column)
             if value is not None:

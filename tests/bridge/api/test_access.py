@@ -68,7 +68,7 @@ BODIES: dict[str, Any] = {
     "openGroup": group(),
     "openSupport": {"title": "Help", "person": host() | {"role": "host"}},
     "blockConversation": {"side": "vendor"},
-    "addParticipants": {"participants": [host() | {"id": "u-ben", "role": "host"}]},
+    "addParticipants": {"participants": [{"id": "u-ben", "name": "Ben", "role": "host"}]},
     "linkAccount": {"mxid": "@new:example.org"},
     "changeConversation": {"subject": "The cake"},
     "changeStanding": {"standing": "admin"},

@@ -8,7 +8,7 @@ from tests.bridge.api.client import Api
 from tests.bridge.api.conftest import People, Sides
 from tests.bridge.api.requests import CONVERSATIONS, event_sent, opened, quoted
 from tests.bridge.api.world import OURS, SECRETS, World
-from tests.bridge.platform.sender import booking_confirmed, event, host, party, vendor
+from tests.bridge.platform.sender import booking_confirmed, event, party, vendor
 from tests.databases import both_databases
 
 BOOKINGS = "/api/v1/bookings"
@@ -32,7 +32,7 @@ async def booked(
     sent = booking_confirmed() | {"id": f"{kind} {booking_id}", "type": f"booking.{kind}"}
     sent["data"] = {
         "booking": sent["data"]["booking"] | {"id": booking_id},
-        "party": party() | {"id": party_id, "hosts": [host() | {"id": f"host-of-{party_id}"}]},
+        "party": party() | {"id": party_id, "hosts": [{"id": f"host-of-{party_id}", "name": "Anna"}]},
         "vendor": vendor(vendor_id),
     }
     assert (await event_sent(api, SECRETS[OURS], sent)).status == 202

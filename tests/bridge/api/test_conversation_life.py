@@ -269,7 +269,7 @@ async def test_a_person_lists_their_own_page_by_page(api: Api, people: People, w
 
 async def test_owners_add_people_to_groups_and_to_nothing_else(api: Api, people: People) -> None:
     group, direct = await group_opened(api, BEN), await opened(api)
-    new = {"participants": [vendor() | {"role": "vendor"}]}
+    new = {"participants": [{"id": "v-1"}]}
     assert (await acted(people.api("u-ben"), group, "participants", new)).problem == "not_allowed"
     answer = await acted(people.api("u-anna"), group, "participants", new)
     assert [(one["participant_id"], one["standing"]) for one in answer.json["participants"]] == [
@@ -289,8 +289,9 @@ async def test_who_is_no_owner_makes_nobody_one(
     group = await group_opened(api, BEN | {"standing": "admin"}, vendor() | {"role": "vendor"})
     if comes_back:
         await acted(people.api("v-1", "vendor"), group, "leave")
+    await opened(api, "p-1", "v-2")
     before = await world.contents()
-    known = vendor("v-1" if comes_back else "v-2") | {"role": "vendor"}
+    known = {"id": "v-1" if comes_back else "v-2"}
     refused = await acted(
         people.api("u-ben"), group, "participants", {"participants": [known | {"standing": "owner"}]}
     )
@@ -324,17 +325,6 @@ async def test_inquiries_support_and_a_partys_own(api: Api) -> None:
         ("staff", "admin"),
         ("vendor", "owner"),
     ]
-
-
-async def test_what_is_deleted_is_not_there(api: Api, people: People) -> None:
-    here = await opened(api)
-    message = (await said(api, here)).json["message_id"]
-    assert (await people.api("u-anna").request("DELETE", at(here))).json["conversation_id"] == here
-    for path in (at(here), at(here, "messages"), f"/api/v1/messages/{message}"):
-        assert (await api.get(path)).status == 404
-    assert (await said(api, here)).status == 404
-    assert (await api.get("/api/v1/parties/p-1/conversations")).status == 404
-    assert await opened(api) != here
 
 
 @both_databases

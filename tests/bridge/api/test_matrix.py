@@ -143,6 +143,7 @@ KEYED: dict[str, AnyOperation] = {one.name: one for one in OPERATIONS if one.sec
 OFFER = {name: value for name, value in quote().items() if name != "sender_id"}
 # Asked by a person for themselves, these name nobody.
 AS_ONESELF: dict[str, Any] = {
+    "addParticipants": {"participants": [{"id": "u-ben"}]},
     "postMessage": {"text": "Hello"},
     "postMessageIn": {"conversation_id": "{conversation_id}", "text": "Hello"},
     "editMessage": {"text": "Hello!"},

@@ -179,7 +179,9 @@ async def test_who_is_taken_out_finds_nothing_of_it_until_they_are_added_again(p
     assert (await mia.post(messages_of(here), {"text": "Hello?"})).problem == "not_found"
     refused = await api.post(messages_of(here), {"sender_id": "u-member", "text": "Hello?"})
     assert (refused.status, refused.problem) == (403, "not_allowed")
-    added = await people.anna.post(f"{CONVERSATIONS}/{here}/participants", {"participants": [GUESTS[3]]})
+    added = await people.anna.post(
+        f"{CONVERSATIONS}/{here}/participants", {"participants": [{"id": "u-member"}]}
+    )
     assert of(added, "u-member") == ("member", None)
     assert len((await mia.get(messages_of(here))).json["messages"]) == 1
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.bridge.api.client import Answer, Api
 from tests.bridge.api.conftest import People, Sides
-from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, poll, said
 from tests.bridge.api.world import World
 from tests.databases import both_databases
 
@@ -20,6 +20,15 @@ def contents(answer: Answer) -> list[str]:
     return [message["content"] for message in answer.json["messages"]]
 
 
+def told(answer: Answer) -> list[str]:
+    """As `contents`; of a poll, what it asks."""
+    assert answer.status == 200, answer.json
+    return [
+        message["poll"]["question"] if message["poll"] else message["content"]
+        for message in answer.json["messages"]
+    ]
+
+
 @both_databases
 async def test_words_are_found_in_all_forms_newest_first(api: Api) -> None:
     conversation_id = await opened(api)
@@ -30,7 +39,6 @@ async def test_words_are_found_in_all_forms_newest_first(api: Api) -> None:
     path = f"{CONVERSATIONS}/{conversation_id}/search"
     assert contents(await api.get(path, q="cakes", kind="text")) == ["A CAKE", "Two cakes"]
     assert contents(await api.get(path, q="cakes", sender_id="nobody")) == []
-    assert contents(await api.get(path, q="?!")) == []
 
 
 async def test_an_edit_and_a_deletion_count_at_once(api: Api) -> None:
@@ -91,10 +99,68 @@ async def test_another_tenant_finds_nothing_of_ours(sides: Sides) -> None:
     assert (await search(sides.nobody, "cake")).status == 401
 
 
-@pytest.mark.parametrize("wrong", [{"words": ""}, {"words": "x" * 201}, {"words": 1}, {"q": "cake"}, {}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"words": ""}, {"words": "x" * 201}, {"words": 1}, {"q": "cake"}),
+        *({"words": "?!"}, {"words": " _ "}, {"words": "?!", "kind": "text"}),
+        *({}, {"limit": 5}, {"words": None}),
+    ],
+)
 async def test_what_cannot_be_looked_for_is_refused(api: Api, wrong: dict[str, object]) -> None:
     answer = await api.post(SEARCH, wrong)
     assert (answer.status, answer.problem) == (422, "invalid_input")
+
+
+async def test_what_holds_no_word_is_refused_in_a_conversation_too(api: Api) -> None:
+    path = f"{CONVERSATIONS}/{await opened(api)}/search"
+    answer = await api.get(path, q="?!")
+    assert (answer.status, answer.problem, answer.json["field"]) == (422, "invalid_input", "q")
+
+
+@both_databases
+async def test_emoji_are_found(api: Api) -> None:
+    conversation_id = await opened(api)
+    for text in ("Cake? 🎂", "👍🏽", "🍰"):
+        await said(api, conversation_id, text)
+    assert contents(await search(api, "🎂")) == ["Cake? 🎂"]
+    assert contents(await search(api, "👍")) == ["👍🏽"]
+
+
+@both_databases
+async def test_without_words_a_sender_a_kind_a_time_or_a_conversation_is_enough(
+    api: Api, people: People, world: World
+) -> None:
+    here, there = await opened(api, "p-1", "v-1"), await opened(api, "p-2", "v-1")
+    await said(api, here, "Cake?")
+    await api.post(messages_of(here), poll())
+    await api.post(messages_of(here), {"sender_id": "v-1", "text": "Yes"})
+    world.clock.advance(60_000)
+    since = (await api.post(messages_of(there), {"sender_id": "v-1", "text": "No"})).json["sent_at"]
+    deleted = (await said(api, here, "Never mind")).json["message_id"]
+    await api.request("DELETE", f"/api/v1/messages/{deleted}")
+    question = poll()["poll"]["question"]
+    path = f"{CONVERSATIONS}/{here}/search"
+    # A program, Anna, and Sweet Bites each look from somewhere else.
+    for who in (api, people.anna, people.sweet_bites):
+        for asked, found in (
+            ({"sender_id": "v-1"}, ["No", "Yes"]),
+            ({"sender_id": "u-anna"}, [question, "Cake?"]),
+            ({"sender_id": "u-anna", "kind": "text"}, ["Cake?"]),
+            ({"kind": "poll"}, [question]),
+            ({"from": since}, ["No"]),
+            ({"to": since}, ["Yes", question, "Cake?"]),
+            ({"to": since, "sender_id": "v-1"}, ["Yes"]),
+            ({"conversation_id": there}, ["No"]),
+        ):
+            pages = [await who.post(SEARCH, asked | {"limit": 1})]
+            while pages[-1].json["next_cursor"] is not None:
+                cursor = pages[-1].json["next_cursor"]
+                pages.append(await who.post(SEARCH, asked | {"limit": 1, "cursor": cursor}))
+            assert [one for page in pages for one in told(page)] == found, asked
+            assert {page.json["complete"] for page in pages} == {True}, "no index is asked"
+        assert told(await who.get(path)) == ["Yes", question, "Cake?"]
+        assert told(await who.get(path, sender_id="v-1", kind="text")) == ["Yes"]
 
 
 async def test_there_is_no_message_of_the_name_search(api: Api) -> None:

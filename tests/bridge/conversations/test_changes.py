@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.conversations.errors import AccountTaken, NotAGroup, NotAllowed
+from bridge.conversations.additions import Addition
+from bridge.conversations.errors import NotAGroup, NotAllowed
 from bridge.conversations.listing import Filter, newest
 from bridge.conversations.model import Action, Conversation, Details, Settings, Side
 from bridge.conversations.service import Newcomer
-from bridge.core.errors import NotFound
 from bridge.core.ids import BookingId, ConversationId, ParticipantId, PartyId, TenantId, new_id
 from tests.bridge.conversations.features import TENANT, Features, person
 
@@ -136,7 +136,8 @@ async def made(features: Features) -> Conversation:
 async def test_groups_are_many_and_their_owners_add_people(features: Features) -> None:
     first, second = await made(features), await made(features)
     assert first.conversation_id != second.conversation_id
-    chef = [Newcomer(person("chef", "Chef"), "vendor")]
+    await features.open()
+    chef = [Addition(participant_id=CHEF)]
     for asking, allowed in ((ParticipantId("ben"), False), (ANNA, True)):
         async with features.database.transaction() as tx:
             if allowed:
@@ -245,37 +246,3 @@ async def test_the_archive_is_listed_only_when_asked_for(features: Features) -> 
     assert await listed(Filter()) == {kept.conversation_id}
     assert await listed(Filter(status="archived")) == {archived.conversation_id}
     assert await listed(Filter(archive=True)) == {kept.conversation_id, archived.conversation_id}
-
-
-async def test_an_account_is_linked_and_unlinked_wherever_they_take_part(features: Features) -> None:
-    first, second = await features.open(), await features.open(party="p2")
-    await leave(features, await features.open(party="p3"), CHEF)
-    before = len(await features.told())
-    async with features.database.transaction() as tx:
-        linked = await features.accounts.link(tx, TENANT, CHEF, "@chef:example.org")
-        assert linked.mxid == "@chef:example.org"
-        await features.accounts.link(tx, TENANT, CHEF, "@chef:example.org")
-        with pytest.raises(AccountTaken):
-            await features.accounts.link(tx, TENANT, ANNA, "@chef:example.org")
-        with pytest.raises(NotFound):
-            await features.accounts.link(tx, TenantId("other"), CHEF, "@chef:example.org")
-    told = (await features.told())[before:]
-    added = {fields["conversation_id"] for name, fields in told if name == "ParticipantAdded"}
-    assert added == {first.conversation_id, second.conversation_id}
-    before = len(await features.told())
-    async with features.database.transaction() as tx:
-        assert (await features.accounts.unlink(tx, TENANT, CHEF)).mxid is None
-        await features.accounts.unlink(tx, TENANT, CHEF)
-    told = (await features.told())[before:]
-    unlinked = [fields["address"] for name, fields in told if name == "AccountUnlinked"]
-    assert unlinked == ["@chef:example.org"] * 2
-
-
-async def test_who_comes_with_another_account_gives_up_the_first(features: Features) -> None:
-    await features.open(vendor=person("chef", "Chef", mxid="@old:example.org"))
-    before = len(await features.told())
-    await features.open(vendor=person("chef", "Chef", mxid="@new:example.org"))
-    names = await told_since(features, before)
-    assert (
-        names.index("AccountUnlinked") < names.index("ParticipantAdded") < names.index("ConversationChanged")
-    )

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from bridge.conversations.additions import Addition
 from bridge.conversations.errors import LastOwner, NotAGroup, NotAllowed
 from bridge.conversations.model import Conversation, Standing
-from bridge.conversations.service import Newcomer
 from bridge.core.errors import NotFound
 from bridge.core.ids import ParticipantId
 from tests.bridge.conversations.features import TENANT, Features, person
@@ -93,9 +93,7 @@ async def test_who_was_taken_out_comes_back_only_when_added_again(features: Feat
     assert (await standings(features, here))["ben"] == ("member", "removed")
     before = len(await features.told())
     async with features.database.transaction() as tx:
-        await features.conversation_changes.add(
-            tx, here, [Newcomer(person("ben", "Ben"), "host")], asking=ANNA
-        )
+        await features.conversation_changes.add(tx, here, [Addition(participant_id=BEN)], asking=ANNA)
     assert (await standings(features, here))["ben"] == ("member", None)
     assert await told_since(features, before) == ["ParticipantAdded", "ConversationChanged"]
 

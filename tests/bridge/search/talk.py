@@ -11,6 +11,7 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId, PartyId, T
 from bridge.delivery.outbox import Outbox
 from bridge.messages.changes import MessageChanges
 from bridge.messages.edit_store import EditStore
+from bridge.messages.held import Poll, PollAnswer
 from bridge.messages.service import Messages
 from bridge.messages.store import MessageStore
 from bridge.participants.store import ParticipantStore
@@ -66,6 +67,19 @@ class Talk:
         async with self.database.transaction() as tx:
             return await self.service.post(tx, conversation, sender_id=ParticipantId(by), text=text)
 
+    async def ask(self, conversation: Conversation, question: str, *, by: str = "anna") -> MessageId:
+        """In a poll, of which nothing but the question holds a word."""
+        poll = Poll(
+            question=question,
+            answers=tuple(PollAnswer(answer_id=one, text=one, origin_id=one) for one in "!?"),
+            kind="disclosed",
+            max_selections=1,
+        )
+        async with self.database.transaction() as tx:
+            return await self.service.post(
+                tx, conversation, sender_id=ParticipantId(by), text=question, kind="poll", held=poll
+            )
+
     async def hear(self, conversation: Conversation, text: str, *, origin_id: str, by: str) -> None:
         """As it was said in a client."""
         async with self.database.transaction() as tx:
@@ -92,10 +106,12 @@ class Talk:
             assert message is not None
             await self.changes.delete(tx, message, sender_id=None)
 
-    async def texts(self, words: str, *, limit: int = 3, **narrowed: object) -> list[str]:
+    async def texts(self, words: str | None, *, limit: int = 3, **narrowed: object) -> list[str]:
         return [text for _, text in await self.found(words, limit=limit, **narrowed)]
 
-    async def found(self, words: str, *, limit: int = 3, **narrowed: object) -> list[tuple[MessageId, str]]:
+    async def found(
+        self, words: str | None, *, limit: int = 3, **narrowed: object
+    ) -> list[tuple[MessageId, str]]:
         """All pages."""
         search = Search(**{"tenant_id": TENANT, "words": words} | narrowed)  # type: ignore[arg-type]
         found: list[tuple[MessageId, str]] = []

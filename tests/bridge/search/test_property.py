@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.conversations.model import Conversation
 from bridge.core.ids import MessageId, ParticipantId, TenantId
+from bridge.messages.model import Kind
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT
 from tests.bridge.search.talk import Talk, conversation_id_of
@@ -28,6 +29,8 @@ FAMILIES = (
     ("vegan", "VEGAN"),
     ("12", "\uff11\uff12"),
     ("straße", "STRASSE", "Strasse"),
+    ("👍", "👍🏽"),
+    ("🎂",),
 )
 FAMILY_OF = {word: number for number, family in enumerate(FAMILIES) for word in family}
 PEOPLE = (("p1", "anna", "chef", TENANT), ("p2", "anna", "band", TENANT), ("p3", "bea", "chef", TENANT))
@@ -35,7 +38,7 @@ ELSEWHERE = ("p1", "anna", "chef", OTHER)
 
 word = st.sampled_from(sorted(FAMILY_OF))
 text = st.lists(word, min_size=1, max_size=5)
-said = st.tuples(st.just("say"), st.integers(0, 3), st.booleans(), text)
+said = st.tuples(st.sampled_from(["say", "say", "ask"]), st.integers(0, 3), st.booleans(), text)
 edited = st.tuples(st.just("edit"), st.integers(0, 20), st.booleans(), text)
 deleted = st.tuples(st.just("delete"), st.integers(0, 20), st.booleans(), st.just(["-"]))
 later = st.tuples(st.just("later"), st.integers(0, 20), st.booleans(), st.just(["-"]))
@@ -49,6 +52,7 @@ class Said:
     conversation: Conversation
     sender: str
     at: int
+    kind: Kind
     words: list[str] = field(default_factory=list)
 
     def holds(self, wanted: Sequence[str]) -> bool:
@@ -57,10 +61,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
+    """`words`: none of them: whatever is said."""
+
     words: list[str]
     of: int | None
     person: str | None
     sender: str | None
+    kind: Kind | None
     since: int | None
     until: int | None
 
@@ -72,10 +79,11 @@ def seldom(some: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
 
 queries = st.builds(
     Query,
-    words=st.lists(word, min_size=1, max_size=2),
+    words=st.lists(word, max_size=2),
     of=seldom(st.integers(0, 2)),
     person=st.none() | st.sampled_from(["anna", "bea", "chef", "band", "nobody"]),
     sender=seldom(st.sampled_from(["anna", "bea", "chef"])),
+    kind=seldom(st.sampled_from(["text", "poll"])),
     since=seldom(st.integers(0, 4)),
     until=seldom(st.integers(1, 8)),
 )
@@ -96,12 +104,14 @@ async def story(
             mine = all_said[number % len(all_said)] if all_said else None
             if action == "later":
                 talk.clock.advance(1)
-            elif action == "say":
+            elif action in ("say", "ask"):
                 _, host, vendor, _ = (*PEOPLE, ELSEWHERE)[number]
                 sender = host if by_host else vendor
-                message_id = await talk.say(places[number], ", ".join(words), by=sender)
-                all_said.append(Said(message_id, places[number], sender, talk.clock.now(), words))
-            elif mine is not None and action == "edit" and mine.words:
+                kind: Kind = "text" if action == "say" else "poll"
+                how = talk.say if action == "say" else talk.ask
+                message_id = await how(places[number], ", ".join(words), by=sender)
+                all_said.append(Said(message_id, places[number], sender, talk.clock.now(), kind, words))
+            elif mine is not None and action == "edit" and mine.words and mine.kind == "text":
                 await talk.edit(mine.message_id, " ".join(words))
                 mine.words = words
             elif mine is not None and action == "delete":
@@ -117,12 +127,14 @@ async def story(
                 and query.of in (None, places.index(one.conversation))
                 and (query.person is None or query.of is not None or query.person in people_of(one, places))
                 and query.sender in (None, one.sender)
+                and query.kind in (None, one.kind)
                 and (query.since is None or one.at >= start + query.since)
                 and (query.until is None or one.at < start + query.until)
             ]
             found = await talk.found(
-                " ".join(query.words),
+                " ".join(query.words) or None,
                 limit=pages,
+                kind=query.kind,
                 conversation_id=conversation_id_of(None if query.of is None else places[query.of]),
                 participant_id=None if query.person is None else ParticipantId(query.person),
                 sender_id=None if query.sender is None else ParticipantId(query.sender),

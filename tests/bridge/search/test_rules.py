@@ -26,6 +26,11 @@ WORDS = Words(["english", "german"])
         ("cake vegan", "vegan, of course: a cake"),
         ("don't", "DON'T!"),
         ("2027-06-12", "on 2027/06/12"),
+        ("🎂", "See you🎂!"),  # emoji are words of their own
+        ("🎂 cake", "a cake🎂🎂"),
+        ("❤️", "I ❤ it"),  # shown as text, or as a picture
+        ("👍", "👍🏽"),
+        ("👍🏿", "👍"),
     ],
 )
 def test_the_same_word_in_another_form(looked_for: str, text: str) -> None:
@@ -41,6 +46,9 @@ def test_the_same_word_in_another_form(looked_for: str, text: str) -> None:
         ("cake", ""),
         ("", "a cake"),
         ("!?", "!?"),
+        ("🎂", "🍰"),
+        ("🎂 🍰", "🎂"),
+        ("🏽", "👍🏽"),
         ("_", "_"),
         ("12", "2012"),
         ("x" * LONGEST_TO_STEM + "s", "x" * LONGEST_TO_STEM),
