@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from bridge.conversations.absence_store import AbsenceStore
 from bridge.conversations.model import Away, Conversation, Member, Role, Standing
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
@@ -67,7 +68,7 @@ SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id
 """
 
 
-class MemberStore:
+class MemberStore(AbsenceStore):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
@@ -89,6 +90,8 @@ class MemberStore:
             standing,
             self._clock.now(),
         )
+        if added:
+            await self.note_coming(tx, conversation.conversation_id, participant_id)
         return bool(added)
 
     async def set_member_failure(
@@ -107,6 +110,7 @@ class MemberStore:
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
         await tx.execute(SET_AWAY, conversation_id, participant_id, away)
+        await self.note_away(tx, conversation_id)
 
     async def clear_away(
         self,
@@ -117,19 +121,25 @@ class MemberStore:
         standing: Standing,
     ) -> bool:
         """Return whether they were; who had left is given this standing. Who is blocked stays so."""
-        return bool(await tx.execute(CLEAR_AWAY, conversation_id, participant_id, standing))
+        if not await tx.execute(CLEAR_AWAY, conversation_id, participant_id, standing):
+            return False
+        await self.note_away(tx, conversation_id)
+        return True
 
     async def set_there(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> None:
         await tx.execute(CAME, conversation_id, participant_id)
+        await self.note_away(tx, conversation_id)
 
     async def keep_out(self, tx: Transaction, conversation_id: ConversationId) -> None:
         """Whoever takes part on the side that is blocked; who has declined or left stays as they are."""
         await tx.execute(KEEP_OUT, conversation_id)
+        await self.note_away(tx, conversation_id)
 
     async def let_in(self, tx: Transaction, conversation_id: ConversationId) -> None:
         await tx.execute(LET_IN, conversation_id)
+        await self.note_away(tx, conversation_id)
 
     async def set_standing(
         self,

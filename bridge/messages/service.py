@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bridge.conversations.absence_store import seen_by
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.response_times import ResponseTimeStore
 from bridge.conversations.rules import check_may_write
@@ -116,8 +117,8 @@ class Messages:
         sender = _member(members, sender_id)
         check_may_write(conversation, sender)
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
-        reply = await self._target(tx, conversation, reply_to, field="reply_to")
-        thread = await self._target(tx, conversation, thread_id, field="thread_id")
+        reply = await self._target(tx, conversation, reply_to, sender_id=sender_id, field="reply_to")
+        thread = await self._target(tx, conversation, thread_id, sender_id=sender_id, field="thread_id")
         await self._check_links(tx, conversation, labels)
         return sender, rules.thread_of(reply=reply, thread=thread)
 
@@ -372,11 +373,21 @@ class Messages:
             )
 
     async def _target(
-        self, tx: Transaction, conversation: Conversation, message_id: MessageId | None, *, field: str
+        self,
+        tx: Transaction,
+        conversation: Conversation,
+        message_id: MessageId | None,
+        *,
+        sender_id: ParticipantId,
+        field: str,
     ) -> Message | None:
+        """What they did not see they do not answer either."""
         if message_id is None:
             return None
         found = await self._store.get(tx, message_id)
+        seen = await seen_by(tx, conversation.conversation_id, sender_id)
+        if found is not None and not seen.includes(found.position):
+            found = None
         return rules.check_target(found, conversation.conversation_id, field=field)
 
 

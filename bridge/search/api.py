@@ -7,6 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, Field
 
+from bridge.conversations.absences import ALL
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.core.caller import EVERYBODY, Caller
@@ -130,8 +131,10 @@ class SearchApi:
         self, caller: Caller, asked: SearchInConversation | SearchEverywhere, *, words: str
     ) -> Answer:
         conversation_id = None if asked.conversation_id is None else ConversationId(asked.conversation_id)
+        seen = ALL
         if conversation_id is not None:
             await self._access.to(self._database, caller, conversation_id)
+            seen = await self._access.seen(self._database, caller, conversation_id)
         search = Search(
             tenant_id=caller.tenant_id,
             words=words,
@@ -142,6 +145,7 @@ class SearchApi:
             kind=asked.kind,
             start=None if asked.from_ is None else milliseconds(asked.from_),
             end=None if asked.to is None else milliseconds(asked.to),
+            since=seen.since,
         )
         this_list = _list(search)
         before = None

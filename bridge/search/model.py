@@ -9,7 +9,8 @@ from bridge.messages.model import Kind, Message
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """`participant_id`: whose conversations alone, as they see them; None: all of the tenant's. `start`, `end`: when
-    it was said, in epoch ms; the end is not part of it. None lets all through."""
+    it was said, in epoch ms; the end is not part of it. None lets all through. `since`: nothing up to this position is
+    meant."""
 
     tenant_id: TenantId
     words: str
@@ -19,6 +20,7 @@ class Search:
     kind: Kind | None = None
     start: int | None = None
     end: int | None = None
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
