@@ -1,5 +1,7 @@
 """Who may see which conversation. What one may not see looks as if it were not there."""
 
+from bridge.conversations.absence_store import seen_by
+from bridge.conversations.absences import ALL, Seen
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
@@ -21,6 +23,11 @@ class Access:
         ):
             raise NotFound("There is no conversation with this id.", field="conversation_id")
         return stored
+
+    async def seen(self, reader: Reader, caller: Caller, conversation_id: ConversationId) -> Seen:
+        """What of the conversation, which they may see, the caller sees; programs and staff all of it."""
+        person = member_of(caller)
+        return ALL if person is None else await seen_by(reader, conversation_id, person)
 
     async def _takes_part(self, reader: Reader, caller: Caller, conversation_id: ConversationId) -> bool:
         return caller.participant_id is not None and await self._store.is_member(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from bridge.conversations.absence_store import AbsenceStore
 from bridge.conversations.model import Away, Conversation, Member, Role, Standing
 from bridge.core.clock import Clock
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
@@ -87,7 +88,7 @@ SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id
 """
 
 
-class MemberStore:
+class MemberStore(AbsenceStore):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
@@ -109,6 +110,8 @@ class MemberStore:
             standing,
             self._clock.now(),
         )
+        if added:
+            await self.note_coming(tx, conversation.conversation_id, participant_id)
         return bool(added)
 
     async def set_member_failure(
@@ -127,6 +130,7 @@ class MemberStore:
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
         await tx.execute(SET_AWAY, conversation_id, participant_id, away)
+        await self.note_away(tx, conversation_id)
 
     async def clear_away(
         self,
@@ -137,19 +141,25 @@ class MemberStore:
         standing: Standing,
     ) -> bool:
         """Return whether they were; who had left is given this standing. Who is blocked stays so."""
-        return bool(await tx.execute(CLEAR_AWAY, conversation_id, participant_id, standing))
+        if not await tx.execute(CLEAR_AWAY, conversation_id, participant_id, standing):
+            return False
+        await self.note_away(tx, conversation_id)
+        return True
 
     async def set_there(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> None:
         await tx.execute(CAME, conversation_id, participant_id)
+        await self.note_away(tx, conversation_id)
 
     async def keep_out(self, tx: Transaction, conversation_id: ConversationId) -> None:
         """Whoever takes part on the side that is blocked; who has declined or left stays as they are."""
         await tx.execute(KEEP_OUT, conversation_id)
+        await self.note_away(tx, conversation_id)
 
     async def let_in(self, tx: Transaction, conversation_id: ConversationId) -> None:
         await tx.execute(LET_IN, conversation_id)
+        await self.note_away(tx, conversation_id)
 
     async def set_standing(
         self,
@@ -192,8 +202,11 @@ class MemberStore:
     async def clear_declined(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> bool:
-        """Return whether they had declined."""
-        return bool(await tx.execute(CLEAR_DECLINED, conversation_id, participant_id))
+        """An account that is theirs no more had declined, they had not. Return whether it had."""
+        if not await tx.execute(CLEAR_DECLINED, conversation_id, participant_id):
+            return False
+        await self.note_never_away(tx, conversation_id, participant_id)
+        return True
 
     async def members(self, reader: Reader, conversation_id: ConversationId) -> list[Member]:
         """In the order in which they came in."""

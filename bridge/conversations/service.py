@@ -174,6 +174,8 @@ class Conversations:
                 tenant_id=conversation.tenant_id, conversation_id=here, again=not made
             )
             await self._outbox.record(tx, opened)
+        if not made:
+            await self._lock_if_somebody_comes(tx, here, people)
         wanted: list[_Place] = []
         if again:  # a new room: everybody has to come in
             members = await self._store.members(tx, here)
@@ -199,6 +201,15 @@ class Conversations:
             )
         if (wanted or is_told) and not made:
             await self._lists.changed(tx, conversation)
+
+    async def _lock_if_somebody_comes(
+        self, tx: Transaction, here: ConversationId, people: Sequence[Newcomer]
+    ) -> None:
+        """What they see begins behind what was said so far: nobody says something while that is noted."""
+        members = await self._store.members(tx, here)
+        there = {one.participant.participant_id for one in members if one.away is None}
+        if not there.issuperset(one.participant.participant_id for one in people):
+            await self._store.lock(tx, here)
 
     async def moves(self, tx: Transaction, conversation: Conversation) -> None:
         """What it was held in is at its end: it goes on elsewhere, and everybody has to come in there."""
@@ -251,6 +262,7 @@ class Conversations:
     async def came(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
     ) -> None:
+        await self._store.lock(tx, conversation_id)
         await self._store.set_there(tx, conversation_id, participant_id)
 
     async def came_with_account(

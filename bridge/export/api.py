@@ -60,11 +60,13 @@ class ExportApi:
 
     async def export(self, caller: Caller, asked: ConversationToExport, wish: Wish) -> Streamed:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
+        conversation = stored.conversation
+        seen = await self._access.seen(self._database, caller, conversation.conversation_id)
         subject = await self._exports.subject(
-            self._database, stored.conversation, seen_by=caller.participant_id
+            self._database, conversation, seen_by=caller.participant_id, seen=seen
         )
         # The id has no character that means something in a header.
-        filename = f"conversation-{stored.conversation.conversation_id}.{wish.format}"
+        filename = f"conversation-{conversation.conversation_id}.{wish.format}"
         if wish.format == "html":
             return Streamed(HTML, filename, self._exports.html(self._database, subject))
         return Streamed(JSON, filename, self._json(subject))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.conversations.absences import ALL, Seen
 from bridge.conversations.model import Conversation, Member
 from bridge.core.ids import ParticipantId
 from bridge.messages.labels.model import NONE, Labels
@@ -17,13 +18,14 @@ SOMEBODY = "Somebody"
 @dataclass(frozen=True, slots=True)
 class Subject:
     """`until`: the position of the last message that is told; `at`: when it was asked for, in epoch ms;
-    `seen_by`: without what this person has deleted for themselves."""
+    `seen_by`: without what this person has deleted for themselves; `seen`: what they see of it."""
 
     conversation: Conversation
     members: Sequence[Member]
     until: int
     at: int
     seen_by: ParticipantId | None = None
+    seen: Seen = ALL
 
     def name_of(self, participant_id: ParticipantId | None, sender_type: str) -> str:
         if participant_id is None:

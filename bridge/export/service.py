@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from bridge.conversations.absences import ALL, Seen
 from bridge.conversations.model import Conversation
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
@@ -33,18 +34,23 @@ class Exports:
         self._clock = clock
 
     async def subject(
-        self, reader: Reader, conversation: Conversation, *, seen_by: ParticipantId | None = None
+        self,
+        reader: Reader,
+        conversation: Conversation,
+        *,
+        seen_by: ParticipantId | None = None,
+        seen: Seen = ALL,
     ) -> Subject:
         members = await self._conversations.members(reader, conversation.conversation_id)
         newest = await self._messages.newest(reader, conversation.conversation_id, limit=1)
         until = newest[0].position if newest else 0
-        return Subject(conversation, members, until, self._clock.now(), seen_by)
+        return Subject(conversation, members, until, self._clock.now(), seen_by, seen)
 
     async def messages(self, reader: Reader, subject: Subject) -> AsyncIterator[list[Said]]:
         """Pages, oldest first: what was said until it was asked for."""
         here = subject.conversation.conversation_id
         pinned = set(await self._pins.of(reader, here))
-        wanted = Wanted(conversation_id=here, seen_by=subject.seen_by)
+        wanted = Wanted(conversation_id=here, seen_by=subject.seen_by, seen=subject.seen)
         after = 0
         while after < subject.until:
             page = await self._listing.following(reader, wanted, after=after, limit=AT_ONCE)
@@ -90,7 +96,7 @@ class Exports:
         found = {}
         for message_id in {message.reply_to for message in page if message.reply_to is not None}:
             one = known.get(message_id) or await self._messages.get(reader, message_id)
-            if one is not None:
+            if one is not None and subject.seen.includes(one.position):
                 found[message_id] = one
         hidden: Collection[MessageId] = ()
         if subject.seen_by is not None:

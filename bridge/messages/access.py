@@ -1,4 +1,5 @@
-"""Who may see which message: whoever sees its conversation. What one may not see looks as if it were not there."""
+"""Who may see which message: whoever sees its conversation, and was there when it was said. What one may not see looks
+as if it were not there."""
 
 from bridge.conversations.access import Access
 from bridge.core.caller import Caller
@@ -31,6 +32,9 @@ class MessageAccess:
             await self._access.to(reader, caller, message.conversation_id)
         except NotFound:
             raise no_message() from None
+        seen = await self._access.seen(reader, caller, message.conversation_id)
+        if not seen.includes(message.position):
+            raise no_message()
         return message
 
 

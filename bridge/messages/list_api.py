@@ -7,6 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, ValidationInfo, field_validator
 
+from bridge.conversations.absences import Seen
 from bridge.conversations.access import Access
 from bridge.conversations.model import Conversation
 from bridge.core.caller import EVERYBODY, Caller
@@ -95,11 +96,13 @@ class MessageListApi:
         stored = await self._access.to(self._database, caller, ConversationId(asked.conversation_id))
         conversation = stored.conversation
         conversation_id = conversation.conversation_id
+        seen = await self._access.seen(self._database, caller, conversation_id)
         this_list = ("messages", caller.tenant_id, conversation_id, asked.thread_id)
         wanted = Wanted(
             conversation_id=conversation_id,
-            thread=await self._named(conversation, asked.thread_id, field="thread_id"),
+            thread=await self._named(conversation, asked.thread_id, seen=seen, field="thread_id"),
             seen_by=caller.participant_id,
+            seen=seen,
         )
         after = 0
         if asked.after is not None:
@@ -107,7 +110,9 @@ class MessageListApi:
             found = await self._listing.following(self._database, wanted, after=after, limit=asked.limit)
         else:
             before = None if asked.before is None else self._place(asked.before, this_list, field="before")
-            named = await self._named(conversation, asked.before_message_id, field="before_message_id")
+            named = await self._named(
+                conversation, asked.before_message_id, seen=seen, field="before_message_id"
+            )
             before = before if named is None else named.position
             found = await self._listing.newest(self._database, wanted, before=before, limit=asked.limit)
         first = found[0].position if found else after + 1
@@ -120,13 +125,17 @@ class MessageListApi:
         return answer(page)
 
     async def _named(
-        self, conversation: Conversation, message_id: str | None, *, field: str
+        self, conversation: Conversation, message_id: str | None, *, seen: Seen, field: str
     ) -> Message | None:
         """The message of the conversation that the request names, if it names one."""
         if message_id is None:
             return None
         found = await self._store.find(self._database, conversation.tenant_id, MessageId(message_id))
-        if found is None or found.conversation_id != conversation.conversation_id:
+        if (
+            found is None
+            or found.conversation_id != conversation.conversation_id
+            or not seen.includes(found.position)
+        ):
             raise NotFound("There is no message with this id in this conversation.", field=field)
         return found
 

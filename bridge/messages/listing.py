@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.conversations.absences import ALL, LAST, Seen, Span, was_there
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.hidden.store import not_hidden
 from bridge.messages.model import Message
@@ -30,11 +31,12 @@ _OF_THREAD = """m.position IN (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Which messages. `thread`: what began the thread whose answers alone are meant; `seen_by`: without those that
-    are hidden from this person. None lets all through."""
+    are hidden from this person. None lets all through. `seen`: what they see of the conversation."""
 
     conversation_id: ConversationId
     thread: Message | None = None
     seen_by: ParticipantId | None = None
+    seen: Seen = ALL
 
 
 class Listing:
@@ -66,11 +68,34 @@ class Listing:
         order: str,
         limit: int,
     ) -> Sequence[int]:
+        """From span to span, however much was said between them."""
+        found: list[int] = []
+        spans = wanted.seen.spans()
+        for span in spans if order == "ASC" else reversed(spans):
+            if len(found) < limit:
+                left = limit - len(found)
+                found += await self._in_span(reader, wanted, span, condition, order=order, limit=left)
+        return found
+
+    async def _in_span(
+        self,
+        reader: Reader,
+        wanted: Wanted,
+        span: Span,
+        condition: tuple[str, int] | None,
+        *,
+        order: str,
+        limit: int,
+    ) -> Sequence[int]:
         args = Arguments(wanted.conversation_id, limit)
         conditions = ["m.conversation_id = $1"]
         if condition is not None:
             compared, position = condition
             conditions.append(f"m.position {compared} {args.place(position)}")
+        if span.after > 0:
+            conditions.append(f"m.position > {args.place(span.after)}")
+        if span.until < LAST:
+            conditions.append(f"m.position <= {args.place(span.until)}")
         if wanted.thread is not None:
             ours, theirs = args.place(wanted.thread.message_id), args.place(wanted.thread.origin_id)
             conditions.append(_OF_THREAD.format(ours=ours, theirs=theirs))
@@ -92,6 +117,8 @@ async def replies_of(
     visible = ""
     if seen_by is not None:
         args.append(seen_by)
-        visible = f" AND {not_hidden(person=f'${len(args)}', position='r.position')}"
+        person, position = f"${len(args)}", "r.position"
+        there = was_there(conversation="r.conversation_id", person=person, position=position)
+        visible = f" AND {not_hidden(person=person, position=position)} AND {there}"
     rows = await reader.fetch(_REPLIES.format(places=places, visible=visible), *args)
     return {MessageId(row["message_id"]): row["replies"] for row in rows}

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.conversations.absence_store import was_ever_away
+from bridge.conversations.absences import was_there
 from bridge.conversations.model import Role
 from bridge.conversations.ports import Figures, LastMessage
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
@@ -58,6 +60,9 @@ SELECT c.conversation_id, c.message_count, m.created_at AS last_message_at, m.me
     WHERE conversation_id IN ({places}){visible} GROUP BY conversation_id
 ) c JOIN messages m ON m.position = c.last_position
 """
+_WAS_THERE = was_there(
+    conversation="messages.conversation_id", person="{person}", position="messages.position"
+)
 SELECT_LAST_OF_THREAD = """
 SELECT origin_id FROM messages WHERE conversation_id = $1 AND position >= $2 AND origin_id IS NOT NULL
     AND deleted_at IS NULL AND (message_id = $3 OR thread_id = $3 OR thread_origin = $4)
@@ -229,6 +234,8 @@ class MessageStore:
             args.append(person)
             seen = not_hidden(person=f"${len(args)}", position="messages.position")
             visible = f" AND {seen}"
+            if await was_ever_away(reader, conversation_ids, person):
+                visible += f" AND {_WAS_THERE.format(person=f'${len(args)}')}"
         rows = await reader.fetch(_FIGURES.format(places=places, visible=visible), *args)
         return {
             ConversationId(row["conversation_id"]): Figures(

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
+from bridge.conversations.absences import ALL
 from bridge.conversations.access import Access
 from bridge.conversations.api import PATH as CONVERSATIONS
 from bridge.core.caller import EVERYBODY, Caller
@@ -156,8 +157,10 @@ class SearchApi:
     ) -> Answer:
         """`field`: where the words stand in what is asked."""
         conversation_id = None if asked.conversation_id is None else ConversationId(asked.conversation_id)
+        seen = ALL
         if conversation_id is not None:
             await self._access.to(self._database, caller, conversation_id)
+            seen = await self._access.seen(self._database, caller, conversation_id)
         if words is not None and not self._searching.can_find(words):
             raise NothingToLookFor(
                 "There is no letter, digit or emoji in this, so nothing is found by it. Give a word, or leave it out"
@@ -174,6 +177,7 @@ class SearchApi:
             kind=asked.kind,
             start=None if asked.from_ is None else milliseconds(asked.from_),
             end=None if asked.to is None else milliseconds(asked.to),
+            since=seen.since,
         )
         this_list = _list(search)
         before = None

@@ -10,7 +10,8 @@ from bridge.messages.model import Kind, Message
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """`words`: all of which it holds. `participant_id`: whose conversations alone, as they see them; None: all of the
-    tenant's. `start`, `end`: when it was said, in epoch ms; the end is not part of it. None lets all through."""
+    tenant's. `start`, `end`: when it was said, in epoch ms; the end is not part of it. None lets all through. `since`:
+    nothing up to this position is meant."""
 
     tenant_id: TenantId
     words: str | None = None
@@ -20,6 +21,7 @@ class Search:
     kind: Kind | None = None
     start: int | None = None
     end: int | None = None
+    since: int = 0
 
 
 Origin = Literal["conversation", "sender", "person", "everywhere"]

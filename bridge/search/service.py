@@ -57,7 +57,7 @@ class Searching:
                     found += [one for one in opened if not groups or self._words.match(groups, one.text)]
             if len(found) > limit:
                 return Found(found[:limit], more=True)
-            if are_all:
+            if are_all or place <= search.since:
                 return Found(found, more=False)
             step = STEPS[1]
             await asyncio.sleep(0)  # others first: on SQLite, statements do not wait

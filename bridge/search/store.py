@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bridge.conversations.absences import was_there
 from bridge.core.ids import ConversationId, MessageId
 from bridge.messages.hidden.store import not_hidden
 from bridge.search.model import Origin, Search
@@ -160,8 +161,9 @@ class SearchStore:
         args = Arguments(search.tenant_id)
         sql = _FITTING.format(places=args.place(*positions)) + _narrowed(search, args)
         if search.participant_id is not None:
-            seen = not_hidden(person=args.place(search.participant_id), position="messages.position")
-            sql += f" AND {seen}"
+            person, position = args.place(search.participant_id), "messages.position"
+            there = was_there(conversation="messages.conversation_id", person=person, position=position)
+            sql += f" AND {not_hidden(person=person, position=position)} AND {there}"
             if search.conversation_id is None:
                 sql += f" AND {_TAKES_PART.format(places=args.place(search.participant_id))}"
         for group in groups:

@@ -40,7 +40,7 @@ class Reads:
         await self.check_there(tx, here, person)
         await tx.lock(f"reads:{here}:{person}")
         if up_to is None:
-            up_to = await self._store.last_position(tx, here)
+            up_to = await self._store.last_position(tx, here, person)
         if up_to is None:
             return 0
         count = await self._store.unread_up_to(tx, here, person, position=up_to)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from bridge.conversations.absence_store import seen_by
+from bridge.conversations.absences import was_there
 from bridge.conversations.member_store import not_deleted
 from bridge.conversations.unread import IS_UNREAD, READERS
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
@@ -21,7 +23,9 @@ SELECT_POSITION = """
 SELECT r.position, r.read_at, m.message_id FROM read_positions r JOIN messages m ON m.position = r.position
 WHERE r.conversation_id = $1 AND r.participant_id = $2
 """
-LAST_POSITION = "SELECT MAX(position) FROM messages WHERE conversation_id = $1"
+LAST_POSITION = (
+    "SELECT MAX(position) FROM messages WHERE conversation_id = $1 AND position > $2 AND position <= $3"
+)
 POSITION_OF_ORIGIN = "SELECT position FROM messages WHERE origin_id = $1 AND conversation_id = $2"
 SELECT_BACKWARDS = """
 SELECT status, origin_id FROM messages
@@ -47,13 +51,14 @@ SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread 
 WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND {not_deleted("m")} ORDER BY m.conversation_id
 """
 # One row for each message and each of its recipients; `read_at`: at the first step that reached it.
-_RECIPIENTS = """
+_RECIPIENTS = f"""
 SELECT u.message_id, m.participant_id, m.failure, (
     SELECT k.read_at FROM read_marks k WHERE k.conversation_id = m.conversation_id
         AND k.participant_id = m.participant_id AND k.position >= u.position ORDER BY k.position LIMIT 1
 ) AS read_at
 FROM messages u JOIN conversation_members m ON m.conversation_id = u.conversation_id
-WHERE u.message_id IN ({places}) AND m.away IS NULL AND m.joined_at <= u.created_at
+WHERE u.message_id IN ({{places}}) AND m.away IS NULL
+    AND {was_there(conversation="m.conversation_id", person="m.participant_id", position="u.position")}
     AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
 ORDER BY m.joined_at, m.participant_id
 """
@@ -99,10 +104,18 @@ class ReadStore:
             return None
         return ReadPosition(position=row["position"], read_at=row["read_at"], message_id=row["message_id"])
 
-    async def last_position(self, reader: Reader, conversation_id: ConversationId) -> int | None:
-        """Of the newest message; None where nothing was said."""
-        found: int | None = await reader.fetch_value(LAST_POSITION, conversation_id)
-        return found
+    async def last_position(
+        self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
+    ) -> int | None:
+        """Of the newest message that they see; None where nothing was said to them."""
+        seen = await seen_by(reader, conversation_id, participant_id)
+        for span in reversed(seen.spans()):
+            found: int | None = await reader.fetch_value(
+                LAST_POSITION, conversation_id, span.after, span.until
+            )
+            if found is not None:
+                return found
+        return None
 
     async def position_of_origin(
         self, reader: Reader, conversation_id: ConversationId, origin_id: str

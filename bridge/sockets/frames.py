@@ -56,19 +56,30 @@ class Frames:
             messages, conversations, message_views, views, scheduled, reads, unread, vendors, self.cursor
         )
 
-    async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
+    async def of(
+        self,
+        look: Look,
+        entry: Entry,
+        *,
+        person: ParticipantId | None,
+        seen_by: ParticipantId | None = None,
+    ) -> str | None:
         """The frame; None where there is none of this kind, or what it would show is gone.
 
-        `person`: whose notifications it is for; None: for those who follow what happens.
+        `person`: whose notifications it is for; None: for those who follow what happens. `seen_by`: which of these it
+        is for, if they do not see all that the others do.
         """
-        return await look.once(("frame", entry.event_id, person), lambda: self._of(look, entry, person))
+        name = ("frame", entry.event_id, person, seen_by)
+        return await look.once(name, lambda: self._of(look, entry, person, seen_by))
 
-    async def _of(self, look: Look, entry: Entry, person: ParticipantId | None) -> str | None:
+    async def _of(
+        self, look: Look, entry: Entry, person: ParticipantId | None, seen_by: ParticipantId | None
+    ) -> str | None:
         shape = (FRAMES if person is None else NOTICES).get(entry.kind)
         if shape is None:
             return None
         try:
-            told = await shape.show(self._shows, look, entry, person or ParticipantId(""))
+            told = await shape.show(self._shows, look, entry, person or seen_by or ParticipantId(""))
         except CannotOpen as reason:
             log.error("unreadable_entry", event_id=entry.event_id, reason=str(reason))
             return None

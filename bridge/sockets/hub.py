@@ -22,6 +22,7 @@ from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
 from bridge.sockets.scope import Scope, scopes_of
+from bridge.sockets.sight import Sight
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import TOLD, VendorsOnSockets
 from bridge.storage.database import Database, DatabaseError
@@ -55,6 +56,7 @@ class Hub:
         self._access = access
         self._vendors = vendors
         self._frames = frames
+        self._sight = Sight(store)
         self.present = Present()
         self._place: Place | None = None
         """Behind the entry in hand; None while nobody is there to be told."""
@@ -122,7 +124,7 @@ class Hub:
             look = Look(self._database)
             for entry in page:
                 if await self._concerns(look, entry, socket):
-                    frame = await self._frames.of(look, entry, person=_person(socket))
+                    frame = await self._frame(look, entry, socket)
                     if frame is not None:
                         yield entry.place, frame
             if len(page) < PAGE:
@@ -195,9 +197,7 @@ class Hub:
         while True:
             try:
                 concerned = await self._told_of(look, entry, up_to=mark)
-                for socket, frame in [
-                    (one, await self._frames.of(look, entry, person=_person(one))) for one in concerned
-                ]:
+                for socket, frame in [(one, await self._frame(look, entry, one)) for one in concerned]:
                     if frame is not None:
                         socket.offer(entry.place, frame)
                 return
@@ -219,7 +219,7 @@ class Hub:
         if entry.kind in TOLD:
             return await self._vendors.audience(look, entry, self.present, up_to=up_to)
         found = await self._audience(look, entry.tenant_id, entry.conversation_id, up_to=up_to)
-        return [socket for socket in found if _may_know(socket, entry)]
+        return [socket for socket in found if await self._may_know(look, entry, socket)]
 
     async def _audience(
         self, look: Look, tenant_id: TenantId, conversation_id: ConversationId, *, up_to: int
@@ -245,12 +245,25 @@ class Hub:
             return socket.scope.kind in TOLD[entry.kind]
         conversation_id = entry.conversation_id
         stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
-        if stored is None or not socket.wants(conversation_id) or not _may_know(socket, entry):
+        if stored is None or not socket.wants(conversation_id):
+            return False
+        if not await self._may_know(look, entry, socket):
             return False
         members = await self._members(look, conversation_id)
         return socket.scope.covers(stored.conversation, members) and await self._may_see(
             look, socket.caller, conversation_id
         )
+
+    async def _may_know(self, look: Look, entry: Entry, socket: Socket) -> bool:
+        """Of who may see its conversation: that it is no other person's own affair, and that they were there."""
+        return _is_theirs(socket, entry) and await self._sight.includes(look, entry, _whose_sight(socket))
+
+    async def _frame(self, look: Look, entry: Entry, socket: Socket) -> str | None:
+        person = _person(socket)
+        if person is None and entry.kind == "conversation.updated":
+            seen_by = await self._sight.less_than_all(look, entry, _whose_sight(socket))
+            return await self._frames.of(look, entry, person=None, seen_by=seen_by)
+        return await self._frames.of(look, entry, person=person)
 
     async def _stored(
         self, look: Look, tenant_id: TenantId, conversation_id: ConversationId
@@ -285,7 +298,12 @@ def _person(socket: Socket) -> ParticipantId | None:
     return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else None
 
 
-def _may_know(socket: Socket, entry: Entry) -> bool:
+def _whose_sight(socket: Socket) -> ParticipantId | None:
+    """Nobody's: programs and staff see all of what they follow."""
+    return _person(socket) or member_of(socket.caller)
+
+
+def _is_theirs(socket: Socket, entry: Entry) -> bool:
     """What concerns one person alone goes to their own connections, and to whoever has their notifications."""
     if entry.kind not in PRIVATE:
         return True

@@ -36,6 +36,9 @@ from bridge.sockets.views import (
 )
 from bridge.web.fields import rfc3339
 
+SAID = ("message_count", "last_message", "last_message_at")
+"""What a conversation's view tells of its messages."""
+
 
 class Shows:
     """None: what it would show is gone, or is nothing to this person."""
@@ -68,9 +71,15 @@ class Shows:
         shown = await self._message_view(look, entry)
         return None if shown is None else OfMessage(**self._head(entry), message=shown)
 
-    async def conversation(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        shown = await self._conversation_view(look, entry.tenant_id, entry.conversation_id)
-        return None if shown is None else OfConversation(**self._head(entry), conversation=shown)
+    async def conversation(self, look: Look, entry: Entry, seen_by: ParticipantId) -> Told | None:
+        """One for all who hear of it, but for what was said last: of that, each is told what they have seen."""
+        tenant_id, here = entry.tenant_id, entry.conversation_id
+        shown = await self._conversation_view(look, tenant_id, here)
+        theirs = await self._conversation_view(look, tenant_id, here, seen_by or None)
+        if shown is None or theirs is None:
+            return None
+        said = {name: getattr(theirs, name) for name in SAID}
+        return OfConversation(**self._head(entry), conversation=shown.model_copy(update=said))
 
     async def reading(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
         here, reader = entry.conversation_id, ParticipantId(entry.about["reader_id"])

@@ -42,6 +42,8 @@ LEFT JOIN conversation_parties p ON p.conversation_id = c.conversation_id
 WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND c.deleted_at IS NULL
 ORDER BY c.updated_at DESC, c.conversation_id LIMIT $3
 """
+POSITION = "SELECT position FROM messages WHERE message_id = $1"
+READ_POSITION = "SELECT position FROM read_positions WHERE conversation_id = $1 AND participant_id = $2"
 _OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
 
 # Conversations with a vendor, and who else is in them.
@@ -118,6 +120,16 @@ class SocketStore:
         else:
             told = await reader.fetch(TO_VENDORS_MET_IN_PARTY, tenant_id, of, *page, person)
         return sorted(map(entry_of, [*rows, *told]), key=lambda entry: entry.seq)[:limit]
+
+    async def position(self, reader: Reader, entry: Entry) -> int | None:
+        """Of the message that it is about, or as far as which somebody has read; None: it is about none."""
+        message_id, reader_id = entry.about.get("message_id"), entry.about.get("reader_id")
+        found: int | None = None
+        if message_id is not None:
+            found = await reader.fetch_value(POSITION, message_id)
+        elif reader_id is not None:
+            found = await reader.fetch_value(READ_POSITION, entry.conversation_id, reader_id)
+        return found
 
     async def meetings(self, reader: Reader, tenant_id: TenantId, vendor_id: VendorId) -> set[Meeting]:
         return {

@@ -76,13 +76,14 @@ class GalleryApi:
     async def list(self, caller: Caller, asked: ListOfMedia) -> Answer:
         conversation_id = ConversationId(asked.conversation_id)
         await self._access.to(self._database, caller, conversation_id)
+        seen = await self._access.seen(self._database, caller, conversation_id)
         this_list = ("media", caller.tenant_id, conversation_id)
         before = None
         if asked.cursor is not None:
             (place,) = self._cursors.place(asked.cursor, of=this_list, field="cursor")
             before = int(place)
         found = await self._store.newest(
-            self._database, conversation_id, before=before, limit=asked.limit + 1
+            self._database, conversation_id, seen, before=before, limit=asked.limit + 1
         )
         shown = found[: asked.limit]
         media = [

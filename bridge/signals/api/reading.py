@@ -264,6 +264,8 @@ class ReadingApi:
             await self._access.to(tx, caller, message.conversation_id)
         except NotFound:
             raise _not_there(field) from None
+        if not (await self._access.seen(tx, caller, message.conversation_id)).includes(message.position):
+            raise _not_there(field)
         return message
 
 

@@ -34,6 +34,7 @@ TABLES = (
     "participants",
     "conversations",
     "conversation_members",
+    "absences",
     "conversation_parties",
     "party_hosts",
     "response_times",

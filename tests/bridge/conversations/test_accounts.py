@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from bridge.conversations.absence_store import seen_by
+from bridge.conversations.absences import ALL
 from bridge.conversations.errors import AccountTaken
 from bridge.conversations.model import Away, Conversation
 from bridge.core.errors import NotFound
@@ -81,6 +83,7 @@ async def test_what_the_former_account_declined_they_have_not(features: Features
     declined, left, there = [await features.open(party=party) for party in ("p1", "p2", "p3")]
     await link(features, WRONG)
     await goes(features, declined, "declined")
+    await features.post(declined, text="Hello?")
     await goes(features, left, "left")
     before = len(await features.told())
     match then:
@@ -96,6 +99,8 @@ async def test_what_the_former_account_declined_they_have_not(features: Features
     assert {fields["conversation_id"] for name, fields in told if name == "AccountUnlinked"} == here
     assert await added_since(features, before) == (set() if then == "none" else here)
     assert await features.conversation_store.is_member(features.database, declined.conversation_id, CHEF)
+    assert await seen_by(features.database, declined.conversation_id, CHEF) == ALL
+    assert await seen_by(features.database, left.conversation_id, CHEF) != ALL
 
 
 async def test_who_declined_and_is_without_an_account_is_back_with_one(features: Features) -> None:

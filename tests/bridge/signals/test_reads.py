@@ -143,6 +143,45 @@ async def test_who_comes_later_has_not_missed_what_was_said_before(reading: Read
     assert [one.participant_id for one in (await reading.deliveries())[early].recipients] == ["anna", "ben"]
 
 
+async def test_who_is_kept_out_or_gone_has_not_missed_what_was_said_meanwhile(reading: Reading) -> None:
+    here, changes = reading.conversation, reading.features.conversation_changes
+    ben = ParticipantId("ben")
+    before = await reading.say("anna")
+    async with reading.database.transaction() as tx:
+        await changes.act(tx, here, "block", asking=None, side="vendor")
+        await changes.leave(tx, here, who=ben)
+    among_ourselves = await reading.say("anna")
+    async with reading.database.transaction() as tx:
+        await changes.act(tx, here, "reopen", asking=None)
+    await reading.features.open(hosts=[person("ben", "Ben")], vendor=person("chef", "Sweet Bites"))
+    assert await reading.unread() == {"anna": 0, "ben": 1, "chef": 1}
+    found = await reading.deliveries()
+    assert [one.participant_id for one in found[among_ourselves].recipients] == []
+    assert [one.participant_id for one in found[before].recipients] == ["ben", "chef"]
+    assert await reading.read("chef") == 1
+    place = reading.place("chef")
+    position = await reading.signals.read_store.position(
+        reading.database, place.conversation_id, place.participant_id
+    )
+    assert position is not None
+    assert position.message_id == before, "of what they did not see they do not learn the id"
+
+
+async def test_a_clock_that_is_behind_hides_nothing(reading: Reading) -> None:
+    """A client's message has its homeserver's time, and counts from its place in the conversation."""
+    here = reading.conversation
+    (anna, *_) = await reading.features.conversation_store.members(reading.database, here.conversation_id)
+    async with reading.database.transaction() as tx:
+        long_ago = reading.clock.now() - 10 * 60_000
+        await reading.features.messages.receive(
+            tx, here, sender=anna, text="Hello?", origin_id="$1", sent_at=long_ago
+        )
+    assert await reading.unread() == {"anna": 0, "ben": 1, "chef": 1}
+    ((message_id, delivery),) = (await reading.deliveries()).items()
+    assert [one.participant_id for one in delivery.recipients] == ["ben", "chef"]
+    assert await reading.read("chef", message_id) == 1
+
+
 async def test_only_who_is_there_reads(reading: Reading) -> None:
     message = await reading.say("chef")
     async with reading.database.transaction() as tx:
@@ -226,7 +265,7 @@ async def test_many_who_read_at_once_end_at_the_furthest(reading: Reading) -> No
 class Said:
     message_id: MessageId
     by: str
-    at: int
+    to: frozenset[str]
     sent: bool
     deleted: bool = False
 
@@ -236,7 +275,7 @@ class Recount:
     """Plain lists of what happened: nothing here looks into the database."""
 
     said: list[Said] = field(default_factory=list)
-    came_at: dict[str, int] = field(default_factory=dict)
+    there: set[str] = field(default_factory=set)
     read_up_to: dict[str, int] = field(default_factory=dict)
 
     def unread(self, who: str) -> int:
@@ -245,7 +284,7 @@ class Recount:
             and one.by != who
             and one.sent
             and not one.deleted
-            and one.at >= self.came_at[who]
+            and who in one.to
             for number, one in enumerate(self.said)
         )
 
@@ -261,7 +300,8 @@ STEP = st.one_of(
     st.tuples(st.just("seen"), st.sampled_from(PEOPLE + LATE), st.integers(0, 40)),
     st.tuples(st.just("delete"), st.none(), st.integers(0, 40)),
     st.tuples(st.just("arrive"), st.none(), st.integers(0, 40)),
-    st.tuples(st.just("come"), st.sampled_from(LATE), st.none()),
+    st.tuples(st.just("come"), st.sampled_from(("anna", "ben", *LATE)), st.none()),
+    st.tuples(st.just("leave"), st.sampled_from(PEOPLE + LATE), st.none()),
 )
 
 
@@ -270,7 +310,7 @@ STEP = st.one_of(
 def test_what_is_unread_equals_a_recount(steps: list[tuple[str, str | None, int | None]]) -> None:
     """Feature: vendor-dashboard-messaging-enhancement, Property 3: every message is delivered, confirmed and updates
     the thread for both sides: what is unread, for whom and in total, is what a recount of all that happened says,
-    deletions, own messages and late comers included."""
+    deletions, own messages, late comers and who leaves and comes back included."""
     asyncio.run(_compare(steps))
 
 
@@ -278,10 +318,10 @@ async def _compare(steps: list[tuple[str, str | None, int | None]]) -> None:
     async with quick_database() as database:
         reading = Reading(database)
         await reading.begin()
-        recount = Recount(came_at=dict.fromkeys(PEOPLE, reading.clock.now()))
+        recount = Recount(there=set(PEOPLE))
         for step in steps:
             await _take(reading, recount, *step)
-        expected = {who: recount.unread(who) for who in recount.came_at}
+        expected = {who: recount.unread(who) for who in recount.there}
         assert await reading.unread() == expected
         for who, count in expected.items():
             found = await reading.signals.unread.of(database, TENANT, ParticipantId(who))
@@ -291,22 +331,30 @@ async def _compare(steps: list[tuple[str, str | None, int | None]]) -> None:
 async def _take(reading: Reading, recount: Recount, what: str, who: str | None, detail: int | None) -> None:
     reading.clock.advance(1)
     said = recount.said
-    if who is not None and who not in recount.came_at and what != "come":
+    if who is not None and who not in recount.there and what != "come":
         return
+    there = frozenset(recount.there)
     match what:
         case "say":
             assert who is not None
             message_id = await reading.say(who, sent=bool(detail))
-            said.append(Said(message_id, who, reading.clock.now(), sent=bool(detail)))
+            said.append(Said(message_id, who, there, sent=bool(detail)))
         case "announce":
             async with reading.database.transaction() as tx:
                 message_id = await reading.features.messages.announce(tx, reading.conversation, text="News")
             await reading.sent(message_id)
-            said.append(Said(message_id, "", reading.clock.now(), sent=True))
+            said.append(Said(message_id, "", there, sent=True))
         case "come":
             assert who is not None
-            recount.came_at.setdefault(who, reading.clock.now())
+            recount.there |= {who, "chef"}
             await reading.features.open(hosts=[person(who, who)], vendor=person("chef", "Sweet Bites"))
+        case "leave":
+            assert who is not None
+            recount.there.discard(who)
+            async with reading.database.transaction() as tx:
+                await reading.features.conversation_changes.leave(
+                    tx, reading.conversation, who=ParticipantId(who)
+                )
         case _ if not said:
             pass
         case "read" | "seen":

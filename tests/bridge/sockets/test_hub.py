@@ -70,12 +70,19 @@ class Slow(Frames):
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self.fails = False
 
-    async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
+    async def of(
+        self,
+        look: Look,
+        entry: Entry,
+        *,
+        person: ParticipantId | None,
+        seen_by: ParticipantId | None = None,
+    ) -> str | None:
         self.asked.set()
         await self.go_on.wait()
         if self.fails:
             raise KeyError("canary")
-        return await super().of(look, entry, person=person)
+        return await super().of(look, entry, person=person, seen_by=seen_by)
 
 
 async def with_hub(database: Database) -> tuple[World, Slow, Hub]:
