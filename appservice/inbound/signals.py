@@ -151,7 +151,7 @@ class InboundSignals:
     # Typing
 
     async def _pass_typing(self, typing: TypingNow, at: int) -> None:
-        if not is_typing(typing_until(at), now=self._clock.now()):
+        if not is_typing(typing_until(at, in_client=True), now=self._clock.now()):
             return  # it has waited for too long: for a database, or for this process to lead
         room = await self._room(typing.room_id)
         if room is None:

@@ -1,5 +1,6 @@
 """Typing, receipts, presence between the API and Element's SDK, both ways, on a real homeserver."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ async def test_who_types_shows_on_the_other_side(scene: SignalScene) -> None:
         await scene.open_with_anna()
         await scene.anna.call("typing", room_id=scene.room)
         await scene.type_of(scene.anna_id)
+        await asyncio.sleep(11)  # Synapse says nothing meanwhile, however often a client says it again
+        assert await scene.typists() == [scene.anna_id]
         await scene.anna.call("typing", room_id=scene.room, typing=False)
         await scene.type_of()
 

@@ -23,7 +23,7 @@ async def test_account_holders_type_ghosts_and_strangers_do_not(town: Town) -> N
 
 async def test_typing_that_waited_too_long_is_forgotten(town: Town) -> None:
     town.inbound.offer([typing(ANNA)])
-    town.clock.advance(10_000)
+    town.clock.advance(120_000)
     assert await town.typists() == []
 
 
