@@ -1,12 +1,31 @@
-"""What a person has not read, as SQL: the one rule of lists, figures and reads."""
+"""What a person has not read, as SQL: the one rule of lists, figures and reads.
+
+What stands in threads is read apart from the rest: in a client one reads a thread, or what stands in none.
+"""
 
 READERS = """conversation_members m LEFT JOIN read_positions r
     ON r.conversation_id = m.conversation_id AND r.participant_id = m.participant_id"""
 """Who takes part, as `m`, and how far they have read, as `r`."""
-IS_UNREAD = """u.conversation_id = m.conversation_id
-    AND u.position > COALESCE(r.position, 0) AND u.created_at >= m.joined_at
-    AND u.status = 'sent' AND u.deleted_at IS NULL
-    AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)
-    AND NOT EXISTS (
+THREAD_OF = "COALESCE(u.thread_id, u.thread_origin)"
+"""Of a message `u`: what began the thread in which it stands, by our id, or the outside's where it came from there."""
+IS_READ_IN_THREAD = f"""EXISTS (
+        SELECT 1 FROM thread_marks k WHERE k.conversation_id = u.conversation_id
+            AND k.participant_id = m.participant_id AND k.thread = {THREAD_OF} AND k.position >= u.position)"""
+COUNTS = """u.conversation_id = m.conversation_id AND u.created_at >= m.joined_at AND u.deleted_at IS NULL
+    AND (u.sender_id IS NULL OR u.sender_id <> m.participant_id)"""
+"""Of a message `u`: what the others said since they came."""
+_IS_THERE = """u.status = 'sent' AND NOT EXISTS (
         SELECT 1 FROM hidden_messages h WHERE h.participant_id = m.participant_id AND h.position = u.position)"""
-"""Of a message `u`: what the others said since they came, delivered, and not deleted, be it for themselves."""
+"""Delivered, and not deleted by them for themselves."""
+_IN_NO_THREAD = f"{COUNTS} AND {THREAD_OF} IS NULL AND u.position > COALESCE(r.position, 0) AND {_IS_THERE}"
+_IN_A_THREAD = f"""{COUNTS} AND {THREAD_OF} IS NOT NULL AND u.position > COALESCE(r.in_threads, 0) AND {_IS_THERE}
+    AND NOT {IS_READ_IN_THREAD}"""
+
+SOMETHING_UNREAD = f"""(EXISTS (SELECT 1 FROM messages u WHERE {_IN_NO_THREAD})
+    OR EXISTS (SELECT 1 FROM messages u WHERE {_IN_A_THREAD}))"""
+
+
+def number_unread(*, more: str = "") -> str:
+    """`more`: what else is asked of a message `u`."""
+    return f"""((SELECT COUNT(*) FROM messages u WHERE {_IN_NO_THREAD}{more})
+    + (SELECT COUNT(*) FROM messages u WHERE {_IN_A_THREAD}{more}))"""

@@ -54,7 +54,7 @@ async def test_who_says_that_they_are_there_is_so(world: LiveWorld, api: Api, cr
 async def test_what_is_read_by_a_frame_is_told_with_its_reader_and_how_far(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
-    """An example of property 3, which `signals/test_reads.py` proves."""
+    """An example of property 3, which `signals/test_recount.py` proves."""
     conversation_id = await opened(api)
     first, second, _ = [
         await delivered(world, api, conversation_id, text) for text in ("one", "two", "three")
