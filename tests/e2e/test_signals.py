@@ -78,7 +78,8 @@ class SignalScene(ChangingScene):
 
         await eventually(look)
 
-    async def anna_reads(self, event_id: str) -> None:
+    async def anna_reads(self, event_id: str | None) -> None:
+        assert event_id is not None
         await self.anna.wait_for_event(self.room, event_id)
         await self.anna.call("read", room_id=self.room, event_id=event_id)
 
