@@ -73,7 +73,8 @@ class InboundEdits:
             new_content = {}
         said = said_as(event_type, new_content)
         if said is None:
-            raise Fail("an edit to a kind of message that is not taken in")
+            log.info("edit_to_nothing", room=room.room_id, event_id=event["event_id"], of=original)
+            return True
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)

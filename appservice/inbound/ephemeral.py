@@ -10,8 +10,8 @@ from typing import Any, TypeGuard
 
 from bridge.signals.model import PresenceState
 
-MAIN_THREAD = (None, "main")
-"""A receipt of any other thread says nothing of what else was said in the room."""
+UNTOLD = ""
+"""Of which thread a receipt is, where nobody tells: Synapse leaves that out in transactions, not in `/sync`."""
 MOST_TYPING = 100
 """People of one room; whoever else types there does not show."""
 LONGEST_ID = 255
@@ -28,12 +28,15 @@ class TypingNow:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`at`: in epoch ms, as the reader's homeserver says."""
+    """`at`: in epoch ms, as the reader's homeserver says. `thread`: what began the thread that was read, or `main` for
+    what stands in none; None: all was read; `UNTOLD`: one of the three. Spec: "Threaded read receipts".
+    """
 
     room_id: str
     user: str
     event_id: str
     at: int
+    thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def typing_in(event: Mapping[str, Any]) -> TypingNow | None:
     return TypingNow(event["room_id"], tuple(user for user in users[:MOST_TYPING] if _is_id(user)))
 
 
-def receipts_in(event: Mapping[str, Any]) -> Iterator[Receipt]:
+def receipts_in(event: Mapping[str, Any], *, threads_told: bool) -> Iterator[Receipt]:
+    """`threads_told`: whoever says nothing of a thread means them all."""
     if not _is_id(event.get("room_id")):
         return
     for event_id, kinds in _object(event.get("content")).items():
@@ -61,8 +65,10 @@ def receipts_in(event: Mapping[str, Any]) -> Iterator[Receipt]:
             thread = _object(told).get("thread_id")
             if not _is_id(event_id) or not _is_id(user) or not _is_time(at):
                 continue
-            if thread in MAIN_THREAD:
-                yield Receipt(event["room_id"], user, event_id, at)
+            if thread is None and not threads_told:
+                thread = UNTOLD
+            if thread in (None, UNTOLD) or _is_id(thread):
+                yield Receipt(event["room_id"], user, event_id, at, thread)
 
 
 def presence_in(event: Mapping[str, Any]) -> PresenceTold | None:

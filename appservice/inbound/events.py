@@ -14,7 +14,7 @@ from appservice.encryption.sync import waits_for_key
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.inbound.edit import InboundEdits, replaces
 from appservice.inbound.membership import InboundMembership
-from appservice.inbound.message import InboundMessages
+from appservice.inbound.message import STICKER, InboundMessages
 from appservice.inbound.pins import InboundPins
 from appservice.inbound.polls import InboundPolls, PowersWanted
 from appservice.inbound.reaction import InboundReactions
@@ -32,6 +32,7 @@ from bridge.delivery.queue import Item
 from bridge.participants.erasures import REASON, ErasureStore
 from bridge.storage.database import Database, Transaction
 
+MESSAGES = ("m.room.message", STICKER)
 ENDS_SESSIONS = ("m.room.encryption", "m.room.history_visibility")
 
 log = structlog.get_logger(__name__)
@@ -156,7 +157,7 @@ class InboundEvents:
             await self._pins.changed(tx, room, event, item)
         elif event_type == "m.reaction" and "state_key" not in event:
             return await self._reactions.receive(tx, room, event, event["content"], item)
-        elif event_type == "m.room.message" or event_type in POLL_TYPES:
+        elif event_type in MESSAGES or event_type in POLL_TYPES:
             # Anybody's homeserver could have written it: flagged, never trusted.
             log.warning("plaintext_in_encrypted_room", room=room.room_id, event_id=event["event_id"])
         return True
@@ -187,7 +188,7 @@ class InboundEvents:
             return await self._polls.voted(tx, room, event, content, item)
         if kind in ENDS:
             return await self._polls.ended(tx, room, event, content, item, by_staff=by_staff)
-        if kind != "m.room.message" and kind not in STARTS:
+        if kind not in MESSAGES and kind not in STARTS:
             return True
         if replaces(content):
             return await self._edits.receive(tx, room, event, content, item, event_type=kind)

@@ -16,6 +16,7 @@ NO_TEXT = "That edit was not taken, the platform keeps the earlier text. {reason
 NOT_YOURS = (
     "That edit was not taken: only who wrote a message can edit it. Please say in a new one what is wrong."
 )
+INVITE = "{who} was invited here, and Festimo took that back. {reason}"
 UNFIT = "That message is kept as everybody here has it, though it breaks a rule. {reason}"
 DELETION = (
     "That deletion came too late: a message can be deleted for an hour. It is gone from this room, but the platform"
@@ -42,6 +43,10 @@ class LateNotices:
     async def unfit(self, tx: Transaction, conversation: Conversation, *, reason: str) -> None:
         """`reason`: why what was said can be no text from our side."""
         await self._messages.say(tx, conversation, text=UNFIT.format(reason=reason))
+
+    async def invite(self, tx: Transaction, conversation: Conversation, *, who: str, reason: str) -> None:
+        """`reason`: why they may not be there."""
+        await self._messages.say(tx, conversation, text=INVITE.format(who=who, reason=reason))
 
     async def poll_edit(self, tx: Transaction, conversation: Conversation) -> None:
         await self._messages.say(tx, conversation, text=POLL_EDIT)

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from appservice.ghosts import has_ghost
+from appservice.inbound.invites import InboundInvites
 from appservice.inbound.message import sent_at
 from appservice.inbound.people import with_account
 from appservice.names import Names
@@ -23,8 +24,14 @@ log = structlog.get_logger(__name__)
 
 class InboundMembership:
     def __init__(
-        self, names: Names, service: Conversations, conversations: ConversationStore, readers: Readers
+        self,
+        names: Names,
+        service: Conversations,
+        conversations: ConversationStore,
+        readers: Readers,
+        invites: InboundInvites,
     ) -> None:
+        self._invites = invites
         self._names = names
         self._readers = readers
         self._service = service
@@ -34,16 +41,17 @@ class InboundMembership:
         user, membership = event.get("state_key"), event["content"].get("membership")
         if user == self._names.bot and membership in GONE:
             log.error("bot_removed", room=room.room_id, by=event["sender"], conversation=room.conversation_id)
-            await self._service.not_opened(
+            return await self._service.not_opened(
                 tx,
                 room.conversation_id,
                 reason=f"Festimo was removed from the room by {event['sender']}. The next event for this party and"
                 " vendor makes a new room.",
             )
-            return
+        if membership == "invite" and not self._names.is_ours(event["sender"]):
+            return await self._invites.invited(tx, room, event, at=sent_at(event))
         member = with_account(await self._conversations.members(tx, room.conversation_id), str(user))
         if member is None:
-            return
+            return None
         person, at = member.participant.participant_id, sent_at(event)
         if membership == "invite":
             await self._readers.invited(tx, room, person, at=at)
@@ -58,6 +66,7 @@ class InboundMembership:
             log.info("member_away", room=room.room_id, user=user, away=away)
             await self._service.went(tx, room.conversation_id, person, away)
             await self._readers.gone(tx, room.conversation_id, person)
+        return None
 
 
 def _why(event: Mapping[str, Any]) -> Away:

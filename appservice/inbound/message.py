@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import structlog
+
 from appservice.inbound.late import LateNotices
 from appservice.inbound.people import with_account
 from appservice.inbound.relations import (
@@ -12,7 +14,7 @@ from appservice.inbound.relations import (
     relations_of,
     without_fallback,
 )
-from appservice.inbound.said import Said, said_in
+from appservice.inbound.said import Said, said_in, sticker_in, words_in
 from appservice.names import Names
 from appservice.polls import STARTS, poll_in
 from appservice.room_map import Room
@@ -21,6 +23,10 @@ from bridge.delivery.dispatcher import Fail
 from bridge.messages.polls.rules import text_of as text_of_poll
 from bridge.messages.service import Messages
 from bridge.storage.database import Transaction
+
+STICKER = "m.sticker"
+
+log = structlog.get_logger(__name__)
 
 
 class ForFestimo(Protocol):
@@ -55,9 +61,12 @@ class InboundMessages:
         """`event_type`, `content`: of the ciphertext."""
         if self._names.is_ours(event["sender"]):
             return
-        said = said_as(event_type, content)
+        said = said_as(event_type, content) or words_in(content)
         if said is None:
-            raise Fail("a message of a kind that is not taken in")
+            if event_type in STARTS:
+                raise Fail("a poll that cannot be read")
+            log.info("nothing_said", room=room.room_id, event_id=event["event_id"])
+            return
         conversation = await self._conversations.get(tx, room.conversation_id)
         assert conversation is not None, "conversations are not deleted"
         people = await self._conversations.members(tx, room.conversation_id)
@@ -87,7 +96,9 @@ class InboundMessages:
 
 
 def said_as(event_type: str, content: Mapping[str, Any]) -> Said | None:
-    """What it says; None where it is of a kind that is not taken in."""
+    """What it says; None where it is not as its kind should be, or says nothing."""
+    if event_type == STICKER:
+        return sticker_in(content)
     if event_type not in STARTS:
         return said_in(content)
     poll = poll_in(content)

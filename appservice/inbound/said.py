@@ -14,10 +14,10 @@ from bridge.messages.model import Kind
 from bridge.messages.places import place_from_outside
 from bridge.messages.places import text_of as text_of_place
 
-TEXTS = ("m.text", "m.notice", "m.emote")
 _FILES: Mapping[str, Kind] = {"m.image": "image", "m.file": "file", "m.video": "video", "m.audio": "audio"}
 _VOICE = ("m.voice", "org.matrix.msc3245.voice")
 _LOCATION = ("m.location", "org.matrix.msc3488.location")
+_VERIFICATION = "m.key.verification."
 _LONGEST_NAME = 255
 _LONGEST_TYPE = 127
 _LARGEST = 2**53
@@ -33,20 +33,36 @@ class Said:
 
 
 def said_in(content: Mapping[str, Any]) -> Said | None:
-    """None where it is of a kind that is not taken in."""
+    """Of a kind that we do not know, its body. None where it is not as its kind should be, or says nothing."""
     msgtype, body = content.get("msgtype"), content.get("body")
-    if not isinstance(msgtype, str) or not isinstance(body, str):
+    if isinstance(msgtype, str) and isinstance(body, str):
+        if msgtype in _FILES:
+            return _file(_FILES[msgtype], body, content)
+        if msgtype == "m.location":
+            return _location(from_outside(body), content)
+    return words_in(content)
+
+
+def sticker_in(content: Mapping[str, Any]) -> Said | None:
+    """A small picture, which its body describes."""
+    return said_in({**content, "msgtype": "m.image"})
+
+
+def words_in(content: Mapping[str, Any]) -> Said | None:
+    """At least its body, which clients show of what they do not understand. None where there is none to show."""
+    body = content.get("body")
+    if not isinstance(body, str) or _is_of_clients(content.get("msgtype")):
         return None
-    if msgtype in TEXTS:
-        return Said(kind="text", text=from_outside(body))
-    if msgtype in _FILES:
-        return _file(_FILES[msgtype], body, content)
-    if msgtype == "m.location":
-        return _location(from_outside(body), content)
-    return None
+    return Said(kind="text", text=from_outside(body))
+
+
+def _is_of_clients(msgtype: object) -> bool:
+    """Clients make out among themselves whether their users are who they say; its body is for those that cannot."""
+    return isinstance(msgtype, str) and msgtype.startswith(_VERIFICATION)
 
 
 def _file(kind: Kind, body: str, content: Mapping[str, Any]) -> Said | None:
+    """None where it lies nowhere."""
     source = _source(content, file="file", url="url")
     if not source:
         return None

@@ -1,7 +1,7 @@
 """Signals from the homeserver to the people they are of. All of it is lossy: bounded, coalesced, in nobody's way.
 
-What comes is noted at once and looked at a moment later, off the path of messages: of the same kind, room and person,
-only what came last. A receipt may overtake the message that it is for, and waits for it a while.
+What comes is noted at once and looked at a moment later, off the path of messages: of the same kind, room, thread and
+person, only what came last. A receipt may overtake the message that it is for, and waits for it a while.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from appservice.homeserver import Homeserver, HomeserverRefused, HomeserverUnavailable
 from appservice.inbound.ephemeral import (
+    UNTOLD,
     PresenceTold,
     Receipt,
     TypingNow,
@@ -28,6 +29,7 @@ from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.ids import ParticipantId
 from bridge.delivery.inbox import Inbox
+from bridge.signals.model import NO_THREAD, Part
 from bridge.signals.presence import PresenceBoard
 from bridge.signals.reads import Place, Reads
 from bridge.signals.rules import is_typing, typing_until
@@ -51,6 +53,7 @@ SIGNALS = Counter("festimo_signals", "Signals from the homeserver", ["kind", "ou
 
 K = TypeVar("K")
 V = TypeVar("V")
+_ReceiptKey = tuple[str, str, str | None]
 
 log = structlog.get_logger(__name__)
 
@@ -95,12 +98,19 @@ class InboundSignals:
         self._presence_board = presence
         self._clock = clock
         self._typing: dict[str, tuple[TypingNow, int]] = {}
-        self._receipts: dict[tuple[str, str], _Waiting] = {}
+        self._receipts: dict[_ReceiptKey, _Waiting] = {}
         self._presence: dict[str, tuple[PresenceTold, int]] = {}
         self._some = asyncio.Event()
 
     def offer(self, events: Sequence[Any]) -> None:
-        """Note what came; returns at once."""
+        """Note what came in a transaction; returns at once."""
+        self._note(events, threads_told=False)
+
+    def offer_synced(self, events: Sequence[Any]) -> None:
+        """The same of what came by `/sync`: only there Synapse says which thread a receipt is of."""
+        self._note(events, threads_told=True)
+
+    def _note(self, events: Sequence[Any], *, threads_told: bool) -> None:
         now = self._clock.now()
         for event in events[:MOST_WAITING]:
             if not isinstance(event, dict):
@@ -113,7 +123,7 @@ class InboundSignals:
                             self._heard(user)
                         _note(self._typing, typing.room_id, (typing, now), "typing")
                 case "m.receipt":
-                    for receipt in receipts_in(event):
+                    for receipt in receipts_in(event, threads_told=threads_told):
                         self._heard(receipt.user)
                         self._note_receipt(receipt)
                 case "m.presence":
@@ -151,7 +161,7 @@ class InboundSignals:
     # Typing
 
     async def _pass_typing(self, typing: TypingNow, at: int) -> None:
-        if not is_typing(typing_until(at), now=self._clock.now()):
+        if not is_typing(typing_until(at, in_client=True), now=self._clock.now()):
             return  # it has waited for too long: for a database, or for this process to lead
         room = await self._room(typing.room_id)
         if room is None:
@@ -171,10 +181,10 @@ class InboundSignals:
     # Receipts
 
     def _note_receipt(self, receipt: Receipt) -> None:
-        """Of one reader in one room the latest counts: clients never go back."""
+        """Of one reader in one thread of one room the latest counts: clients never go back."""
         if self._names.is_ours(receipt.user):
             return
-        key = (receipt.room_id, receipt.user)
+        key = _key(receipt)
         before = self._receipts.get(key)
         if before is None or before.receipt.at <= receipt.at:
             _note(self._receipts, key, _Waiting(receipt), "receipt")
@@ -189,8 +199,9 @@ class InboundSignals:
         if places:
             async with self._database.transaction() as tx:
                 tx.may_be_lost = True  # the next look at the homeserver tells of it again
-                for waiting, (place, position) in places:
-                    await self._reads.seen(tx, place, up_to=position, at=waiting.receipt.at)
+                for waiting, (place, position, part) in places:
+                    at = waiting.receipt.at
+                    await self._reads.seen(tx, place, up_to=position, at=at, part=part)
             SIGNALS.labels("receipt", "passed").inc(len(places))
         for waiting, _ in found:
             self._forget(waiting)
@@ -199,8 +210,8 @@ class InboundSignals:
             soonest = min(waiting.due for waiting in self._receipts.values())
             asyncio.get_running_loop().call_later(max(0, soonest - now), self._some.set)
 
-    async def _read_by(self, waiting: _Waiting, now: float) -> tuple[Place, int] | None:
-        """Who has read how far; None where that is nobody's business, or not known yet."""
+    async def _read_by(self, waiting: _Waiting, now: float) -> tuple[Place, int, Part | None] | None:
+        """Who has read how far, of what; None where that is nobody's business, or not known yet."""
         receipt = waiting.receipt
         room = await self._room(receipt.room_id)
         reader = (await self._people(room)).get(receipt.user) if room else None
@@ -216,7 +227,21 @@ class InboundSignals:
             position = await self._position(room, receipt.event_id)
         if position is None:
             position = await self._position_before(room, receipt.event_id)
-        return None if position is None else (place, position)
+        return None if position is None else (place, position, await self._part(room, receipt))
+
+    async def _part(self, room: Room, receipt: Receipt) -> Part | None:
+        """Of the conversation; None: all of it.
+
+        Where nobody says so, that in which the message stands has been read for certain. `/sync` tells of the rest.
+        """
+        if receipt.thread is None:
+            return None
+        if receipt.thread == UNTOLD:
+            here = await self._read_store.thread_of(self._database, room.conversation_id, receipt.event_id)
+            return here or NO_THREAD
+        if receipt.thread == NO_THREAD:
+            return NO_THREAD
+        return await self._read_store.thread(self._database, room.conversation_id, receipt.thread)
 
     async def _may_come(self, waiting: _Waiting) -> bool:
         """Whether its event may still become a message: ours are so once they are sent, others' by the inbox."""
@@ -243,13 +268,13 @@ class InboundSignals:
         return await self._read_store.position_of_origin(self._database, room.conversation_id, event_id)
 
     def _put_back(self, before: _Waiting, later: _Waiting) -> None:
-        key = (before.receipt.room_id, before.receipt.user)
+        key = _key(before.receipt)
         if self._receipts.get(key) is before:
             self._receipts[key] = later
 
     def _forget(self, waiting: _Waiting) -> None:
         """Unless a later one came meanwhile, or it waits on."""
-        key = (waiting.receipt.room_id, waiting.receipt.user)
+        key = _key(waiting.receipt)
         if self._receipts.get(key) is waiting:
             del self._receipts[key]
 
@@ -265,6 +290,10 @@ class InboundSignals:
             for member in members
             if member.participant.mxid is not None and member.away is None
         }
+
+
+def _key(receipt: Receipt) -> _ReceiptKey:
+    return receipt.room_id, receipt.user, receipt.thread
 
 
 def _note(waiting: dict[K, V], key: K, value: V, kind: str) -> None:

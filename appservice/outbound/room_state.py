@@ -11,7 +11,7 @@ from appservice.members import IN_ROOM, Members
 from appservice.names import Names
 from appservice.outbound.decisions import decided
 from appservice.outbound.former_rooms import OUT_OF_REACH
-from appservice.outbound.rooms import Rooms, levels_of
+from appservice.outbound.rooms import Rooms, is_to_be_there, levels_of
 from appservice.readers import Readers
 from appservice.room_map import Room, former_rooms_of, room_of
 from bridge.conversations.model import Conversation, Member
@@ -97,6 +97,20 @@ class RoomState:
                 await self._rooms.bring_ghost(room.room_id, person)
             await self._rooms.put_out(room.room_id, address)
         return await self._finish(item, room, gone=member)
+
+    async def invite_refused(self, item: Item) -> None:
+        """Deliver an `InviteRefused`: they are put out, unless they may be there by now."""
+        conversation, room = await self._place(item)
+        if room is None:
+            return await self._finish(item, None)
+        address = json.loads(item.body)["address"]
+        people = await self._conversations.members(self._database, conversation.conversation_id)
+        wanted = [self._rooms.address(one.participant) for one in people if is_to_be_there(conversation, one)]
+        if address not in wanted:
+            async with decided():
+                await self._rooms.kick(room.room_id, address)
+            log.info("invite_taken_back", room=room.room_id, user=address)
+        return await self._finish(item, room)
 
     async def deleted(self, item: Item) -> None:
         """Deliver a `ConversationDeleted`: only the bot stays, so that the room can be told from one nobody knows."""

@@ -6,7 +6,8 @@ alias before the state: a room found that way is adopted only if it is whole, an
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -106,20 +107,21 @@ def room_body(
 def levels_of(
     conversation: Conversation, people: Sequence[Member], address: Callable[[Participant], str]
 ) -> dict[str, Any]:
-    """The room's power levels: who closed a conversation has made its room read-only."""
+    """The room's power levels: who closed a conversation has made its room read-only; into groups owners invite."""
     owners = [
         one.participant
         for one in people
         if one.standing != "member" and one.away is None and not is_kept_out(conversation, one.role)
     ]
     users = {"users": {address(owner): OWNER for owner in owners}}
+    levels = POWER_LEVELS | {"invite": OWNER if conversation.type == "group" else STAFF}
     if conversation.is_read_only:
         # Nobody pins either: what stands there for a kind of event would count more than the default.
-        return POWER_LEVELS | {"events_default": NOBODY_WRITES, "events": {}} | users
-    return POWER_LEVELS | users
+        return levels | {"events_default": NOBODY_WRITES, "events": {}} | users
+    return levels | users
 
 
-def _is_to_be_there(conversation: Conversation, member: Member) -> bool:
+def is_to_be_there(conversation: Conversation, member: Member) -> bool:
     return member.away not in GONE and not is_kept_out(conversation, member.role)
 
 
@@ -196,7 +198,7 @@ class Rooms:
         if person is None or room is None:
             raise Fail("the conversation has no room")
         member = await self._conversations.member(self._database, here, participant_id)
-        if member is None or not _is_to_be_there(conversation, member):
+        if member is None or not is_to_be_there(conversation, member):
             return await self._stays_out(item, room, person)
         if person.mxid is not None and self._names.is_ours(person.mxid):
             raise Fail(
@@ -213,7 +215,7 @@ class Rooms:
         async with self._database.transaction() as tx:
             now = await self._conversations.get(tx, here)
             member = await self._conversations.member(tx, here, participant_id)
-            if now is not None and member is not None and _is_to_be_there(now, member):
+            if now is not None and member is not None and is_to_be_there(now, member):
                 await self._service.added_again(tx, here, participant_id)
                 await self._members.mark_stale(tx, room.room_id)
                 return await self._outbox.finish(tx, item)
@@ -339,9 +341,9 @@ class Rooms:
             and (is_space or content("m.room.encryption").get("algorithm") == ENCRYPTION["algorithm"])
             and content("m.room.history_visibility") == HISTORY
             and content("m.room.join_rules").get("join_rule") == "invite"
-            and all(
-                levels.get(key) == POWER_LEVELS[key] for key in ("state_default", "invite", "kick", "ban")
-            )
+            and all(levels.get(key) == POWER_LEVELS[key] for key in ("state_default", "kick", "ban"))
+            # Rooms of groups that were made before their owners could invite get there with the next change.
+            and levels.get("invite") in (STAFF, body["power_level_content_override"]["invite"])
         )
 
     async def bring_ghost(self, room_id: str, person: Participant) -> None:
@@ -360,11 +362,22 @@ class Rooms:
 
     async def put_out(self, room_id: str, user_id: str) -> None:
         """Whoever is not there is what we want."""
+        if not self._names.is_ours(user_id):
+            return await self.kick(room_id, user_id)
+        async with self._not_there(room_id, user_id):
+            await self._homeserver.leave(user_id, room_id)
+        return None
+
+    async def kick(self, room_id: str, user_id: str) -> None:
+        """The same of whoever cannot leave by themselves, as a ghost that there has never been."""
+        async with self._not_there(room_id, user_id):
+            await self._homeserver.kick(self._names.bot, room_id, user_id)
+
+    @asynccontextmanager
+    async def _not_there(self, room_id: str, user_id: str) -> AsyncIterator[None]:
+        """Refusals to put out somebody who is not there are what we want, too."""
         try:
-            if self._names.is_ours(user_id):
-                await self._homeserver.leave(user_id, room_id)
-            else:
-                await self._homeserver.kick(self._names.bot, room_id, user_id)
+            yield
         except HomeserverRefused as refusal:
             if refusal.status not in (403, 404):
                 raise

@@ -82,6 +82,13 @@ class AccountUnlinked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InviteRefused(Event):
+    """Somebody invited `address` who may not be there."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartyListChanged(Event):
     """Which conversations of a party are open, or who is to see that. `conversation_id` is the list's own id: what
     happens to one list happens in order."""

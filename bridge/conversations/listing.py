@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bridge.conversations.member_store import IS_IN
 from bridge.conversations.model import Status, Type
 from bridge.conversations.store import COLUMNS, Stored, stored_of
-from bridge.conversations.unread import IS_UNREAD, READERS
+from bridge.conversations.unread import READERS, SOMETHING_UNREAD
 from bridge.core.ids import BookingId, ParticipantId, PartyId, TenantId, VendorId
 from bridge.storage.arguments import Arguments
 from bridge.storage.database import Reader
@@ -14,8 +14,7 @@ from bridge.storage.database import Reader
 _OF_MEMBER = f"""conversation_id IN (
     SELECT m.conversation_id FROM {READERS}
     WHERE m.tenant_id = $1 AND m.participant_id = {{person}} AND m.{IS_IN}{{more}})"""
-_SOMETHING_UNREAD = f"EXISTS (SELECT 1 FROM messages u WHERE {IS_UNREAD})"
-_MORE = {None: "", True: f" AND {_SOMETHING_UNREAD}", False: f" AND NOT {_SOMETHING_UNREAD}"}
+_MORE = {None: "", True: f" AND {SOMETHING_UNREAD}", False: f" AND NOT {SOMETHING_UNREAD}"}
 """By whether they are to have something unread there."""
 _OF_PARTY = """conversation_id IN (
     SELECT conversation_id FROM conversation_parties WHERE tenant_id = $1 AND party_id = {party})"""

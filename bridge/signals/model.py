@@ -1,9 +1,10 @@
 """Signs of life of people in conversations. Times in epoch ms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from bridge.core.ids import ConversationId, ParticipantId, TenantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
 
 PresenceState = Literal["online", "away", "offline"]
 
@@ -54,8 +55,27 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """What one message began. `origin_id`: the outside's id of it; `message_id`: ours; each where there is one."""
+
+    origin_id: str | None
+    message_id: MessageId | None
+
+    @property
+    def names(self) -> Sequence[str]:
+        """By which its messages name it: those from clients by the outside's."""
+        return [name for name in (self.origin_id, self.message_id) if name is not None]
+
+
+NO_THREAD: Final = "main"
+"""What stands in no thread, with the messages that began one."""
+Part = Thread | Literal["main"]
+"""What is read apart from the rest of a conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPosition:
-    """How far somebody has read. `message_id`: the message there."""
+    """How far somebody has read, threads apart. `message_id`: the message there."""
 
     position: int
     read_at: int

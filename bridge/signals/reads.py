@@ -1,4 +1,6 @@
-"""Who has read how far, and what is unread. To have read a message is to have read all that was said before it."""
+"""Who has read how far, and what is unread. To have read a message is to have read all that was said before it: of its
+thread alone, or of what stands in none, where a client says so.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from bridge.messages.errors import NotAParticipant
 from bridge.messages.model import Delivery, Message, Recipient
 from bridge.signals import rules
 from bridge.signals.events import ConversationRead
-from bridge.signals.model import Unread
+from bridge.signals.model import Part, Thread, Unread
 from bridge.signals.store import ReadStore
 from bridge.storage.database import Reader, Transaction
 
@@ -47,9 +49,14 @@ class Reads:
         await self._move(tx, place, position=up_to, at=self._clock.now(), in_client=False)
         return count
 
-    async def seen(self, tx: Transaction, place: Place, *, up_to: int, at: int) -> None:
-        """Somebody has read up to this position in their client. `at`: when, as the outside says (epoch ms)."""
-        await self._move(tx, place, position=up_to, at=min(at, self._clock.now()), in_client=True)
+    async def seen(
+        self, tx: Transaction, place: Place, *, up_to: int, at: int, part: Part | None = None
+    ) -> None:
+        """Somebody has read up to this position in their client. `at`: when, as the outside says (epoch ms).
+
+        `part`: of what; None: of all of it.
+        """
+        await self._move(tx, place, position=up_to, at=min(at, self._clock.now()), in_client=True, part=part)
 
     async def check_there(
         self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
@@ -61,10 +68,24 @@ class Reads:
                 field="participant_id",
             )
 
-    async def _move(self, tx: Transaction, place: Place, *, position: int, at: int, in_client: bool) -> None:
-        moved = await self._store.move(
-            tx, place.tenant_id, place.conversation_id, place.participant_id, position=position, at=at
-        )
+    async def _move(
+        self,
+        tx: Transaction,
+        place: Place,
+        *,
+        position: int,
+        at: int,
+        in_client: bool,
+        part: Part | None = None,
+    ) -> None:
+        tenant_id, here, who = place.tenant_id, place.conversation_id, place.participant_id
+        if isinstance(part, Thread):
+            moved = await self._store.move_in_thread(tx, tenant_id, here, who, part, position=position, at=at)
+        else:
+            moved = await self._store.move(tx, tenant_id, here, who, position=position, at=at)
+        if part is None:
+            in_threads = await self._store.move_in_threads(tx, tenant_id, here, who, position=position, at=at)
+            moved = moved or in_threads
         if moved:
             read = ConversationRead(
                 tenant_id=place.tenant_id,
@@ -106,7 +127,8 @@ class MessageDeliveries:
         recipients: defaultdict[str, list[Recipient]] = defaultdict(list)
         for row in await self._store.recipients(reader, list(status)):
             # Of what has not been delivered, nothing can have been read: it was said before what they have read.
-            read_at = row["read_at"] if status[row["message_id"]] == "sent" else None
+            steps = [at for at in (row["read_at"], row["thread_read_at"]) if at is not None]
+            read_at = min(steps, default=None) if status[row["message_id"]] == "sent" else None
             recipients[row["message_id"]].append(
                 Recipient(
                     participant_id=ParticipantId(row["participant_id"]),

@@ -7,15 +7,20 @@ from bridge.messages.model import Delivery, Recipient, RecipientStatus, Status
 from bridge.signals.model import Presence, Sign
 
 TYPING_SPAN = timedelta(seconds=10)
+"""How long an indicator shows that nobody takes back, where whoever types has to say it again and again."""
+CLIENT_TYPING_SPAN = timedelta(seconds=120)
+"""The same of who types in a client: their homeserver says when they begin and when they end, and nothing in between,
+however often the client says it again. Synapse believes a client that falls silent for as long as this at most.
+"""
 PRESENCE_SPAN = timedelta(minutes=5)
 """How long somebody is there whom the platform said to be, unless it says so again: it may never say that they left."""
 SEEN_STEP = timedelta(minutes=5)
 """When somebody was last seen is stored no finer than this."""
 
 
-def typing_until(now: int) -> int:
-    """When what is typed now ends to show."""
-    return now + _milliseconds(TYPING_SPAN)
+def typing_until(now: int, *, in_client: bool = False) -> int:
+    """When what is typed now ends to show, if nobody says so before."""
+    return now + _milliseconds(CLIENT_TYPING_SPAN if in_client else TYPING_SPAN)
 
 
 def is_typing(until: int, *, now: int) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from bridge.conversations.absence_store import seen_by
 from bridge.conversations.absences import was_there
 from bridge.conversations.member_store import not_deleted
-from bridge.conversations.unread import IS_UNREAD, READERS
+from bridge.conversations.unread import COUNTS, IS_READ_IN_THREAD, READERS, THREAD_OF, number_unread
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId
-from bridge.signals.model import Person, ReadPosition, Unread
+from bridge.signals.model import Person, ReadPosition, Thread, Unread
 from bridge.storage.database import Reader, Row, Transaction
 
 MOVE = """
@@ -18,6 +18,46 @@ WHERE read_positions.position < excluded.position
 MARK = """
 INSERT INTO read_marks (conversation_id, participant_id, position, read_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING
+"""
+# As the above, of what stands in threads. `in_threads`: up to there they have read all of it.
+_UP_TO_IN_THREADS = """COALESCE((
+            SELECT r.in_threads FROM read_positions r WHERE r.conversation_id = $1 AND r.participant_id = $2), 0)"""
+MARK_THREADS = f"""
+INSERT INTO thread_marks (conversation_id, participant_id, thread, position, read_at)
+SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), '', CAST($3 AS BIGINT), CAST($4 AS BIGINT) WHERE EXISTS (
+    SELECT 1 FROM messages u WHERE u.conversation_id = $1 AND {THREAD_OF} IS NOT NULL AND u.position <= $3
+        AND u.position > {_UP_TO_IN_THREADS}
+) ON CONFLICT DO NOTHING
+"""
+MOVE_IN_THREADS = """
+INSERT INTO read_positions (tenant_id, conversation_id, participant_id, position, in_threads, read_at)
+VALUES ($1, $2, $3, 0, $4, $5)
+ON CONFLICT (conversation_id, participant_id) DO UPDATE SET in_threads = excluded.in_threads
+WHERE read_positions.in_threads < excluded.in_threads
+"""
+MARK_THREAD = f"""
+INSERT INTO thread_marks (conversation_id, participant_id, thread, position, read_at)
+SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) WHERE EXISTS (
+    SELECT 1 FROM messages u WHERE u.conversation_id = $1 AND {THREAD_OF} IS NOT NULL AND {THREAD_OF} = $3
+        AND u.position <= $4 AND u.position > {_UP_TO_IN_THREADS} AND u.position > COALESCE((
+            SELECT MAX(k.position) FROM thread_marks k
+            WHERE k.conversation_id = $1 AND k.participant_id = $2 AND k.thread = $3), 0)
+) ON CONFLICT DO NOTHING
+"""
+# So that what was read thread by thread is not looked through for ever. What may still be delivered is not passed by.
+FIRST_IN_THREADS = f"""
+SELECT u.position FROM messages u JOIN conversation_members m ON m.conversation_id = u.conversation_id
+WHERE u.conversation_id = $1 AND m.participant_id = $2 AND {COUNTS} AND {THREAD_OF} IS NOT NULL
+    AND u.position > {_UP_TO_IN_THREADS} AND u.position <= $3 AND NOT {IS_READ_IN_THREAD}
+ORDER BY u.position LIMIT 1
+"""
+BEGAN = "SELECT message_id FROM messages WHERE origin_id = $1 AND conversation_id = $2"
+# A message names the beginning of its thread by one of its two ids.
+THREAD_OF_ORIGIN = """
+SELECT COALESCE(u.thread_id, came.message_id) AS message_id, COALESCE(u.thread_origin, said.origin_id) AS origin_id
+FROM messages u LEFT JOIN messages said ON said.message_id = u.thread_id
+    LEFT JOIN messages came ON came.origin_id = u.thread_origin
+WHERE u.origin_id = $1 AND u.conversation_id = $2
 """
 SELECT_POSITION = """
 SELECT r.position, r.read_at, m.message_id FROM read_positions r JOIN messages m ON m.position = r.position
@@ -37,25 +77,33 @@ IS_THERE = """
 SELECT 1 FROM conversation_members WHERE conversation_id = $1 AND participant_id = $2 AND away IS NULL
 """
 
-_UNREAD = f"(SELECT COUNT(*) FROM messages u WHERE {IS_UNREAD}{{more}})"
 _UNREAD_IN = f"""
-SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {READERS}
+SELECT m.conversation_id, m.participant_id, {number_unread()} AS unread FROM {READERS}
 WHERE m.conversation_id IN ({{places}}) AND m.away IS NULL
 """
 UNREAD_UP_TO = f"""
-SELECT {_UNREAD.format(more=" AND u.position <= $3")} FROM {READERS}
+SELECT {number_unread(more=" AND u.position <= $3")} FROM {READERS}
 WHERE m.conversation_id = $1 AND m.participant_id = $2 AND m.away IS NULL
 """
 UNREAD_OF = f"""
-SELECT m.conversation_id, m.participant_id, {_UNREAD.format(more="")} AS unread FROM {READERS}
+SELECT m.conversation_id, m.participant_id, {number_unread()} AS unread FROM {READERS}
 WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND {not_deleted("m")} ORDER BY m.conversation_id
 """
-# One row for each message and each of its recipients; `read_at`: at the first step that reached it.
+# One row for each message and each of its recipients; `read_at`: at the first step that reached it,
+# `thread_read_at`: at the first of those in its thread alone.
 _RECIPIENTS = f"""
-SELECT u.message_id, m.participant_id, m.failure, (
+SELECT u.message_id, m.participant_id, m.failure, CASE WHEN {THREAD_OF} IS NULL THEN (
     SELECT k.read_at FROM read_marks k WHERE k.conversation_id = m.conversation_id
         AND k.participant_id = m.participant_id AND k.position >= u.position ORDER BY k.position LIMIT 1
-) AS read_at
+) ELSE (
+    SELECT k.read_at FROM thread_marks k WHERE k.conversation_id = m.conversation_id
+        AND k.participant_id = m.participant_id AND k.thread = '' AND k.position >= u.position
+    ORDER BY k.position LIMIT 1
+) END AS read_at, (
+    SELECT k.read_at FROM thread_marks k WHERE k.conversation_id = m.conversation_id
+        AND k.participant_id = m.participant_id AND k.thread = {THREAD_OF} AND k.position >= u.position
+    ORDER BY k.position LIMIT 1
+) AS thread_read_at
 FROM messages u JOIN conversation_members m ON m.conversation_id = u.conversation_id
 WHERE u.message_id IN ({{places}}) AND m.away IS NULL
     AND {was_there(conversation="m.conversation_id", person="m.participant_id", position="u.position")}
@@ -90,11 +138,61 @@ class ReadStore:
         position: int,
         at: int,
     ) -> bool:
-        """Return False, changing nothing, where they had read that far."""
+        """Of what stands in no thread. Return False, changing nothing, where they had read that far."""
         moved = await tx.execute(MOVE, tenant_id, conversation_id, participant_id, position, at)
         if moved:
             await tx.execute(MARK, conversation_id, participant_id, position, at)
         return bool(moved)
+
+    async def move_in_threads(
+        self,
+        tx: Transaction,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        *,
+        position: int,
+        at: int,
+    ) -> bool:
+        """Of what stands in threads, whichever. Return False where there was nothing of it to read."""
+        marked = await tx.execute(MARK_THREADS, conversation_id, participant_id, position, at)
+        await tx.execute(MOVE_IN_THREADS, tenant_id, conversation_id, participant_id, position, at)
+        return bool(marked)
+
+    async def move_in_thread(
+        self,
+        tx: Transaction,
+        tenant_id: TenantId,
+        conversation_id: ConversationId,
+        participant_id: ParticipantId,
+        thread: Thread,
+        *,
+        position: int,
+        at: int,
+    ) -> bool:
+        """Of what stands in this one. Return False, changing nothing, where there was nothing of it to read."""
+        marked = 0
+        for name in thread.names:
+            marked += await tx.execute(MARK_THREAD, conversation_id, participant_id, name, position, at)
+        if marked:
+            first = await tx.fetch_value(FIRST_IN_THREADS, conversation_id, participant_id, position)
+            all_read = position if first is None else first - 1
+            await tx.execute(MOVE_IN_THREADS, tenant_id, conversation_id, participant_id, all_read, at)
+        return marked > 0
+
+    async def thread(self, reader: Reader, conversation_id: ConversationId, origin_id: str) -> Thread:
+        """That which this message of the outside began."""
+        began: MessageId | None = await reader.fetch_value(BEGAN, origin_id, conversation_id)
+        return Thread(origin_id=origin_id, message_id=began)
+
+    async def thread_of(
+        self, reader: Reader, conversation_id: ConversationId, origin_id: str
+    ) -> Thread | None:
+        """In which this message of the outside stands."""
+        row = await reader.fetch_one(THREAD_OF_ORIGIN, origin_id, conversation_id)
+        if row is None or (row["message_id"], row["origin_id"]) == (None, None):
+            return None
+        return Thread(origin_id=row["origin_id"], message_id=row["message_id"])
 
     async def position(
         self, reader: Reader, conversation_id: ConversationId, participant_id: ParticipantId
@@ -172,7 +270,7 @@ class ReadStore:
         return [_unread(row) for row in rows if row["unread"]]
 
     async def recipients(self, reader: Reader, message_ids: Sequence[MessageId]) -> list[Row]:
-        """Rows of message_id, participant_id, failure, read_at."""
+        """Rows of message_id, participant_id, failure, read_at, thread_read_at."""
         if not message_ids:
             return []
         return await reader.fetch(_RECIPIENTS.format(places=_places(message_ids)), *message_ids)

@@ -1,4 +1,4 @@
-"""Who is typing, in memory only: an indicator ends by itself."""
+"""Who is typing, in memory only: an indicator ends by itself, one of a client when its homeserver says so."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from bridge.signals.model import Typing
 
 MOST_CONVERSATIONS = 10_000
 """In which somebody types at once; what is typed in more of them does not show."""
+
+_Key = tuple[ConversationId, ParticipantId]
 
 
 @dataclass(slots=True)
@@ -29,8 +31,8 @@ class TypingBoard:
         self._clock = clock
         self._most = most
         self._typing: dict[ConversationId, dict[ParticipantId, _Indicator]] = {}
-        self._ends: dict[tuple[ConversationId, ParticipantId], _Indicator] = {}
-        """The same ones, those first that end first."""
+        self._ends: dict[bool, dict[_Key, _Indicator]] = {True: {}, False: {}}
+        """The same ones by whether they are of clients, those first that end first."""
 
     def of(self, conversation_id: ConversationId) -> list[Typing]:
         """Who types now, in the order in which they began."""
@@ -52,18 +54,21 @@ class TypingBoard:
     ) -> None:
         """Somebody types (again), or has ended to."""
         if is_typing:
-            until = rules.typing_until(self._clock.now())
+            until = rules.typing_until(self._clock.now(), in_client=in_client)
             here = self._room_for(conversation_id)
             if here is None:
                 return
-            self._ends.pop((conversation_id, participant_id), None)
+            before = here.get(participant_id)
+            if before is not None:
+                del self._ends[before.in_client][conversation_id, participant_id]
             indicator = _Indicator(tenant_id, until, in_client)
-            here[participant_id] = self._ends[conversation_id, participant_id] = indicator
+            here[participant_id] = self._ends[in_client][conversation_id, participant_id] = indicator
             self._tell(tenant_id, conversation_id, participant_id, until)
         else:
             here = self._typing.get(conversation_id, {})
-            if here.pop(participant_id, None) is not None:
-                del self._ends[conversation_id, participant_id]
+            before = here.pop(participant_id, None)
+            if before is not None:
+                del self._ends[before.in_client][conversation_id, participant_id]
                 self._tell(tenant_id, conversation_id, participant_id, None)
             if not here:
                 self._typing.pop(conversation_id, None)
@@ -86,11 +91,12 @@ class TypingBoard:
     def lapse(self) -> None:
         """End what has ended by itself, and tell of it."""
         now = self._clock.now()
-        while self._ends:
-            (conversation_id, participant_id), indicator = next(iter(self._ends.items()))
-            if rules.is_typing(indicator.until, now=now):
-                return
-            self.set(indicator.tenant_id, conversation_id, participant_id, is_typing=False)
+        for ends in self._ends.values():
+            while ends:
+                (conversation_id, participant_id), indicator = next(iter(ends.items()))
+                if rules.is_typing(indicator.until, now=now):
+                    break
+                self.set(indicator.tenant_id, conversation_id, participant_id, is_typing=False)
 
     def _room_for(self, conversation_id: ConversationId) -> dict[ParticipantId, _Indicator] | None:
         """The conversation's indicators; None where there are too many conversations."""

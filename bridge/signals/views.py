@@ -32,7 +32,7 @@ class ReadView(BaseModel):
     participant_id: str
     read_count: int = Field(description="messages that were not read before")
     unread_count: int = Field(description="messages that are still not read")
-    last_read_message_id: str | None
+    last_read_message_id: str | None = Field(description="what they have read of a thread alone is apart")
     read_at: Time | None = Field(description="when they read as far as that")
 
 

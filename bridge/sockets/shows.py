@@ -86,13 +86,11 @@ class Shows:
         position = await look.once(
             ("position", here, reader), lambda: self._reads.position(look.reader, here, reader)
         )
-        if position is None:
-            return None
         unread = await look.once(("unread", here), lambda: self._unread.unread(look.reader, [here]))
         shown = ReaderView(
             participant_id=reader,
-            last_read_message_id=position.message_id,
-            read_at=rfc3339(position.read_at),
+            last_read_message_id=None if position is None else position.message_id,
+            read_at=None if position is None else rfc3339(position.read_at),
             unread_count=unread[here].get(reader, 0),
         )
         return OfReader(**self._head(entry), reader=shown)

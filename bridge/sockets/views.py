@@ -65,8 +65,11 @@ class OfReply(Told):
 
 class ReaderView(BaseModel):
     participant_id: str = Field(description="who has read")
-    last_read_message_id: str = Field(description="as far as this, and all that was said before it")
-    read_at: Time
+    last_read_message_id: str | None = Field(
+        description="as far as this, and all that was said before it; what they have read of a thread alone is apart."
+        " null where they have read of threads only"
+    )
+    read_at: Time | None
     unread_count: int = Field(description="what they have not read of this conversation")
 
 

@@ -9,6 +9,7 @@ from bridge.conversations.events import (
     ConversationDeleted,
     ConversationOpened,
     ConversationStatusChanged,
+    InviteRefused,
     ParticipantAdded,
     ParticipantCame,
     ParticipantHeld,
@@ -48,7 +49,7 @@ def subscribe(outbox: Outbox) -> None:
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
     outbox.subscribe("matrix", ParticipantLeft, ParticipantRemoved, ParticipantCame, AccountUnlinked)
-    outbox.subscribe("matrix", UpgradeAsked)
+    outbox.subscribe("matrix", UpgradeAsked, InviteRefused)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)
     outbox.subscribe("profiles", AppearanceChanged)
@@ -106,6 +107,7 @@ def outbox_dispatcher(database: Database, product: Product, outbound: Outbound, 
                 "matrix.ParticipantRemoved": outbound.room_state.left,
                 "matrix.ParticipantCame": outbound.room_state.came,
                 "matrix.AccountUnlinked": outbound.room_state.unlinked,
+                "matrix.InviteRefused": outbound.room_state.invite_refused,
                 "space.PartyListChanged": outbound.spaces.changed,
                 "profiles.AppearanceChanged": outbound.profiles.changed,
                 "matrix.MessagePosted": outbound.timeline.posted,

@@ -3,6 +3,7 @@
 from appservice.homeserver import Homeserver
 from appservice.inbound.edit import InboundEdits
 from appservice.inbound.events import InboundEvents
+from appservice.inbound.invites import InboundInvites
 from appservice.inbound.late import LateNotices
 from appservice.inbound.membership import InboundMembership
 from appservice.inbound.message import InboundMessages
@@ -57,7 +58,19 @@ class Inbound:
             inbound=encryption.inbound_sessions,
             device_lists=encryption.device_lists,
             membership=InboundMembership(
-                names, product.conversations, product.conversation_store, encryption.readers
+                names,
+                product.conversations,
+                product.conversation_store,
+                encryption.readers,
+                InboundInvites(
+                    names=names,
+                    changes=product.conversation_changes,
+                    conversations=product.conversation_store,
+                    participants=product.participants,
+                    readers=encryption.readers,
+                    outbox=product.outbox,
+                    late=late,
+                ),
             ),
             messages=InboundMessages(
                 names=names,

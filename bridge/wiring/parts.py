@@ -105,7 +105,7 @@ class Parts:
             continuity,
             bot=names.bot,
             guard=leader.check,
-            on_ephemeral=inbound.signals.offer,
+            on_ephemeral=inbound.signals.offer_synced,
         )
         subscribe(product.outbox)
         self.inbox_dispatcher = inbox_dispatcher(database, product, inbound, continuity, clock)

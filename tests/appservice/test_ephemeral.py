@@ -1,10 +1,12 @@
 """What homeservers say of typing, receipts and presence: taken where it is as specified, left out where it is not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from appservice.inbound.ephemeral import (
+    UNTOLD,
     PresenceTold,
     Receipt,
     TypingNow,
@@ -41,9 +43,9 @@ def receipt(**keys: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (receipt(), [(ANNA, "$event", 5)]),
-        (receipt(thread_id="main"), [(ANNA, "$event", 5)]),
-        (receipt(thread_id="$thread"), []),  # says nothing of the rest of the room
+        (receipt(), [(ANNA, "$event", 5, None)]),  # of all of the room
+        (receipt(thread_id="main"), [(ANNA, "$event", 5, "main")]),
+        (receipt(thread_id="$thread"), [(ANNA, "$event", 5, "$thread")]),
         (receipt(thread_id={}), []),
         (receipt(ts="5"), []),
         (receipt(ts=True), []),
@@ -52,14 +54,17 @@ def receipt(**keys: object) -> dict[str, Any]:
         ({"$event": {"m.read.private": {ANNA: {"ts": 5}}}}, []),  # nobody's business
         ({"$event": {"m.read": {"": {"ts": 5}}}}, []),
         ({"$event": {"m.read": [ANNA]}}, []),
-        ({"$event": None, "$other": {"m.read": {BEN: {"ts": 6}}}}, [(BEN, "$other", 6)]),
+        ({"$event": None, "$other": {"m.read": {BEN: {"ts": 6}}}}, [(BEN, "$other", 6, None)]),
         ({"$\0": {"m.read": {ANNA: {"ts": 5}}}}, []),
         ([], []),
     ],
 )
-def test_who_has_read_what(content: Any, found: list[tuple[str, str, int]]) -> None:
+def test_who_has_read_what(content: Any, found: list[tuple[str, str, int, str | None]]) -> None:
     event = {"type": "m.receipt", "room_id": ROOM, "content": content}
-    assert list(receipts_in(event)) == [Receipt(ROOM, user, event_id, at) for user, event_id, at in found]
+    receipts = [Receipt(ROOM, *one) for one in found]
+    assert list(receipts_in(event, threads_told=True)) == receipts
+    untold = [replace(one, thread=UNTOLD if one.thread is None else one.thread) for one in receipts]
+    assert list(receipts_in(event, threads_told=False)) == untold
 
 
 @pytest.mark.parametrize(
@@ -85,5 +90,5 @@ def test_who_is_there(content: Any, told: tuple[Any, int | None] | None) -> None
 @pytest.mark.parametrize("where", [None, 5, "", "\ud800", "!" * 256])
 def test_a_place_that_can_be_none_is_none(where: object) -> None:
     assert typing_in({"room_id": where, "content": {"user_ids": []}}) is None
-    assert list(receipts_in({"room_id": where, "content": receipt()})) == []
+    assert list(receipts_in({"room_id": where, "content": receipt()}, threads_told=True)) == []
     assert presence_in({"sender": where, "content": {"presence": "online"}}) is None

@@ -74,8 +74,11 @@ class JsClient:
         device_name: str = "Element",
         signed_devices_only: bool = False,
         cross_sign: bool = True,
+        threads: bool = False,
     ) -> Self:
         """Start the process and sign in on a new device, signed by its owner unless `cross_sign` is false.
+
+        `threads`: as in Element, what stands in a thread is apart from the rest, and is read apart.
 
         `signed_devices_only` is MSC4153: devices their owners did not sign are not read and get no keys.
         """
@@ -90,6 +93,7 @@ class JsClient:
                 device_name=device_name,
                 signed_devices_only=signed_devices_only,
                 cross_sign=cross_sign,
+                threads=threads,
             )
         except BaseException:
             await client.stop()

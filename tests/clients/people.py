@@ -60,7 +60,12 @@ class People:
         return await self._clients.enter_async_context(client)
 
     async def js(
-        self, who: Person | str, *, signed_devices_only: bool = False, cross_sign: bool = True
+        self,
+        who: Person | str,
+        *,
+        signed_devices_only: bool = False,
+        cross_sign: bool = True,
+        threads: bool = False,
     ) -> JsClient:
         """An Element-like client of the person (a name makes a new one), on a new device, in sync."""
         person = await self._known(who)
@@ -70,6 +75,7 @@ class People:
             person.password,
             signed_devices_only=signed_devices_only,
             cross_sign=cross_sign,
+            threads=threads,
         )
         return await self._clients.enter_async_context(client)
 

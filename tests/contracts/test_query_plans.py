@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bridge.search.store import COUNT_OF_MEMBER, SELECT_OF_MEMBER, SELECT_TOLD
+from bridge.signals.store import FIRST_IN_THREADS, UNREAD_OF, UNREAD_UP_TO
 from bridge.storage.sqlite import for_sqlite
 from tests.contracts.statements import filled_in, statements
 from tests.databases import migrated
@@ -85,3 +86,14 @@ def test_what_a_person_looks_for_is_not_looked_for_among_what_everybody_has_said
 ) -> None:
     first, *_ = [step for step in plan(connection, sql) if step.startswith("SEARCH")]
     assert "SEARCH m " in first
+
+
+@pytest.mark.parametrize("sql", [UNREAD_OF, UNREAD_UP_TO, FIRST_IN_THREADS])
+def test_what_is_unread_is_counted_without_a_look_at_the_messages(
+    connection: sqlite3.Connection, sql: str
+) -> None:
+    """Nor at those that have been read: of each conversation from there on."""
+    looked_at = [step for step in plan(connection, sql) if step.startswith("SEARCH u ")]
+    assert looked_at
+    for step in looked_at:
+        assert re.search(r"USING COVERING INDEX \w+ \(conversation_id=\? AND position>\?", step)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from appservice.embedded.client import ClientError
+from appservice.embedded.client import Client, ClientError
+from appservice.inbound.late import INVITE
 from appservice.outbound.rooms import OWNER
 from bridge.core.ids import ParticipantId, TenantId
 from bridge.demo.stand import TENANT, Stand
-from tests.clients.people import People
+from tests.clients.people import People, Person
 from tests.e2e.life import LivingScene, both
 from tests.e2e.scene import without_a_shield
 from tests.e2e.test_first_path import eventually, party, person
@@ -321,10 +322,34 @@ async def test_a_group_is_run_by_whom_its_owners_let_and_left_by_whom_they_take_
     await scene.until_member(ghost, "join")
     await scene.api("DELETE", f"{people}/{dora['id']}")
     await scene.until_member(ghost, "leave")
+
+    async def invite(whom: Person, by: Client) -> int:
+        """As in Element."""
+        path, body = f"v3/rooms/{scene.room}/invite", {"user_id": whom.user_id}
+        return (await scene.call("POST", path, by.access_token, json=body))[0]
+
+    eve = await scene.people.person("Eve")  # of whom the platform has not told
+    assert await invite(cleo, by=other) == 403
+    assert await invite(eve, by=host) == 200
+    await scene.until_member(eve.user_id, "leave")
+    reason = "The platform introduces people to each other. Ask it to add them."
+    await host.wait_for_text(scene.room, INVITE.format(who=eve.user_id, reason=reason))
+    assert await invite(cleo, by=host) == 200
+    await scene.join(third)
+    await host.send_text(scene.room, "Welcome back")
+    await third.wait_for_text(scene.room, "Welcome back")
+    shown = await scene.api("GET", f"conversations/{group}")
+    assert [(one["participant_id"], one["away"]) for one in shown["participants"]] == [
+        ("Anna-run", None),
+        ("Ben-run", None),
+        ("Cleo-run", None),
+        ("dora-run", "removed"),
+    ]
     assert await scene.members() == {
         scene.bridge.names.bot: "join",
         anna.user_id: "join",
         ben.user_id: "join",
-        cleo.user_id: "leave",
+        cleo.user_id: "join",
+        eve.user_id: "leave",
         ghost: "leave",
     }

@@ -64,8 +64,13 @@ class World:
         room, store = ConversationRoom(NAMES, features.outbox), RecapStore()
         recaps = Recaps(store, room, features.outbox, self.clock)
         self.readers = Readers(engine.device_lists, recaps, NAMES, share_with="identity_aware")
+        nobody_is_invited: Any = None  # but by us
         self.membership = InboundMembership(
-            NAMES, features.conversations, features.conversation_store, self.readers
+            NAMES,
+            features.conversations,
+            features.conversation_store,
+            self.readers,
+            nobody_is_invited,
         )
         self.timeline = Timeline(
             database=self.database,

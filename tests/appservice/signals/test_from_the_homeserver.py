@@ -23,7 +23,7 @@ async def test_account_holders_type_ghosts_and_strangers_do_not(town: Town) -> N
 
 async def test_typing_that_waited_too_long_is_forgotten(town: Town) -> None:
     town.inbound.offer([typing(ANNA)])
-    town.clock.advance(10_000)
+    town.clock.advance(120_000)
     assert await town.typists() == []
 
 
@@ -38,6 +38,56 @@ async def test_a_public_receipt_moves_the_readers_position(town: Town) -> None:
     await town.inbound.step()
     assert await town.unread() == 0
     await town.inbound.step()
+    assert town.inbound._receipts == {}
+
+
+@both_databases
+async def test_a_receipt_of_a_thread_is_of_its_answers_and_one_of_none_of_all(town: Town) -> None:
+    root = await town.reading.say("chef")
+    answer, other = await town.reading.say("chef", thread=root), await town.reading.say("chef")
+    town.hear(ANNA, f"${answer}", thread=f"${root}")
+    await town.inbound.step()
+    assert await town.unread() == 2
+    town.hear(ANNA, f"${other}")
+    await town.reading.say("chef", thread=root)
+    last = await town.reading.say("chef", thread=root)
+    await town.inbound.step()
+    assert await town.unread() == 2
+    town.hear(ANNA, f"${last}", thread=None, synced=True)
+    await town.inbound.step()
+    assert await town.unread() == 0
+
+
+@both_databases
+@pytest.mark.parametrize("in_client", [False, True])
+async def test_where_nobody_says_which_thread_was_read_it_is_that_of_the_message(
+    town: Town, *, in_client: bool
+) -> None:
+    """Synapse says it in `/sync` only, not in transactions."""
+    root = await town.reading.say_in_client("ben") if in_client else await town.reading.say("chef")
+    first = await town.reading.say("chef", thread=root)
+    other = await town.reading.say("chef")
+    second = await town.reading.say_in_client("ben", thread=root)
+    town.hear(ANNA, await town.reading.origin(other), thread=None)
+    await town.inbound.step()
+    assert await town.unread() == 2
+    town.hear(ANNA, await town.reading.origin(first), thread=None)
+    await town.inbound.step()
+    assert await town.unread() == 1
+    await town.reading.say("chef")
+    town.hear(ANNA, await town.reading.origin(second), thread=None)
+    await town.inbound.step()
+    assert await town.unread() == 1
+
+
+async def test_receipts_of_several_threads_wait_beside_each_other(town: Town) -> None:
+    roots = [await town.reading.say("chef") for _ in range(2)]
+    answers = [await town.reading.say("chef", thread=root) for root in roots]
+    for root, answer in zip(roots, answers, strict=True):
+        town.hear(ANNA, f"${answer}", thread=f"${root}")
+    town.hear(ANNA, f"${roots[0]}")
+    await town.inbound.step()
+    assert await town.unread() == 1
     assert town.inbound._receipts == {}
 
 

@@ -101,10 +101,21 @@ class Town:
     async def unread(self) -> int:
         return (await self.reading.unread())["anna"]
 
-    def hear(self, user: str, event_id: str, *, at: int | None = None) -> None:
-        at = self.clock.now() if at is None else at
-        content = {event_id: {"m.read": {user: {"ts": at, "thread_id": "main"}}}}
-        self.inbound.offer([{"type": "m.receipt", "room_id": ROOM, "content": content}])
+    def hear(
+        self,
+        user: str,
+        event_id: str,
+        *,
+        at: int | None = None,
+        thread: str | None = "main",
+        synced: bool = False,
+    ) -> None:
+        receipt: dict[str, Any] = {"ts": self.clock.now() if at is None else at}
+        if thread is not None:
+            receipt["thread_id"] = thread
+        content = {event_id: {"m.read": {user: receipt}}}
+        offer = self.inbound.offer_synced if synced else self.inbound.offer
+        offer([{"type": "m.receipt", "room_id": ROOM, "content": content}])
 
     async def item(self) -> Item:
         (lane,) = [

@@ -98,6 +98,7 @@ TABLES = (
     "message_words",
     "read_positions",
     "read_marks",
+    "thread_marks",
     "last_seen",
     "reactions",
     "reaction_origins",

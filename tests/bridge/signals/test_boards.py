@@ -58,6 +58,42 @@ def test_what_clients_say_ends_nothing_that_the_platform_said() -> None:
     assert typists(board) == ["ben"]
 
 
+def test_who_types_in_a_client_shows_until_the_homeserver_says_otherwise_or_two_minutes_are_over() -> None:
+    """A homeserver tells of changes only, however often the client says that they go on."""
+    clock, heard = FrozenClock(), list[TypingChanged]()
+    board = TypingBoard(heard.append, clock)
+    board.set_in_clients(TENANT, HERE, [ANNA])
+    board.set(TENANT, HERE, BEN, is_typing=True)
+    clock.advance(10_000)
+    board.lapse()
+    assert typists(board) == ["anna"]
+    clock.advance(109_999)
+    board.lapse()
+    assert typists(board) == ["anna"]
+    board.set_in_clients(TENANT, HERE, [ANNA, BEN])  # so she types still
+    clock.advance(119_999)
+    assert typists(board) == ["anna", "ben"]
+    board.set_in_clients(TENANT, HERE, [BEN])
+    assert typists(board) == ["ben"]
+    heard.clear()
+    clock.advance(120_000)
+    board.lapse()
+    assert (typists(board), heard) == ([], [typing_of(BEN, None)])
+
+
+def test_who_types_here_and_there_shows_as_long_as_was_said_last() -> None:
+    clock = FrozenClock()
+    board = TypingBoard(nobody, clock)
+    board.set_in_clients(TENANT, HERE, [ANNA])
+    board.set(TENANT, HERE, ANNA, is_typing=True)
+    board.set(TENANT, HERE, BEN, is_typing=True)
+    board.set_in_clients(TENANT, HERE, [BEN])
+    assert typists(board) == ["anna", "ben"]
+    clock.advance(10_000)
+    board.lapse()
+    assert typists(board) == ["ben"]
+
+
 def test_typing_in_more_conversations_than_there_is_room_for_does_not_show() -> None:
     clock = FrozenClock()
     board = TypingBoard(nobody, clock, most=1)

@@ -2,23 +2,19 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bridge.conversations.model import Conversation
 from bridge.core.ids import MessageId, ParticipantId
 from bridge.messages.errors import NotAParticipant
 from bridge.messages.model import Delivery
 from bridge.signals.events import ConversationRead
+from bridge.signals.model import Part, Thread
 from bridge.signals.reads import Place
 from bridge.signals.service import Signals
 from bridge.storage.database import Database
 from tests.bridge.conversations.features import TENANT, Features, person
-from tests.databases import quick_database
-from tests.examples import examples
 
 PEOPLE = ("anna", "ben", "chef")
 
@@ -46,12 +42,46 @@ class Reading:
             participant_id=ParticipantId(who),
         )
 
-    async def say(self, who: str, *, sent: bool = True) -> MessageId:
+    async def say(self, who: str, *, sent: bool = True, thread: MessageId | None = None) -> MessageId:
         self.clock.advance(1)
-        message_id = await self.features.post(self.conversation, text="Hello", sender=who)
+        async with self.database.transaction() as tx:
+            message_id = await self.features.messages.post(
+                tx, self.conversation, sender_id=ParticipantId(who), text="Hello", thread_id=thread
+            )
         if sent:
             await self.sent(message_id)
         return message_id
+
+    async def say_in_client(self, who: str, *, thread: MessageId | None = None) -> MessageId:
+        self.clock.advance(1)
+        here = self.conversation.conversation_id
+        origin_id = f"$said-{self.clock.now()}"
+        async with self.database.transaction() as tx:
+            members = await self.features.conversation_store.members(tx, here)
+            (sender,) = (one for one in members if one.participant.participant_id == who)
+            await self.features.messages.receive(
+                tx,
+                self.conversation,
+                sender=sender,
+                text="Hello",
+                origin_id=origin_id,
+                sent_at=self.clock.now(),
+                thread_origin=None if thread is None else await self.origin(thread),
+            )
+        (message,) = (
+            one for one in await self.features.history(self.conversation) if one.origin_id == origin_id
+        )
+        return message.message_id
+
+    async def origin(self, message_id: MessageId) -> str:
+        message = await self.features.message_store.get(self.database, message_id)
+        assert message is not None
+        return message.origin_id or f"${message_id}"
+
+    async def thread(self, root: MessageId) -> Thread:
+        """As a receipt names it."""
+        here, origin_id = self.conversation.conversation_id, await self.origin(root)
+        return await self.signals.read_store.thread(self.database, here, origin_id)
 
     async def sent(self, message_id: MessageId) -> None:
         async with self.database.transaction() as tx:
@@ -73,10 +103,12 @@ class Reading:
         async with self.database.transaction() as tx:
             return await self.signals.reads.read(tx, self.place(who), up_to=position)
 
-    async def seen(self, who: str, up_to: MessageId, *, at: int) -> None:
-        position = await self.position(up_to)
+    async def seen(
+        self, who: str, up_to: MessageId, *, at: int | None = None, part: Part | None = None
+    ) -> None:
+        position, at = await self.position(up_to), self.clock.now() if at is None else at
         async with self.database.transaction() as tx:
-            await self.signals.reads.seen(tx, self.place(who), up_to=position, at=at)
+            await self.signals.reads.seen(tx, self.place(who), up_to=position, at=at, part=part)
 
     async def unread(self) -> dict[str, int]:
         here = self.conversation.conversation_id
@@ -256,121 +288,3 @@ async def test_many_who_read_at_once_end_at_the_furthest(reading: Reading) -> No
     counts = await asyncio.gather(*(reading.read("anna", message) for message in (*messages, *messages)))
     assert sum(counts) == 6  # each was read once, by one of them
     assert (await reading.unread())["anna"] == 0
-
-
-# What somebody does, drawn by hypothesis, and the same counted by hand from all that was said.
-
-
-@dataclass
-class Said:
-    message_id: MessageId
-    by: str
-    to: frozenset[str]
-    sent: bool
-    deleted: bool = False
-
-
-@dataclass
-class Recount:
-    """Plain lists of what happened: nothing here looks into the database."""
-
-    said: list[Said] = field(default_factory=list)
-    there: set[str] = field(default_factory=set)
-    read_up_to: dict[str, int] = field(default_factory=dict)
-
-    def unread(self, who: str) -> int:
-        return sum(
-            number > self.read_up_to.get(who, -1)
-            and one.by != who
-            and one.sent
-            and not one.deleted
-            and who in one.to
-            for number, one in enumerate(self.said)
-        )
-
-    def read(self, who: str, number: int) -> None:
-        self.read_up_to[who] = max(self.read_up_to.get(who, -1), number)
-
-
-LATE = ("dora", "emil")
-STEP = st.one_of(
-    st.tuples(st.just("say"), st.sampled_from(PEOPLE + LATE), st.booleans()),
-    st.tuples(st.just("announce"), st.none(), st.none()),
-    st.tuples(st.just("read"), st.sampled_from(PEOPLE + LATE), st.integers(0, 40)),
-    st.tuples(st.just("seen"), st.sampled_from(PEOPLE + LATE), st.integers(0, 40)),
-    st.tuples(st.just("delete"), st.none(), st.integers(0, 40)),
-    st.tuples(st.just("arrive"), st.none(), st.integers(0, 40)),
-    st.tuples(st.just("come"), st.sampled_from(("anna", "ben", *LATE)), st.none()),
-    st.tuples(st.just("leave"), st.sampled_from(PEOPLE + LATE), st.none()),
-)
-
-
-@given(steps=st.lists(STEP, max_size=25))
-@settings(max_examples=examples(100))
-def test_what_is_unread_equals_a_recount(steps: list[tuple[str, str | None, int | None]]) -> None:
-    """Feature: vendor-dashboard-messaging-enhancement, Property 3: every message is delivered, confirmed and updates
-    the thread for both sides: what is unread, for whom and in total, is what a recount of all that happened says,
-    deletions, own messages, late comers and who leaves and comes back included."""
-    asyncio.run(_compare(steps))
-
-
-async def _compare(steps: list[tuple[str, str | None, int | None]]) -> None:
-    async with quick_database() as database:
-        reading = Reading(database)
-        await reading.begin()
-        recount = Recount(there=set(PEOPLE))
-        for step in steps:
-            await _take(reading, recount, *step)
-        expected = {who: recount.unread(who) for who in recount.there}
-        assert await reading.unread() == expected
-        for who, count in expected.items():
-            found = await reading.signals.unread.of(database, TENANT, ParticipantId(who))
-            assert sum(one.count for one in found) == count
-
-
-async def _take(reading: Reading, recount: Recount, what: str, who: str | None, detail: int | None) -> None:
-    reading.clock.advance(1)
-    said = recount.said
-    if who is not None and who not in recount.there and what != "come":
-        return
-    there = frozenset(recount.there)
-    match what:
-        case "say":
-            assert who is not None
-            message_id = await reading.say(who, sent=bool(detail))
-            said.append(Said(message_id, who, there, sent=bool(detail)))
-        case "announce":
-            async with reading.database.transaction() as tx:
-                message_id = await reading.features.messages.announce(tx, reading.conversation, text="News")
-            await reading.sent(message_id)
-            said.append(Said(message_id, "", there, sent=True))
-        case "come":
-            assert who is not None
-            recount.there |= {who, "chef"}
-            await reading.features.open(hosts=[person(who, who)], vendor=person("chef", "Sweet Bites"))
-        case "leave":
-            assert who is not None
-            recount.there.discard(who)
-            async with reading.database.transaction() as tx:
-                await reading.features.conversation_changes.leave(
-                    tx, reading.conversation, who=ParticipantId(who)
-                )
-        case _ if not said:
-            pass
-        case "read" | "seen":
-            assert who is not None
-            number = (detail or 0) % len(said)
-            unread = recount.unread(who)
-            recount.read(who, number)
-            if what == "read":
-                assert await reading.read(who, said[number].message_id) == unread - recount.unread(who)
-            else:
-                await reading.seen(who, said[number].message_id, at=reading.clock.now())
-        case "delete":
-            one = said[(detail or 0) % len(said)]
-            await reading.delete(one.message_id)
-            one.deleted = True
-        case "arrive":
-            one = said[(detail or 0) % len(said)]
-            await reading.sent(one.message_id)
-            one.sent = True

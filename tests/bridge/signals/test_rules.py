@@ -24,6 +24,11 @@ def test_an_indicator_ends_by_itself_after_ten_seconds(after: int, *, shows: boo
     assert rules.is_typing(rules.typing_until(NOW), now=NOW + after) is shows
 
 
+@pytest.mark.parametrize(("after", "shows"), [(0, True), (2 * MINUTE - 1, True), (2 * MINUTE, False)])
+def test_one_of_a_client_ends_when_its_homeserver_must_have_said_so(after: int, *, shows: bool) -> None:
+    assert rules.is_typing(rules.typing_until(NOW, in_client=True), now=NOW + after) is shows
+
+
 @pytest.mark.parametrize(
     ("after", "state"),
     [

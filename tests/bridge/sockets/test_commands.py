@@ -7,9 +7,11 @@ import pytest
 from bridge.core.caller import CallerRole
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.signals.model import Person
+from bridge.signals.reads import Place
 from tests.bridge.api.client import Api
-from tests.bridge.api.requests import CONVERSATIONS, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import OURS
+from tests.bridge.platform.sender import host
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything
 from tests.bridge.sockets.test_sockets import PARTY, VENDOR
 
@@ -54,7 +56,7 @@ async def test_who_says_that_they_are_there_is_so(world: LiveWorld, api: Api, cr
 async def test_what_is_read_by_a_frame_is_told_with_its_reader_and_how_far(
     world: LiveWorld, api: Api, crowd: Crowd
 ) -> None:
-    """An example of property 3, which `signals/test_reads.py` proves."""
+    """An example of property 3, which `signals/test_recount.py` proves."""
     conversation_id = await opened(api)
     first, second, _ = [
         await delivered(world, api, conversation_id, text) for text in ("one", "two", "three")
@@ -79,6 +81,38 @@ async def test_what_is_read_by_a_frame_is_told_with_its_reader_and_how_far(
     assert (await anna.next("message.read"))["reader"]["unread_count"] == 0
     view = (await api.get(f"/api/v1/messages/{first}")).json
     assert view["status"] == "read"
+
+
+async def test_what_is_read_in_a_thread_is_another_number_of_what_is_unread(
+    world: LiveWorld, api: Api, crowd: Crowd
+) -> None:
+    conversation_id = await opened(api)
+    root = await delivered(world, api, conversation_id, "Three menus")
+    body = {"sender_id": host()["id"], "text": "The first", "thread_id": root}
+    answer = str((await api.post(messages_of(conversation_id), body)).json["message_id"])
+    await have_it(world, answer)
+    anna = await crowd.connected(PARTY, world.person("u-anna"))
+    store, chef = world.signals.read_store, ParticipantId("v-1")
+    async with world.database.transaction() as tx:
+        message = await world.message_store.get(tx, MessageId(answer))
+        assert message is not None
+        here = message.conversation_id
+        place = Place(tenant_id=message.tenant_id, conversation_id=here, participant_id=chef)
+        thread = await store.thread(tx, here, f"${root}")
+        await world.signals.reads.seen(tx, place, up_to=message.position, at=world.clock.now(), part=thread)
+    reader = (await anna.next("message.read"))["reader"]
+    assert reader == {
+        "participant_id": "v-1",
+        "last_read_message_id": None,
+        "read_at": None,
+        "unread_count": 1,
+    }
+    shown = (await api.get(f"{CONVERSATIONS}/{conversation_id}")).json["participants"]
+    assert {one["participant_id"]: one["unread_count"] for one in shown}["v-1"] == 1
+    assert [(await api.get(f"/api/v1/messages/{one}")).json["status"] for one in (root, answer)] == [
+        "delivered",
+        "read",
+    ]
 
 
 async def test_who_was_away_learns_what_was_read_meanwhile(world: LiveWorld, api: Api, crowd: Crowd) -> None:

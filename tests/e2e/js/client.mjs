@@ -27,7 +27,7 @@ let client = null;
 // ---------------------------------------------------------------- commands
 
 const commands = {
-  async login({ url, user_id, password, device_name, signed_devices_only = false, cross_sign = true }) {
+  async login({ url, user_id, password, device_name, signed_devices_only = false, cross_sign = true, threads = false }) {
     const session = await sdk.createClient({ baseUrl: url }).loginRequest({
       type: "m.login.password",
       identifier: { type: "m.id.user", user: user_id },
@@ -44,7 +44,7 @@ const commands = {
     });
     await client.initRustCrypto({ useIndexedDB: false });
     commands.isolation({ signed_devices_only });
-    await client.startClient({ initialSyncLimit: 100 });
+    await client.startClient({ initialSyncLimit: 100, threadSupport: threads });
     await happened(sdk.ClientEvent.Sync, (state) => state === "PREPARED" || state === "SYNCING");
     if (cross_sign) await crossSign(session.user_id, password);
     return commands.device();
@@ -297,12 +297,17 @@ async function entry(event) {
   };
 }
 
+// What stands in threads, too: of those the SDK keeps timelines of their own, where it is to know threads.
+function said(room) {
+  return room ? [room.getLiveTimeline(), ...room.getThreads().map((thread) => thread.liveTimeline)].flatMap((one) => one.getEvents()) : [];
+}
+
 function settled(event) {
   return event.isDecryptionFailure() || !SETTLED.includes(event.getType());
 }
 
 async function waitFor(room_id, matches, timeout, what) {
-  const find = () => client.getRoom(room_id)?.getLiveTimeline().getEvents().find((event) => !event.isState() && matches(event));
+  const find = () => said(client.getRoom(room_id)).find((event) => !event.isState() && matches(event));
   await until(find, timeout, async () => `did not see ${what}, but ${JSON.stringify(await commands.timeline({ room_id }))}`);
   return entry(find());
 }
@@ -311,7 +316,7 @@ async function waitFor(room_id, matches, timeout, what) {
 const LOOK_AGAIN = [
   sdk.ClientEvent.Sync, sdk.ClientEvent.Event, sdk.MatrixEventEvent.Decrypted, sdk.RoomEvent.Timeline,
   sdk.RoomEvent.MyMembership, sdk.MatrixEventEvent.Replaced, sdk.RoomEvent.Redaction,
-  cryptoApi.CryptoEvent.DevicesUpdated, sdk.RoomMemberEvent.Typing, sdk.RoomEvent.Receipt,
+  cryptoApi.CryptoEvent.DevicesUpdated, sdk.RoomMemberEvent.Typing, sdk.RoomEvent.Receipt, sdk.ThreadEvent.New, sdk.ThreadEvent.NewReply, sdk.ThreadEvent.Update,
 ];
 
 async function until(condition, timeout, complaint) {
