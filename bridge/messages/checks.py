@@ -65,8 +65,8 @@ class Checks:
         members = await self._conversations.members(tx, conversation.conversation_id)
         sender = _writer(conversation, members, sender_id)
         rules.check_mentions(mentions, {member.participant.participant_id for member in members})
-        reply = await self._target(tx, conversation, reply_to, sender_id=sender_id, field="reply_to")
-        thread = await self._target(tx, conversation, thread_id, sender_id=sender_id, field="thread_id")
+        reply = await self._target(tx, conversation, reply_to, sender, field="reply_to")
+        thread = await self._target(tx, conversation, thread_id, sender, field="thread_id")
         await self._check_links(tx, conversation, labels)
         return Checked(sender, reply, rules.thread_of(reply=reply, thread=thread))
 
@@ -89,22 +89,13 @@ class Checks:
             )
 
     async def _target(
-        self,
-        tx: Transaction,
-        conversation: Conversation,
-        message_id: MessageId | None,
-        *,
-        sender_id: ParticipantId,
-        field: str,
+        self, tx: Transaction, where: Conversation, message_id: MessageId | None, by: Member, *, field: str
     ) -> Message | None:
-        """What they did not see they do not answer either."""
         if message_id is None:
             return None
         found = await self._store.get(tx, message_id)
-        seen = await seen_by(tx, conversation.conversation_id, sender_id)
-        if found is not None and not seen.includes(found.position):
-            found = None
-        return rules.check_target(found, conversation.conversation_id, field=field)
+        seen = await seen_by(tx, where.conversation_id, by.participant.participant_id)
+        return rules.check_target(found, where.conversation_id, seen=seen, field=field)
 
 
 def _writer(conversation: Conversation, members: Sequence[Member], sender_id: ParticipantId) -> Member:

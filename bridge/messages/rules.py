@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from bridge.conversations.absences import Seen
 from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.core.writing import is_blank
 from bridge.messages.errors import (
@@ -50,9 +51,13 @@ def check_mentions(mentions: Sequence[ParticipantId], members: Collection[Partic
             )
 
 
-def check_target(message: Message | None, conversation_id: ConversationId, *, field: str) -> Message:
-    """That `message` can be answered, or be the beginning of a thread, in the conversation."""
-    if message is None or message.conversation_id != conversation_id:
+def check_target(
+    message: Message | None, conversation_id: ConversationId, *, seen: Seen, field: str
+) -> Message:
+    """That `message` can be answered, or be the beginning of a thread, in the conversation, of which they have `seen`
+    so much."""
+    is_there = message is not None and message.conversation_id == conversation_id
+    if message is None or not is_there or not seen.includes(message.position):
         raise NotInConversation(
             "There is no message with this id in this conversation. Replies stay where it is.",
             field=field,
