@@ -9,8 +9,9 @@ from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.signals.model import Person
 from bridge.signals.reads import Place
 from tests.bridge.api.client import Api
-from tests.bridge.api.requests import CONVERSATIONS, host, messages_of, opened, said
+from tests.bridge.api.requests import CONVERSATIONS, messages_of, opened, said
 from tests.bridge.api.world import OURS
+from tests.bridge.platform.sender import host
 from tests.bridge.sockets.client import Crowd, LiveWorld, everything
 from tests.bridge.sockets.test_sockets import PARTY, VENDOR
 
