@@ -121,8 +121,9 @@ class MemberStore:
 
     async def set_there(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
-    ) -> None:
-        await tx.execute(CAME, conversation_id, participant_id)
+    ) -> bool:
+        """Return False, changing nothing, where they may not be."""
+        return bool(await tx.execute(CAME, conversation_id, participant_id))
 
     async def keep_out(self, tx: Transaction, conversation_id: ConversationId) -> None:
         """Whoever takes part on the side that is blocked; who has declined or left stays as they are."""
