@@ -56,11 +56,14 @@ class InboundMembership:
         if membership == "invite":
             await self._readers.invited(tx, room, person, at=at)
         elif membership == "join":
-            await self._service.came(tx, room.conversation_id, person)
+            is_there = await self._service.came(tx, room.conversation_id, person)
             await self._readers.joined(tx, room, person, str(user), at=at)
-            ghost = self._names.ghost(room.tenant_id, person)
-            if _was(event) != "join" and await has_ghost(tx, ghost):
-                await self._service.came_with_account(tx, room.tenant_id, room.conversation_id, person)
+            if is_there and _was(event) != "join":  # else they have changed how they look
+                ghost = self._names.ghost(room.tenant_id, person)
+                spoken_for = await has_ghost(tx, ghost)
+                await self._service.came_with_account(
+                    tx, room.tenant_id, room.conversation_id, person, spoken_for=spoken_for
+                )
         elif membership in GONE and event["sender"] != self._names.bot:  # what the bot does, we know
             away = _why(event)
             log.info("member_away", room=room.room_id, user=user, away=away)

@@ -54,23 +54,36 @@ class ParticipantHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantLeft(Event):
-    """They asked us to leave; who leaves in their own client has left already."""
+    """They asked us to leave. `in_client`: they left in their own client, where everybody has seen it."""
+
+    participant_id: ParticipantId
+    in_client: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantDeclined(Event):
+    """They do not want to come, as their own client has told the room."""
 
     participant_id: ParticipantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantRemoved(Event):
-    """Somebody has asked us to take them out."""
+    """Somebody has asked us to take them out. `in_client`: somebody did so in their client."""
 
     participant_id: ParticipantId
+    in_client: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantCame(Event):
-    """They are there with their own account: nobody needs to speak for them any more."""
+    """They are there with their own account.
+
+    `spoken_for`: somebody may have spoken for them so far, which nobody needs to do any more.
+    """
 
     participant_id: ParticipantId
+    spoken_for: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

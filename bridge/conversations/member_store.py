@@ -148,9 +148,12 @@ class MemberStore(AbsenceStore):
 
     async def set_there(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
-    ) -> None:
-        await tx.execute(CAME, conversation_id, participant_id)
+    ) -> bool:
+        """Return False, changing nothing, where they may not be."""
+        if not await tx.execute(CAME, conversation_id, participant_id):
+            return False
         await self.note_away(tx, conversation_id)
+        return True
 
     async def keep_out(self, tx: Transaction, conversation_id: ConversationId) -> None:
         """Whoever takes part on the side that is blocked; who has declined or left stays as they are."""

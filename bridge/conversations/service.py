@@ -1,7 +1,8 @@
 """Open a conversation: get it or create it, and see that everybody is in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.conversations import rules
 from bridge.conversations.accounts import Accounts
@@ -10,12 +11,16 @@ from bridge.conversations.events import (
     ConversationOpened,
     ParticipantAdded,
     ParticipantCame,
+    ParticipantDeclined,
+    ParticipantLeft,
+    ParticipantRemoved,
 )
 from bridge.conversations.model import Away, Conversation, Role, Scope, Standing
 from bridge.conversations.ownership import Ownership
 from bridge.conversations.party_lists import PartyLists
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
+from bridge.core.events import Event
 from bridge.core.ids import ConversationId, ParticipantId, PartyId, TenantId, VendorId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.participants.erasures import ErasureStore
@@ -26,6 +31,13 @@ from bridge.storage.database import Transaction
 from bridge.vendors.store import ensure_vendor
 
 _Place = tuple[ConversationId, ParticipantId]
+
+_TOLD: Mapping[Away, Callable[..., Event]] = {
+    "declined": ParticipantDeclined,
+    "left": partial(ParticipantLeft, in_client=True),
+    "removed": partial(ParticipantRemoved, in_client=True),
+}
+"""What it is that somebody has gone in a client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +264,29 @@ class Conversations:
     async def went(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId, away: Away
     ) -> None:
+        """In a client, of their own or of who took them out. Who has gone before, here or there, stays as they are."""
         await self._store.lock(tx, conversation_id)
+        member = await self._store.member(tx, conversation_id, participant_id)
+        if member is None or member.away == away or member.away in rules.GONE:
+            return
         await self._store.set_away(tx, conversation_id, participant_id, away)
         conversation = await self._store.get(tx, conversation_id)
         assert conversation is not None, "the rows of conversations stay"
+        gone = _TOLD[away](
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation_id,
+            participant_id=participant_id,
+        )
+        await self._outbox.record(tx, gone)
         await self._ownership.hand_over(tx, conversation)
         await self._lists.changed(tx, conversation)
 
     async def came(
         self, tx: Transaction, conversation_id: ConversationId, participant_id: ParticipantId
-    ) -> None:
+    ) -> bool:
+        """Return whether they take part now: not who was taken out, or blocked, while they were accepting."""
         await self._store.lock(tx, conversation_id)
-        await self._store.set_there(tx, conversation_id, participant_id)
+        return await self._store.set_there(tx, conversation_id, participant_id)
 
     async def came_with_account(
         self,
@@ -271,10 +294,15 @@ class Conversations:
         tenant_id: TenantId,
         conversation_id: ConversationId,
         participant_id: ParticipantId,
+        *,
+        spoken_for: bool,
     ) -> None:
-        """They are there themselves: nobody has to speak for them."""
+        """They are there themselves: nobody has to speak for them, as somebody may have done so far."""
         came = ParticipantCame(
-            tenant_id=tenant_id, conversation_id=conversation_id, participant_id=participant_id
+            tenant_id=tenant_id,
+            conversation_id=conversation_id,
+            participant_id=participant_id,
+            spoken_for=spoken_for,
         )
         await self._outbox.record(tx, came)
 

@@ -10,6 +10,7 @@ from bridge.conversations.events import (
     ConversationStatusChanged,
     ParticipantAdded,
     ParticipantCame,
+    ParticipantDeclined,
     ParticipantLeft,
     ParticipantRemoved,
 )
@@ -88,6 +89,7 @@ KINDS: Mapping[type[Event], Kind] = {
     PinsChanged: Kind("conversation.updated", event="conversation.pins_changed"),
     ParticipantAdded: Kind("conversation.updated", ("participant_id",), event="participant.added"),
     ParticipantCame: Kind("conversation.updated", ("participant_id",), event="participant.came"),
+    ParticipantDeclined: Kind("conversation.updated", ("participant_id",), event="participant.declined"),
     ParticipantLeft: Kind("conversation.updated", ("participant_id",), event="participant.left"),
     ParticipantRemoved: Kind("conversation.updated", ("participant_id",), event="participant.removed"),
     LeadStatusChanged: Kind("conversation.updated", ("lead_id",), event="lead.status_changed"),

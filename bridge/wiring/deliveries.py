@@ -48,7 +48,10 @@ def subscribe(outbox: Outbox) -> None:
     """Who is told what: a row for each, in the transaction of the fact."""
     outbox.subscribe("matrix", ConversationOpened, ParticipantAdded, MessagePosted)
     outbox.subscribe("matrix", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
-    outbox.subscribe("matrix", ParticipantLeft, ParticipantRemoved, ParticipantCame, AccountUnlinked)
+    outbox.subscribe("matrix", ParticipantLeft, only=lambda left: not left.in_client)
+    outbox.subscribe("matrix", ParticipantRemoved, only=lambda removed: not removed.in_client)
+    outbox.subscribe("matrix", ParticipantCame, only=lambda came: came.spoken_for)
+    outbox.subscribe("matrix", AccountUnlinked)
     outbox.subscribe("matrix", UpgradeAsked, InviteRefused)
     outbox.subscribe("held", ParticipantHeld)  # in a lane of its own, as everything goes on without them
     outbox.subscribe("space", PartyListChanged)

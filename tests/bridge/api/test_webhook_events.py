@@ -74,7 +74,15 @@ async def somebody_comes(stage: Stage) -> None:
     ids = await ids_of(stage.sides, stage.world, "postMessage")
     async with stage.world.database.transaction() as tx:
         await stage.world.conversations.came_with_account(
-            tx, OURS, ConversationId(ids["conversation_id"]), ParticipantId("v-1")
+            tx, OURS, ConversationId(ids["conversation_id"]), ParticipantId("v-1"), spoken_for=True
+        )
+
+
+async def somebody_declines(stage: Stage) -> None:
+    ids = await ids_of(stage.sides, stage.world, "postMessage")
+    async with stage.world.database.transaction() as tx:
+        await stage.world.conversations.went(
+            tx, ConversationId(ids["conversation_id"]), ParticipantId("v-1"), "declined"
         )
 
 
@@ -119,6 +127,7 @@ PLAYED: Mapping[str, tuple[str, ...] | Callable[[Stage], Awaitable[None]]] = {
     "conversation.pins_changed": ("pinMessage",),
     "participant.added": ("addParticipants",),
     "participant.came": somebody_comes,
+    "participant.declined": somebody_declines,
     "participant.left": ("leaveConversation",),
     "participant.removed": ("removeParticipant",),
     "quote.sent": ("sendQuote",),

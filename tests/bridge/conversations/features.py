@@ -12,6 +12,7 @@ from bridge.conversations.events import (
     ConversationStatusChanged,
     ParticipantAdded,
     ParticipantCame,
+    ParticipantDeclined,
     ParticipantLeft,
     ParticipantRemoved,
     PartyListChanged,
@@ -73,7 +74,8 @@ class Features(Services):
     def listen_to_changes(self) -> None:
         """Hear what becomes of conversations, too."""
         self.outbox.subscribe("listener", ConversationStatusChanged, ConversationChanged, ConversationDeleted)
-        self.outbox.subscribe("listener", ParticipantCame, ParticipantLeft, ParticipantRemoved)
+        self.outbox.subscribe("listener", ParticipantCame, ParticipantDeclined)
+        self.outbox.subscribe("listener", ParticipantLeft, ParticipantRemoved)
         self.outbox.subscribe("listener", AccountUnlinked, PartyListChanged)
 
     async def open(

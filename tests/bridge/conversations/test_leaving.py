@@ -65,20 +65,54 @@ async def test_the_only_owner_leaves_by_the_api(features: Features) -> None:
         await features.conversation_changes.act(tx, here, "close", asking=CLEO)
 
 
-@pytest.mark.parametrize("away", ["left", "removed"])
-async def test_the_only_owner_is_gone_in_their_client(features: Features, away: Away) -> None:
-    here = await group(features, anna="owner", ben="member")
+async def goes(features: Features, conversation: Conversation, who: ParticipantId, away: Away) -> None:
+    """In a client."""
     async with features.database.transaction() as tx:
-        await features.conversations.went(tx, here.conversation_id, ANNA, away)
+        await features.conversations.went(tx, conversation.conversation_id, who, away)
+
+
+@pytest.mark.parametrize(("away", "told"), [("left", "ParticipantLeft"), ("removed", "ParticipantRemoved")])
+async def test_the_only_owner_is_gone_in_their_client(features: Features, away: Away, told: str) -> None:
+    here = await group(features, anna="owner", ben="member")
+    before = len(await features.told())
+    await goes(features, here, ANNA, away)
     assert await standings(features, here) == {"anna": ("member", away), "ben": ("owner", None)}
-    assert (await features.told())[-1][0] == "ConversationChanged"
+    (gone, fields), (changed, _) = (await features.told())[before:]
+    assert (gone, changed) == (told, "ConversationChanged")
+    assert (fields["participant_id"], fields["in_client"]) == ("anna", True)
 
 
 async def test_who_declines_stays_an_owner(features: Features) -> None:
     here = await group(features, anna="owner", ben="member")
-    async with features.database.transaction() as tx:
-        await features.conversations.went(tx, here.conversation_id, ANNA, "declined")
+    before = len(await features.told())
+    await goes(features, here, ANNA, "declined")
     assert (await standings(features, here))["ben"] == ("member", None)
+    assert [name for name, _ in (await features.told())[before:]] == ["ParticipantDeclined"]
+
+
+@pytest.mark.parametrize("by_api", [True, False])
+@pytest.mark.parametrize("then", ["left", "removed", "declined"])
+async def test_who_has_gone_goes_once(features: Features, by_api: bool, then: Away) -> None:
+    """As where somebody leaves here and there at once, or is banned after they have left."""
+    here = await group(features, anna="owner", ben="member")
+    if by_api:
+        await leave(features, here, BEN)
+    else:
+        await goes(features, here, BEN, "left")
+    everything = await features.everything()
+    await goes(features, here, BEN, then)
+    assert await features.everything() == everything
+
+
+async def test_who_declines_again_is_told_of_once(features: Features) -> None:
+    here = await group(features, anna="owner", ben="member")
+    await goes(features, here, BEN, "declined")
+    everything = await features.everything()
+    await goes(features, here, BEN, "declined")
+    assert await features.everything() == everything
+    await goes(features, here, BEN, "removed")
+    assert (await features.told())[-1][0] == "ParticipantRemoved"
+    assert (await standings(features, here))["ben"] == ("member", "removed")
 
 
 async def test_of_two_owners_who_leave_at_once_one_has_an_heir(features: Features) -> None:
