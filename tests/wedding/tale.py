@@ -206,6 +206,7 @@ class Tale:
         seen = self._seen[ANNA] or []
         expected["reaction.added"] = sum(len(one.reactions) for one in seen)
         expected["participant.added"] = 2
+        expected["participant.came"] = len(self.readers)
         assert types == expected, f"{self.vendor}: {types - expected} too many, {expected - types} missing"
 
     def _last_person(self, place: int) -> str | None:
