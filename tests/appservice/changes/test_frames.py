@@ -86,7 +86,7 @@ class Watched(Polling):
         rows = await self.engine.database.fetch("SELECT event FROM feed ORDER BY entry")
         return [row["event"] for row in rows[self._seen_up_to :]]
 
-    async def told(self, *, signals: int) -> list[Json]:
+    async def shown_outside(self, *, signals: int) -> list[Json]:
         """On the socket, until now. `signals`: how many of them come behind whatever else there is."""
         await self.answer(THE_END, origin_id="$end")
         found: list[Json] = []
@@ -276,7 +276,7 @@ async def test_what_is_done_in_a_client_is_told_outside_once(
 ) -> None:
     await act(watched)
     assert await watched.events() == [one.event for one in told if one.event is not None]
-    frames = await watched.told(signals=sum(one.event is None for one in told))
+    frames = await watched.shown_outside(signals=sum(one.event is None for one in told))
     assert [one["type"] for one in frames] == [one.frame for one in told]
     for frame, wanted in zip(frames, told, strict=True):
         for path, value in wanted.shows.items():
@@ -295,7 +295,7 @@ async def test_who_leaves_by_the_api_is_told_of_once_when_the_room_tells_it_too(
     sender = watched.parts.names.bot if by == "festimo" else ANNA
     await watched.brings(watched.membership("leave", before="join", sender=sender))
     assert await watched.events() == ["participant.left"]
-    assert [one["type"] for one in await watched.told(signals=0)] == ["conversation.updated"]
+    assert [one["type"] for one in await watched.shown_outside(signals=0)] == ["conversation.updated"]
 
 
 def at(frame: Any, path: str) -> object:
