@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import structlog
 
 from bridge.conversations.access import Access, member_of
+from bridge.conversations.model import Member
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
@@ -21,7 +22,7 @@ from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
-from bridge.sockets.scope import Scope, scopes_of
+from bridge.sockets.scope import Scope, followed_by, scopes_of
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import TOLD, VendorsOnSockets
 from bridge.storage.database import Database, DatabaseError
@@ -132,10 +133,11 @@ class Hub:
     async def check(self, socket: Socket, conversation_id: ConversationId) -> None:
         """Raise `NotFound` where the socket is told nothing of the conversation, whether it wants to or not."""
         stored = await self._access.to(self._database, socket.caller, conversation_id)
-        members = await self._members(Look(self._database), conversation_id)
-        if not socket.scope.covers(stored.conversation, members):
+        there = await self._there(Look(self._database), conversation_id)
+        if not socket.scope.covers(stored.conversation, there):
             raise NotFound(
-                "This conversation is none of this socket's. Open the socket of its party, vendor or person.",
+                "This conversation is none of this socket's. Open the socket of its party, its vendor or a person in"
+                " it, or its own one.",
                 field="conversation_id",
             )
 
@@ -152,7 +154,10 @@ class Hub:
         """Those who follow a conversation with this person now."""
         look, found = Look(self._database), dict[Socket, None]()
         for shared in await self._store.conversations_of(self._database, tenant_id, person):
-            mark, scopes = self.present.last, scopes_of(shared.party_ids, shared.vendor_id)
+            mark, scopes = (
+                self.present.last,
+                followed_by(shared.conversation_id, shared.party_ids, shared.vendors),
+            )
             if found.keys() >= set(self.present.about(tenant_id, scopes, up_to=mark)):
                 continue
             audience = await self._audience(look, tenant_id, shared.conversation_id, up_to=mark)
@@ -228,11 +233,10 @@ class Hub:
         stored = await self._stored(look, tenant_id, conversation_id)
         if stored is None:
             return []
-        members: Collection[ParticipantId] = ()
-        if self.present.some(tenant_id, "user"):
-            members = await self._members(look, conversation_id)
-        here = stored.conversation
-        found = self.present.about(tenant_id, scopes_of(here.party_ids, here.vendor_id, members), up_to=up_to)
+        there: Collection[Member] = ()
+        if self.present.some(tenant_id, "user", "vendor"):
+            there = await self._there(look, conversation_id)
+        found = self.present.about(tenant_id, scopes_of(stored.conversation, there), up_to=up_to)
         return [
             socket
             for socket in found
@@ -247,8 +251,8 @@ class Hub:
         stored = await self._stored(look, socket.caller.tenant_id, conversation_id)
         if stored is None or not socket.wants(conversation_id) or not _may_know(socket, entry):
             return False
-        members = await self._members(look, conversation_id)
-        return socket.scope.covers(stored.conversation, members) and await self._may_see(
+        there = await self._there(look, conversation_id)
+        return socket.scope.covers(stored.conversation, there) and await self._may_see(
             look, socket.caller, conversation_id
         )
 
@@ -260,12 +264,12 @@ class Hub:
             lambda: self._conversations.find(look.reader, tenant_id, conversation_id),
         )
 
-    async def _members(self, look: Look, conversation_id: ConversationId) -> Collection[ParticipantId]:
+    async def _there(self, look: Look, conversation_id: ConversationId) -> Collection[Member]:
         """Those who are there."""
 
-        async def find() -> Collection[ParticipantId]:
+        async def find() -> Collection[Member]:
             found = await self._conversations.members(look.reader, conversation_id)
-            return {member.participant.participant_id for member in found if member.away is None}
+            return [member for member in found if member.away is None]
 
         return await look.once(("members", conversation_id), find)
 
