@@ -123,7 +123,7 @@ class Hub:
             look = Look(self._database)
             for entry in page:
                 if await self._concerns(look, entry, socket):
-                    frame = await self._frames.of(look, entry, person=_person(socket))
+                    frame = await self._frame(look, entry, socket)
                     if frame is not None:
                         yield entry.place, frame
             if len(page) < PAGE:
@@ -200,9 +200,7 @@ class Hub:
         while True:
             try:
                 concerned = await self._told_of(look, entry, up_to=mark)
-                for socket, frame in [
-                    (one, await self._frames.of(look, entry, person=_person(one))) for one in concerned
-                ]:
+                for socket, frame in [(one, await self._frame(look, entry, one)) for one in concerned]:
                     if frame is not None:
                         socket.offer(entry.place, frame)
                 return
@@ -217,6 +215,12 @@ class Hub:
                 for socket in concerned:
                     socket.end(BROKEN)
                 return
+
+    async def _frame(self, look: Look, entry: Entry, socket: Socket) -> str | None:
+        """As this one is told of it: a person what they see, of a person's notifications what that person does."""
+        if socket.scope.kind == "user":
+            return await self._frames.notice(look, entry, person=ParticipantId(socket.scope.id))
+        return await self._frames.of(look, entry, person=member_of(socket.caller))
 
     # Whom it concerns: by the rule that the REST API has, too
 
@@ -274,19 +278,15 @@ class Hub:
         return await look.once(("members", conversation_id), find)
 
     async def _may_see(self, look: Look, caller: Caller, conversation_id: ConversationId) -> bool:
-        async def find() -> bool:
-            try:
-                await self._access.to(look.reader, caller, conversation_id)
-            except NotFound:
-                return False
+        """Of a conversation of the caller's tenant: as `Access` has it, from what is asked once for all of them."""
+        person = member_of(caller)
+        if person is None:
             return True
 
-        return await look.once(("may see", caller, conversation_id), find)
+        async def find() -> Collection[ParticipantId]:
+            return {one.participant.participant_id for one in await self._there(look, conversation_id)}
 
-
-def _person(socket: Socket) -> ParticipantId | None:
-    """Whose notifications they are."""
-    return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else None
+        return person in await look.once(("there", conversation_id), find)
 
 
 def _may_know(socket: Socket, entry: Entry) -> bool:

@@ -13,6 +13,7 @@ from bridge.sockets.frames import Frames
 from bridge.sockets.hub import Hub
 from bridge.sockets.look import Look
 from bridge.sockets.outgoing import Signal
+from bridge.sockets.perspectives import Perspectives
 from bridge.sockets.scope import Scope
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import VendorsOnSockets
@@ -59,8 +60,7 @@ class Slow(Frames):
         super().__init__(
             messages,
             store,
-            world.message_views,
-            world.conversation_views,
+            Perspectives(world.message_views, world.bookmark_store, store, world.conversation_views),
             world.scheduled_store,
             signals.read_store,
             signals.unread,
