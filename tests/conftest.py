@@ -48,6 +48,7 @@ LONG = (
     "bridge/sockets/test_resume.py",
     "bridge/api/test_property_access.py",
     "bridge/api/test_matrix.py",
+    "bridge/sockets/test_own_views.py",
     "bridge/api/test_paging.py",
     "bridge/commands/test_rotate_master_key.py",
 )

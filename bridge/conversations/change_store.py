@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bridge.conversations.model import Conversation, Details, Settings
 from bridge.core.clock import Clock
 from bridge.core.ids import BookingId, ConversationId, ParticipantId
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.sealing import Sealer
 
 SAVE = """
@@ -28,6 +28,10 @@ SELECT conversation_id, details FROM conversations WHERE conversation_id IN ({pl
 _SETTINGS = """
 SELECT conversation_id, muted, pinned, sound, notification_level FROM conversation_members
 WHERE participant_id = $1 AND conversation_id IN ({places})
+"""
+SELECT_SETTINGS_IN = """
+SELECT participant_id, muted, pinned, sound, notification_level FROM conversation_members
+WHERE conversation_id = $1
 """
 SET_SETTINGS = """
 UPDATE conversation_members SET muted = $3, pinned = $4, sound = $5, notification_level = $6
@@ -132,15 +136,15 @@ class ChangeStore:
     ) -> Mapping[ConversationId, Settings]:
         """Of those in which they take part."""
         sql, *ids = _in(_SETTINGS, conversation_ids, first=2)
-        return {
-            ConversationId(row["conversation_id"]): Settings(
-                muted=bool(row["muted"]),
-                pinned=bool(row["pinned"]),
-                sound=bool(row["sound"]),
-                notification_level=row["notification_level"],
-            )
-            for row in await reader.fetch(sql, participant_id, *ids)
-        }
+        rows = await reader.fetch(sql, participant_id, *ids)
+        return {ConversationId(row["conversation_id"]): _settings(row) for row in rows}
+
+    async def settings_in(
+        self, reader: Reader, conversation_id: ConversationId
+    ) -> Mapping[ParticipantId, Settings]:
+        """Everybody's."""
+        rows = await reader.fetch(SELECT_SETTINGS_IN, conversation_id)
+        return {ParticipantId(row["participant_id"]): _settings(row) for row in rows}
 
     async def set_settings(
         self,
@@ -164,6 +168,15 @@ def _in(sql: str, ids: Sequence[ConversationId], *, first: int = 1) -> tuple[str
     """The statement with a place for each id, from `$first` on, and the ids. None at all: nothing is found."""
     places = ", ".join(f"${number}" for number in range(first, first + len(ids))) or "NULL"
     return sql.format(places=places), *ids
+
+
+def _settings(row: Row) -> Settings:
+    return Settings(
+        muted=bool(row["muted"]),
+        pinned=bool(row["pinned"]),
+        sound=bool(row["sound"]),
+        notification_level=row["notification_level"],
+    )
 
 
 def _place(conversation_id: ConversationId) -> str:

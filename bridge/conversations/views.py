@@ -1,6 +1,7 @@
 """How a conversation looks to the API."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -21,7 +22,7 @@ from bridge.conversations.model import (
 from bridge.conversations.ports import Figures, MessageFigures, RoomIds, UnreadCounts
 from bridge.conversations.response_times import ResponseTimes, ResponseTimeStore
 from bridge.conversations.store import ConversationStore, Stored
-from bridge.core.ids import BookingId, ParticipantId
+from bridge.core.ids import BookingId, ConversationId, ParticipantId
 from bridge.storage.database import Reader
 from bridge.web.fields import Time, rfc3339
 
@@ -155,6 +156,34 @@ class ConversationViews:
             for stored, here in zip(listed, ids, strict=True)
         ]
 
+    async def settings(
+        self, reader: Reader, conversation_id: ConversationId
+    ) -> Mapping[ParticipantId, Settings]:
+        """Everybody's own."""
+        return await self._changes.settings_in(reader, conversation_id)
+
+    async def own(
+        self,
+        reader: Reader,
+        view: ConversationView,
+        person: ParticipantId,
+        *,
+        settings: Settings | None,
+        sees_all: bool,
+    ) -> ConversationView:
+        """As `of` shows it to this person. `view`: as it shows it to a program; `sees_all`: nothing that was said in it
+        is hidden from them."""
+        unread = next((one.unread_count for one in view.participants if one.participant_id == person), 0)
+        own: dict[str, object] = {
+            "settings": None if settings is None else settings_view(settings),
+            "unread_count": unread,
+        }
+        if not sees_all:
+            here = ConversationId(view.conversation_id)
+            said = (await self._messages.figures(reader, [here], person=person)).get(here)
+            own |= _said(said)
+        return view.model_copy(update=own)
+
 
 def _view(
     stored: Stored,
@@ -197,9 +226,7 @@ def _view(
         service_type=conversation.service_type,
         participants=[_participant(member, unread) for member in members],
         settings=None if settings is None else settings_view(settings),
-        message_count=said.message_count if said else 0,
-        last_message=_last(said),
-        last_message_at=rfc3339(said.last_message_at) if said else None,
+        **_said(said),
         unread_count=None if person is None else unread.get(person, 0),
         metrics=_metrics(times),
         room_id=room_id,
@@ -232,15 +259,18 @@ def _metrics(times: ResponseTimes | None) -> MetricsView:
     )
 
 
-def _last(said: Figures | None) -> LastMessageView | None:
-    if said is None or said.last is None:
-        return None
-    return LastMessageView(
+def _said(said: Figures | None) -> dict[str, Any]:
+    """What a view shows of it."""
+    if said is None:
+        return {"message_count": 0, "last_message": None, "last_message_at": None}
+    at = rfc3339(said.last_message_at)
+    last = said.last and LastMessageView(
         message_id=said.last.message_id,
         sender_id=said.last.sender_id,
         content=said.last.text,
-        sent_at=rfc3339(said.last_message_at),
+        sent_at=at,
     )
+    return {"message_count": said.message_count, "last_message": last, "last_message_at": at}
 
 
 def _time(milliseconds: int | None) -> str | None:

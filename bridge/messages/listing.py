@@ -20,6 +20,14 @@ SELECT m.message_id, (
         AND r.conversation_id = m.conversation_id AND r.deleted_at IS NULL{visible}
 ) AS replies FROM messages m WHERE m.message_id IN ({places})
 """
+SELECT_WHO_MISSES_REPLIES = """
+SELECT h.participant_id FROM messages r JOIN hidden_messages h ON h.position = r.position
+WHERE r.thread_id = $1 AND r.deleted_at IS NULL
+UNION
+SELECT h.participant_id FROM messages r JOIN hidden_messages h ON h.position = r.position
+WHERE r.thread_origin = $2 AND r.thread_id IS NULL AND r.conversation_id = $3 AND r.deleted_at IS NULL
+"""
+"""Beside `_REPLIES`: from whom any of those is hidden."""
 # However long the conversation is, only the thread is looked through.
 _OF_THREAD = """m.position IN (
     SELECT r.position FROM messages r WHERE r.thread_id = {ours}
@@ -122,3 +130,10 @@ async def replies_of(
         visible = f" AND {not_hidden(person=person, position=position)} AND {there}"
     rows = await reader.fetch(_REPLIES.format(places=places, visible=visible), *args)
     return {MessageId(row["message_id"]): row["replies"] for row in rows}
+
+
+async def who_misses_replies(reader: Reader, message: Message) -> set[ParticipantId]:
+    """From whom an answer in the thread that it has begun is hidden."""
+    of = (message.message_id, message.origin_id, message.conversation_id)
+    rows = await reader.fetch(SELECT_WHO_MISSES_REPLIES, *of)
+    return {ParticipantId(row["participant_id"]) for row in rows}

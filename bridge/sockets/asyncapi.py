@@ -20,8 +20,11 @@ SERVER = "websockets"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
+    """`of`: what its parameter is the id of."""
+
     name: str
     parameter: str
+    of: str
     about: str
     tells: Sequence[Message]
 
@@ -79,18 +82,21 @@ _CHANNELS: Mapping[Kind, Channel] = {
     "party": Channel(
         "communication",
         "party_id",
-        "what happens in a party's conversations, and to their vendors",
+        "a party, or of one conversation: a direct inquiry and support have no party, and groups may have none",
+        "what happens in a party's conversations, or in one conversation, and to their vendors",
         [*_happened("party"), *_SIGNALS],
     ),
     "vendor": Channel(
         "vendor",
         "vendor_id",
-        "what happens in a vendor's conversations, and to the vendor",
+        "a vendor",
+        "what happens in a vendor's conversations, groups and support among them, and to the vendor",
         [*_happened("vendor"), *_SIGNALS],
     ),
     "user": Channel(
         "notifications",
         "user_id",
+        "a person",
         "which of a person's conversations look different now, without what was said, and which vendors are there",
         _NOTICED,
     ),
@@ -124,7 +130,7 @@ def _channel(kind: Kind, channel: Channel) -> Json:
         "address": PATHS[kind].replace("{id}", f"{{{channel.parameter}}}"),
         "description": f"Tells {channel.about}.",
         "servers": [{"$ref": f"#/servers/{SERVER}"}],
-        "parameters": {channel.parameter: {"description": f"the id of the {kind}"}},
+        "parameters": {channel.parameter: {"description": f"the id of {channel.of}"}},
         "messages": named(messages),
         "bindings": {
             "ws": {

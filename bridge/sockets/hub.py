@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 import structlog
 
 from bridge.conversations.access import Access, member_of
+from bridge.conversations.model import Member
 from bridge.conversations.store import ConversationStore, Stored
 from bridge.core.caller import Caller
 from bridge.core.errors import NotFound
@@ -21,7 +22,7 @@ from bridge.sockets.endings import BROKEN, RESTARTING
 from bridge.sockets.frames import Frames
 from bridge.sockets.look import Look
 from bridge.sockets.present import Present, Socket
-from bridge.sockets.scope import Scope, scopes_of
+from bridge.sockets.scope import Scope, followed_by, scopes_of
 from bridge.sockets.sight import Sight
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import TOLD, VendorsOnSockets
@@ -134,10 +135,11 @@ class Hub:
     async def check(self, socket: Socket, conversation_id: ConversationId) -> None:
         """Raise `NotFound` where the socket is told nothing of the conversation, whether it wants to or not."""
         stored = await self._access.to(self._database, socket.caller, conversation_id)
-        members = await self._members(Look(self._database), conversation_id)
-        if not socket.scope.covers(stored.conversation, members):
+        there = await self._there(Look(self._database), conversation_id)
+        if not socket.scope.covers(stored.conversation, there):
             raise NotFound(
-                "This conversation is none of this socket's. Open the socket of its party, vendor or person.",
+                "This conversation is none of this socket's. Open the socket of its party, its vendor or a person in"
+                " it, or its own one.",
                 field="conversation_id",
             )
 
@@ -154,7 +156,10 @@ class Hub:
         """Those who follow a conversation with this person now."""
         look, found = Look(self._database), dict[Socket, None]()
         for shared in await self._store.conversations_of(self._database, tenant_id, person):
-            mark, scopes = self.present.last, scopes_of(shared.party_ids, shared.vendor_id)
+            mark, scopes = (
+                self.present.last,
+                followed_by(shared.conversation_id, shared.party_ids, shared.vendors),
+            )
             if found.keys() >= set(self.present.about(tenant_id, scopes, up_to=mark)):
                 continue
             audience = await self._audience(look, tenant_id, shared.conversation_id, up_to=mark)
@@ -213,6 +218,12 @@ class Hub:
                     socket.end(BROKEN)
                 return
 
+    async def _frame(self, look: Look, entry: Entry, socket: Socket) -> str | None:
+        """As this one is told of it: a person what they see, of a person's notifications what that person does."""
+        if socket.scope.kind == "user":
+            return await self._frames.notice(look, entry, person=ParticipantId(socket.scope.id))
+        return await self._frames.of(look, entry, person=member_of(socket.caller))
+
     # Whom it concerns: by the rule that the REST API has, too
 
     async def _told_of(self, look: Look, entry: Entry, *, up_to: int) -> list[Socket]:
@@ -228,11 +239,10 @@ class Hub:
         stored = await self._stored(look, tenant_id, conversation_id)
         if stored is None:
             return []
-        members: Collection[ParticipantId] = ()
-        if self.present.some(tenant_id, "user"):
-            members = await self._members(look, conversation_id)
-        here = stored.conversation
-        found = self.present.about(tenant_id, scopes_of(here.party_ids, here.vendor_id, members), up_to=up_to)
+        there: Collection[Member] = ()
+        if self.present.some(tenant_id, "user", "vendor"):
+            there = await self._there(look, conversation_id)
+        found = self.present.about(tenant_id, scopes_of(stored.conversation, there), up_to=up_to)
         return [
             socket
             for socket in found
@@ -249,21 +259,14 @@ class Hub:
             return False
         if not await self._may_know(look, entry, socket):
             return False
-        members = await self._members(look, conversation_id)
-        return socket.scope.covers(stored.conversation, members) and await self._may_see(
+        there = await self._there(look, conversation_id)
+        return socket.scope.covers(stored.conversation, there) and await self._may_see(
             look, socket.caller, conversation_id
         )
 
     async def _may_know(self, look: Look, entry: Entry, socket: Socket) -> bool:
         """Of who may see its conversation: that it is no other person's own affair, and that they were there."""
         return _is_theirs(socket, entry) and await self._sight.includes(look, entry, _whose_sight(socket))
-
-    async def _frame(self, look: Look, entry: Entry, socket: Socket) -> str | None:
-        person = _person(socket)
-        if person is None and entry.kind == "conversation.updated":
-            seen_by = await self._sight.less_than_all(look, entry, _whose_sight(socket))
-            return await self._frames.of(look, entry, person=None, seen_by=seen_by)
-        return await self._frames.of(look, entry, person=person)
 
     async def _stored(
         self, look: Look, tenant_id: TenantId, conversation_id: ConversationId
@@ -273,34 +276,30 @@ class Hub:
             lambda: self._conversations.find(look.reader, tenant_id, conversation_id),
         )
 
-    async def _members(self, look: Look, conversation_id: ConversationId) -> Collection[ParticipantId]:
+    async def _there(self, look: Look, conversation_id: ConversationId) -> Collection[Member]:
         """Those who are there."""
 
-        async def find() -> Collection[ParticipantId]:
+        async def find() -> Collection[Member]:
             found = await self._conversations.members(look.reader, conversation_id)
-            return {member.participant.participant_id for member in found if member.away is None}
+            return [member for member in found if member.away is None]
 
         return await look.once(("members", conversation_id), find)
 
     async def _may_see(self, look: Look, caller: Caller, conversation_id: ConversationId) -> bool:
-        async def find() -> bool:
-            try:
-                await self._access.to(look.reader, caller, conversation_id)
-            except NotFound:
-                return False
+        """Of a conversation of the caller's tenant: as `Access` has it, from what is asked once for all of them."""
+        person = member_of(caller)
+        if person is None:
             return True
 
-        return await look.once(("may see", caller, conversation_id), find)
+        async def find() -> Collection[ParticipantId]:
+            return {one.participant.participant_id for one in await self._there(look, conversation_id)}
 
-
-def _person(socket: Socket) -> ParticipantId | None:
-    """Whose notifications they are."""
-    return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else None
+        return person in await look.once(("there", conversation_id), find)
 
 
 def _whose_sight(socket: Socket) -> ParticipantId | None:
     """Nobody's: programs and staff see all of what they follow."""
-    return _person(socket) or member_of(socket.caller)
+    return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else member_of(socket.caller)
 
 
 def _is_theirs(socket: Socket, entry: Entry) -> bool:

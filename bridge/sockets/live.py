@@ -13,6 +13,7 @@ from bridge.core.clock import Clock
 from bridge.feed.model import Place
 from bridge.feed.service import Feed
 from bridge.feed.store import FeedStore
+from bridge.messages.bookmarks.store import BookmarkStore
 from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.store import MessageStore
 from bridge.messages.views import MessageViews
@@ -22,6 +23,7 @@ from bridge.sockets.api import SocketsApi
 from bridge.sockets.commands import Commands, Handlers
 from bridge.sockets.frames import Frames
 from bridge.sockets.hub import Hub
+from bridge.sockets.perspectives import Perspectives
 from bridge.sockets.scope import Gate
 from bridge.sockets.seats import Seats
 from bridge.sockets.session import Around, Pulse
@@ -67,8 +69,7 @@ class Live:
         self._frames = Frames(
             messages,
             conversations,
-            message_views,
-            conversation_views,
+            Perspectives(message_views, BookmarkStore(clock), conversations, conversation_views),
             scheduled,
             signals.read_store,
             signals.unread,

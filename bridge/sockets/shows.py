@@ -1,21 +1,21 @@
-"""What each frame shows: how things are now, of a message that was deleted meanwhile no text."""
+"""What each frame shows: how things are now, as the person sees them for whom it is; of a message that was deleted
+meanwhile no text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from bridge.conversations.rules import is_kept_out
 from bridge.conversations.store import ConversationStore
-from bridge.conversations.views import ConversationView, ConversationViews
-from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, MessageId, ParticipantId, TenantId, VendorId
+from bridge.conversations.views import ConversationView
+from bridge.core.ids import MessageId, ParticipantId, TenantId, VendorId
 from bridge.feed.model import Entry, Place
 from bridge.messages.model import Message
 from bridge.messages.scheduled.store import ScheduledStore
 from bridge.messages.store import MessageStore
-from bridge.messages.views import MessageView, MessageViews
 from bridge.signals.reads import UnreadCounts
 from bridge.signals.store import ReadStore
 from bridge.sockets.look import Look
+from bridge.sockets.perspectives import Person, Perspectives
 from bridge.sockets.vendors import VendorsOnSockets
 from bridge.sockets.views import (
     Happened,
@@ -36,8 +36,7 @@ from bridge.sockets.views import (
 )
 from bridge.web.fields import rfc3339
 
-SAID = ("message_count", "last_message", "last_message_at")
-"""What a conversation's view tells of its messages."""
+NOT_SEEN = "not seen"
 
 
 class Shows:
@@ -47,8 +46,7 @@ class Shows:
         self,
         messages: MessageStore,
         conversations: ConversationStore,
-        message_views: MessageViews,
-        views: ConversationViews,
+        perspectives: Perspectives,
         scheduled: ScheduledStore,
         reads: ReadStore,
         unread: UnreadCounts,
@@ -57,31 +55,38 @@ class Shows:
     ) -> None:
         self._messages = messages
         self._conversations = conversations
-        self._message_views = message_views
-        self._views = views
+        self._perspectives = perspectives
         self._scheduled = scheduled
         self._reads = reads
         self._unread = unread
         self._vendors = vendors
         self._cursor = cursor
 
+    # Who is shown the same: those of whom this is equal
+
+    async def nothing_own(self, look: Look, entry: Entry, _: Person) -> Hashable:
+        return None
+
+    async def all_own(self, look: Look, entry: Entry, person: Person) -> Hashable:
+        return person
+
+    async def own_of_message(self, look: Look, entry: Entry, person: Person) -> Hashable:
+        message = await self._seen(look, entry, person)
+        return NOT_SEEN if message is None else await self._perspectives.own(look, message, person)
+
     # Of those who follow a party or a vendor
 
-    async def message(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        shown = await self._message_view(look, entry)
-        return None if shown is None else OfMessage(**self._head(entry), message=shown)
-
-    async def conversation(self, look: Look, entry: Entry, seen_by: ParticipantId) -> Told | None:
-        """One for all who hear of it, but for what was said last: of that, each is told what they have seen."""
-        tenant_id, here = entry.tenant_id, entry.conversation_id
-        shown = await self._conversation_view(look, tenant_id, here)
-        theirs = await self._conversation_view(look, tenant_id, here, seen_by or None)
-        if shown is None or theirs is None:
+    async def message(self, look: Look, entry: Entry, person: Person) -> Told | None:
+        message = await self._seen(look, entry, person)
+        if message is None:
             return None
-        said = {name: getattr(theirs, name) for name in SAID}
-        return OfConversation(**self._head(entry), conversation=shown.model_copy(update=said))
+        return OfMessage(**self._head(entry), message=await self._perspectives.message(look, message, person))
 
-    async def reading(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+    async def conversation(self, look: Look, entry: Entry, person: Person) -> Told | None:
+        shown = await self._perspectives.conversation(look, entry.tenant_id, entry.conversation_id, person)
+        return None if shown is None else OfConversation(**self._head(entry), conversation=shown)
+
+    async def reading(self, look: Look, entry: Entry, _: Person) -> Told | None:
         here, reader = entry.conversation_id, ParticipantId(entry.about["reader_id"])
         position = await look.once(
             ("position", here, reader), lambda: self._reads.position(look.reader, here, reader)
@@ -95,19 +100,21 @@ class Shows:
         )
         return OfReader(**self._head(entry), reader=shown)
 
-    async def vendor(self, look: Look, entry: Entry, _: ParticipantId) -> Happened | None:
+    async def vendor(self, look: Look, entry: Entry, _: Person) -> Happened | None:
         vendor_id = VendorId(entry.about["vendor_id"])
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
 
-    async def reply(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
-        about = entry.about
-        return OfReply(**self._head(entry), message_id=about["message_id"], vendor_id=about["vendor_id"])
+    async def reply(self, look: Look, entry: Entry, person: Person) -> Told | None:
+        message, vendor_id = await self._seen(look, entry, person), entry.about["vendor_id"]
+        if message is None:
+            return None
+        return OfReply(**self._head(entry), message_id=message.message_id, vendor_id=vendor_id)
 
-    async def booking(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+    async def booking(self, look: Look, entry: Entry, _: Person) -> Told | None:
         return OfBooking(**self._head(entry), booking_id=entry.about["booking_id"])
 
-    async def quote(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+    async def quote(self, look: Look, entry: Entry, _: Person) -> Told | None:
         return OfQuote(**self._head(entry), quote_id=entry.about["quote_id"])
 
     # Of a person's notifications
@@ -127,13 +134,11 @@ class Shows:
         if message is not None and message.sender_id == person:
             # They said it in their client; what they said elsewhere, they were told of.
             return await self.looks_different(look, entry, person) if message.from_client else None
+        message = await self._seen(look, entry, person)
+        if message is None or message.is_deleted or await self._is_kept_out(look, entry, person):
+            return None
         shown = await self._conversation_of(look, entry, person)
-        if (
-            message is None
-            or message.is_deleted
-            or shown is None
-            or await self._is_kept_out(look, entry, person)
-        ):
+        if shown is None:
             return None
         return MessageNotice(
             **self._head(entry, kind="message.received"),
@@ -145,18 +150,15 @@ class Shows:
         )
 
     async def reaction_to_them(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        message = await self._message(look, entry)
+        message = await self._seen(look, entry, person)
         if message is None or message.sender_id != person or await self._is_kept_out(look, entry, person):
             return None
-        shown = await self._message_view(look, entry)
-        if shown is None:
-            return None
-        reactions = [one.model_copy(update={"mine": person in one.participants}) for one in shown.reactions]
-        return ReactionNotice(**self._head(entry), message_id=shown.message_id, reactions=reactions)
+        shown = await self._perspectives.message(look, message, person)
+        return ReactionNotice(**self._head(entry), message_id=shown.message_id, reactions=shown.reactions)
 
     # Of what concerns one person alone
 
-    async def hidden(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+    async def hidden(self, look: Look, entry: Entry, _: Person) -> Told | None:
         return OfHidden(
             **self._head(entry),
             message_id=entry.about["message_id"],
@@ -174,7 +176,7 @@ class Shows:
             conversation=shown,
         )
 
-    async def scheduled(self, look: Look, entry: Entry, _: ParticipantId) -> Told | None:
+    async def scheduled(self, look: Look, entry: Entry, _: Person) -> Told | None:
         scheduled_id = MessageId(entry.about["scheduled_id"])
         found = await self._scheduled.find(look.reader, entry.tenant_id, scheduled_id)
         if found is None:
@@ -202,6 +204,13 @@ class Shows:
             "occurred_at": rfc3339(entry.created_at),
         }
 
+    async def _seen(self, look: Look, entry: Entry, person: Person) -> Message | None:
+        """The message, if they may see it."""
+        message = await self._message(look, entry)
+        if message is None or not await self._perspectives.may_see(look, message, person):
+            return None
+        return message
+
     async def _message(self, look: Look, entry: Entry) -> Message | None:
         """None of a conversation that is deleted, too."""
         here, message_id = entry.conversation_id, MessageId(entry.about["message_id"])
@@ -214,35 +223,12 @@ class Shows:
             ("message", message_id), lambda: self._messages.find(look.reader, entry.tenant_id, message_id)
         )
 
-    async def _message_view(self, look: Look, entry: Entry) -> MessageView | None:
-        message = await self._message(look, entry)
-        if message is None:
-            return None
-        # One frame for all who hear of it: as a program sees it, nobody's own marks in it.
-        program = Caller(tenant_id=entry.tenant_id, role="service")
-        return await look.once(
-            ("message view", message.message_id),
-            lambda: self._message_views.one(look.reader, program, message),
-        )
-
     async def _conversation_of(
         self, look: Look, entry: Entry, person: ParticipantId
     ) -> ConversationView | None:
-        shown = await self._conversation_view(look, entry.tenant_id, entry.conversation_id, person)
+        shown = await self._perspectives.conversation(look, entry.tenant_id, entry.conversation_id, person)
         # Notifications go further than what is read: nothing of what was said is in them.
         return None if shown is None else shown.model_copy(update={"last_message": None})
-
-    async def _conversation_view(
-        self, look: Look, tenant_id: TenantId, here: ConversationId, person: ParticipantId | None = None
-    ) -> ConversationView | None:
-        async def find() -> ConversationView | None:
-            stored = await self._conversations.find(look.reader, tenant_id, here)
-            if stored is None:
-                return None
-            (view,) = await self._views.of(look.reader, [stored], person=person)
-            return view
-
-        return await look.once(("conversation view", here, person), find)
 
     async def _is_kept_out(self, look: Look, entry: Entry, person: ParticipantId) -> bool:
         async def find() -> bool:

@@ -18,7 +18,7 @@ class Sight:
         """`person` None: a program or staff. What is about no message, everybody may know who is there now."""
         if person is None:
             return True
-        seen = (await self._seen(look, entry.conversation_id)).get(person)
+        seen = (await seen_by_some(look, entry.conversation_id)).get(person)
         if seen is None:
             return True
         position = await look.once(
@@ -26,13 +26,9 @@ class Sight:
         )
         return position is None or seen.includes(position)
 
-    async def less_than_all(
-        self, look: Look, entry: Entry, person: ParticipantId | None
-    ) -> ParticipantId | None:
-        """The person, if they do not see all that was said in the conversation."""
-        return person if person in await self._seen(look, entry.conversation_id) else None
 
-    async def _seen(self, look: Look, conversation_id: ConversationId) -> Mapping[ParticipantId, Seen]:
-        return await look.once(
-            ("seen", conversation_id), lambda: seen_by_those_away(look.reader, conversation_id)
-        )
+async def seen_by_some(look: Look, conversation_id: ConversationId) -> Mapping[ParticipantId, Seen]:
+    """By those who do not see all that was said there."""
+    return await look.once(
+        ("seen", conversation_id), lambda: seen_by_those_away(look.reader, conversation_id)
+    )

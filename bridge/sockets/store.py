@@ -1,6 +1,6 @@
 """What the sockets look up: entries of the feed by party, vendor and person, and who takes part in what."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,41 +10,46 @@ from bridge.feed.store import entry_of
 from bridge.storage.database import Reader
 from bridge.vendors.events import place_of
 
+# Conversations. $2: the id of their party, or their own.
+_OF_PARTY = """
+SELECT conversation_id FROM conversation_parties WHERE tenant_id = $1 AND party_id = $2
+UNION SELECT conversation_id FROM conversations WHERE tenant_id = $1 AND conversation_id = $2
+"""
+# Those that a vendor was asked in, and those in which they take part beside others.
+_OF_VENDOR = """
+SELECT conversation_id FROM conversations WHERE tenant_id = $1 AND vendor_id = $2
+UNION SELECT conversation_id FROM conversation_members
+    WHERE tenant_id = $1 AND participant_id = $2 AND role = 'vendor' AND away IS NULL
+"""
+_OF_USER = """
+SELECT conversation_id FROM conversation_members WHERE tenant_id = $1 AND participant_id = $2 AND away IS NULL
+"""
 _ENTRIES = """
 SELECT f.seq, f.event_id, f.tenant_id, f.conversation_id, f.number, f.kind, f.event, f.about, f.created_at FROM feed f
 """
-OF_PARTY = f"""{_ENTRIES} JOIN conversation_parties p ON p.conversation_id = f.conversation_id
-WHERE p.tenant_id = $1 AND p.party_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
+_PAGE = "AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5"
+OF_PARTY = f"{_ENTRIES} WHERE f.conversation_id IN ({_OF_PARTY}) {_PAGE}"
+OF_VENDOR = f"{_ENTRIES} WHERE f.conversation_id IN ({_OF_VENDOR}) {_PAGE}"
+OF_USER = f"{_ENTRIES} WHERE f.conversation_id IN ({_OF_USER}) {_PAGE}"
+_OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
+
+_THERE_IS = "SELECT 1 FROM conversations c {more} WHERE c.conversation_id IN ({of}) AND c.deleted_at IS NULL"
+HAS_PARTY = f"{_THERE_IS.format(of=_OF_PARTY, more='')} LIMIT 1"
+HAS_VENDOR = f"{_THERE_IS.format(of=_OF_VENDOR, more='')} LIMIT 1"
+_WITH_MEMBERS = "JOIN conversation_members m ON m.conversation_id = c.conversation_id"
+TAKES_PART = f"""
+{_THERE_IS.format(of=_OF_PARTY, more=_WITH_MEMBERS)} AND m.participant_id = $3 AND m.away IS NULL LIMIT 1
 """
-OF_VENDOR = f"""{_ENTRIES} JOIN conversations c ON c.conversation_id = f.conversation_id
-WHERE c.tenant_id = $1 AND c.vendor_id = $2 AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5
-"""
-OF_USER = f"""{_ENTRIES} JOIN conversation_members m ON m.conversation_id = f.conversation_id
-WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND f.seq > $3 AND f.seq <= $4
-ORDER BY f.seq LIMIT $5
-"""
-TAKES_PART = """
-SELECT 1 FROM conversation_parties p JOIN conversations c ON c.conversation_id = p.conversation_id
-JOIN conversation_members m ON m.conversation_id = p.conversation_id
-WHERE p.tenant_id = $1 AND p.party_id = $2 AND m.participant_id = $3 AND m.away IS NULL AND c.deleted_at IS NULL LIMIT 1
-"""
-HAS_PARTY = """
-SELECT 1 FROM conversation_parties p JOIN conversations c ON c.conversation_id = p.conversation_id
-WHERE p.tenant_id = $1 AND p.party_id = $2 AND c.deleted_at IS NULL LIMIT 1
-"""
-HAS_VENDOR = (
-    "SELECT 1 FROM conversations WHERE tenant_id = $1 AND vendor_id = $2 AND deleted_at IS NULL LIMIT 1"
-)
 OF_PERSON = """
-SELECT c.conversation_id, p.party_id, c.vendor_id FROM conversation_members m
+SELECT c.conversation_id, p.party_id, c.vendor_id, v.participant_id FROM conversation_members m
 JOIN conversations c ON c.conversation_id = m.conversation_id
 LEFT JOIN conversation_parties p ON p.conversation_id = c.conversation_id
+LEFT JOIN conversation_members v ON v.conversation_id = c.conversation_id AND v.role = 'vendor' AND v.away IS NULL
 WHERE m.tenant_id = $1 AND m.participant_id = $2 AND m.away IS NULL AND c.deleted_at IS NULL
 ORDER BY c.updated_at DESC, c.conversation_id LIMIT $3
 """
 POSITION = "SELECT position FROM messages WHERE message_id = $1"
 READ_POSITION = "SELECT position FROM read_positions WHERE conversation_id = $1 AND participant_id = $2"
-_OF = {"party": OF_PARTY, "vendor": OF_VENDOR, "user": OF_USER}
 
 # Conversations with a vendor, and who else is in them.
 _MEETINGS = """
@@ -54,13 +59,13 @@ LEFT JOIN conversation_parties p ON p.conversation_id = v.conversation_id
 WHERE v.role = 'vendor'
 """
 MEETINGS = f"""
-SELECT DISTINCT p.party_id, m.participant_id, m.away {_MEETINGS} AND v.tenant_id = $1 AND v.participant_id = $2
+SELECT DISTINCT v.conversation_id, p.party_id, m.participant_id, m.away {_MEETINGS}
+    AND v.tenant_id = $1 AND v.participant_id = $2
 """
 _PLACES = f"SELECT 'vendor/' || v.tenant_id || '/' || v.participant_id {_MEETINGS}"
-_PAGE = "AND f.seq > $3 AND f.seq <= $4 ORDER BY f.seq LIMIT $5"
 TO_VENDOR = f"{_ENTRIES} WHERE f.conversation_id = $1 AND f.seq > $2 AND f.seq <= $3 ORDER BY f.seq LIMIT $4"
 TO_VENDORS_OF_PARTY = f"""
-{_ENTRIES} WHERE f.conversation_id IN ({_PLACES} AND p.tenant_id = $1 AND p.party_id = $2) {_PAGE}
+{_ENTRIES} WHERE f.conversation_id IN ({_PLACES} AND v.conversation_id IN ({_OF_PARTY})) {_PAGE}
 """
 TO_VENDORS_OF_USER = f"""
 {_ENTRIES} WHERE f.conversation_id IN
@@ -68,7 +73,7 @@ TO_VENDORS_OF_USER = f"""
 """
 TO_VENDORS_MET_IN_PARTY = f"""
 {_ENTRIES} WHERE f.conversation_id IN
-    ({_PLACES} AND p.tenant_id = $1 AND p.party_id = $2 AND m.participant_id = $6 AND m.away IS NULL) {_PAGE}
+    ({_PLACES} AND v.conversation_id IN ({_OF_PARTY}) AND m.participant_id = $6 AND m.away IS NULL) {_PAGE}
 """
 
 MOST_CONVERSATIONS = 1_000
@@ -76,23 +81,31 @@ MOST_CONVERSATIONS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A conversation in which somebody takes part."""
+    """A conversation in which somebody takes part. `vendors`: whose it is, and who take part in it, too."""
 
     conversation_id: ConversationId
-    party_ids: Sequence[PartyId]
-    vendor_id: VendorId | None
+    party_ids: Collection[PartyId]
+    vendors: Collection[ParticipantId]
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """Somebody has a conversation with a vendor. `party_id` None: for no party. `is_there`: they take part in it."""
 
+    conversation_id: ConversationId
     party_id: PartyId | None
     participant_id: ParticipantId
     is_there: bool
 
+    @property
+    def places(self) -> Collection[str]:
+        """The ids by which sockets are about it."""
+        return [self.conversation_id, *([] if self.party_id is None else [self.party_id])]
+
 
 class SocketStore:
+    """`party`: the id of a party, or of one conversation."""
+
     async def entries(
         self,
         reader: Reader,
@@ -133,17 +146,19 @@ class SocketStore:
 
     async def meetings(self, reader: Reader, tenant_id: TenantId, vendor_id: VendorId) -> set[Meeting]:
         return {
-            Meeting(row["party_id"], row["participant_id"], is_there=row["away"] is None)
+            Meeting(
+                row["conversation_id"], row["party_id"], row["participant_id"], is_there=row["away"] is None
+            )
             for row in await reader.fetch(MEETINGS, tenant_id, vendor_id)
         }
 
-    async def takes_part_in_party(
-        self, reader: Reader, tenant_id: TenantId, party_id: PartyId, participant_id: ParticipantId
+    async def takes_part(
+        self, reader: Reader, tenant_id: TenantId, party: str, participant_id: ParticipantId
     ) -> bool:
-        return await reader.fetch_value(TAKES_PART, tenant_id, party_id, participant_id) is not None
+        return await reader.fetch_value(TAKES_PART, tenant_id, party, participant_id) is not None
 
-    async def has_party(self, reader: Reader, tenant_id: TenantId, party_id: PartyId) -> bool:
-        return await reader.fetch_value(HAS_PARTY, tenant_id, party_id) is not None
+    async def has_party(self, reader: Reader, tenant_id: TenantId, party: str) -> bool:
+        return await reader.fetch_value(HAS_PARTY, tenant_id, party) is not None
 
     async def has_vendor(self, reader: Reader, tenant_id: TenantId, vendor_id: str) -> bool:
         return await reader.fetch_value(HAS_VENDOR, tenant_id, vendor_id) is not None
@@ -152,10 +167,10 @@ class SocketStore:
         self, reader: Reader, tenant_id: TenantId, participant_id: ParticipantId
     ) -> list[Shared]:
         """Those in which something changed last."""
-        rows = await reader.fetch(OF_PERSON, tenant_id, participant_id, MOST_CONVERSATIONS)
-        parties: dict[tuple[ConversationId, VendorId | None], list[PartyId]] = {}
-        for row in rows:
-            there = parties.setdefault((row["conversation_id"], row["vendor_id"]), [])
-            if row["party_id"] is not None:
-                there.append(row["party_id"])
-        return [Shared(here, party_ids, vendor_id) for (here, vendor_id), party_ids in parties.items()]
+        parties: dict[ConversationId, set[PartyId]] = {}
+        vendors: dict[ConversationId, set[ParticipantId]] = {}
+        for row in await reader.fetch(OF_PERSON, tenant_id, participant_id, MOST_CONVERSATIONS):
+            here = ConversationId(row["conversation_id"])
+            parties.setdefault(here, set()).update({row["party_id"]} - {None})
+            vendors.setdefault(here, set()).update({row["vendor_id"], row["participant_id"]} - {None})
+        return [Shared(here, parties[here], vendors[here]) for here in parties]

@@ -50,7 +50,7 @@ class VendorsOnSockets:
 
 def _scopes(vendor_id: VendorId, there: Collection[Meeting], kinds: Collection[Kind]) -> list[Scope]:
     scopes = {Scope("vendor", vendor_id)}
-    scopes |= {Scope("party", one.party_id) for one in there if one.party_id is not None}
+    scopes |= {Scope("party", where) for one in there for where in one.places}
     scopes |= {Scope("user", one.participant_id) for one in there if one.is_there}
     return [scope for scope in scopes if scope.kind in kinds]
 
@@ -62,4 +62,4 @@ def _may_hear(socket: Socket, there: Collection[Meeting]) -> bool:
         return True
     if scope.kind != "party":
         return scope.id == person
-    return any(one.is_there and (one.party_id, one.participant_id) == (scope.id, person) for one in there)
+    return any(one.is_there and one.participant_id == person and scope.id in one.places for one in there)

@@ -13,7 +13,8 @@ from appservice.embedded.client import Client
 from bridge.demo.stand import Stand
 from tests.clients.people import People
 from tests.e2e.scene import without_a_shield
-from tests.e2e.test_changes import ChangingScene
+from tests.e2e.test_changes import ChangingScene, edit
+from tests.e2e.test_polls import ASKED, Polling
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,9 +22,9 @@ SOON = 20.0
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[ChangingScene]:
+async def scene(ground: Stand, tmp_path: Path) -> AsyncIterator[Polling]:
     async with People(ground.synapse, tmp_path) as people:
-        scene = ChangingScene(ground, people)
+        scene = Polling(ground, people)
         async with scene.running():
             yield scene
 
@@ -161,3 +162,61 @@ async def test_who_types_and_reads_is_seen_by_a_client_and_at_a_socket_alike(sce
         pass
     assert again.seen[-1]["reader"]["unread_count"] == 0
     await again.socket.close()
+
+
+async def test_all_that_people_do_in_their_clients_is_seen_at_a_socket_once(scene: Polling) -> None:
+    """Anna on the SDK of Element, Bea on nio."""
+    js, nio = await scene.begun()
+    event_id = await nio.send_text(scene.room, "Vegan?")
+    message = await scene.said("Vegan?")
+    poll = await js.call("start_poll", room_id=scene.room, kind="disclosed", max_selections=1, **ASKED)
+    await scene.of_client(poll["event_id"])
+    listener = await listen(scene)
+    await js.send_text(scene.room, "Ready")
+    while (await listener.next("message.received"))["message"]["content"] != "Ready":
+        pass
+    begun = len(listener.seen)
+
+    await edit(nio, scene.room, event_id, "Vegetarian?")
+    edited = (await listener.next("message.updated"))["message"]
+    assert (edited["content"], edited["is_edited"], edited["event_id"]) == ("Vegetarian?", True, event_id)
+
+    relation = {"rel_type": "m.annotation", "event_id": event_id, "key": "👍"}
+    reaction = await js.send(scene.room, "m.reaction", {"m.relates_to": relation})
+    (thumb,) = (await listener.next("reaction.changed"))["message"]["reactions"]
+    assert (thumb["emoji"], thumb["participants"]) == ("👍", [scene.anna_id])
+    path = f"v3/rooms/{scene.room}/redact/{reaction}/taken-back"
+    assert (await scene.call("PUT", path, js.access_token, json={}))[0] == 200
+    assert (await listener.next("reaction.changed"))["message"]["reactions"] == []
+
+    await js.call("vote", room_id=scene.room, event_id=poll["event_id"], texts=["Meat"])
+    voted = (await listener.next("message.updated"))["message"]["poll"]
+    assert [one["votes"] for one in voted["answers"]] == [0, 1, 0]
+
+    for pinned in ([event_id], []):
+        path = f"v3/rooms/{scene.room}/state/m.room.pinned_events"
+        assert (await scene.call("PUT", path, js.access_token, json={"pinned": pinned}))[0] == 200
+        await listener.next("conversation.updated")
+        await scene.becomes(message, is_pinned=bool(pinned))
+
+    await nio.redact(scene.room, event_id)
+    deleted = (await listener.next("message.deleted"))["message"]
+    assert (deleted["content"], deleted["event_id"]) == ("", event_id)
+
+    await nio.leave(scene.room)
+    conversation = (await listener.next("conversation.updated"))["conversation"]
+    away = {one["name"]: one["away"] for one in conversation["participants"]}
+    assert away == {"Anna": None, "Bea": "left", "Sweet Bites": None}
+
+    await js.send_text(scene.room, "The end")
+    await listener.next("message.received")
+    assert [frame["type"] for frame in listener.seen[begun:] if "event_id" in frame] == [
+        "message.updated",
+        *["reaction.changed"] * 2,
+        "message.updated",
+        *["conversation.updated"] * 2,
+        "message.deleted",
+        "conversation.updated",
+        "message.received",
+    ]
+    await listener.socket.close()

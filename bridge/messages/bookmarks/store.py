@@ -18,6 +18,11 @@ DELETE = "DELETE FROM bookmarks WHERE tenant_id = $1 AND participant_id = $2 AND
 _AMONG = """
 SELECT message_id FROM bookmarks WHERE tenant_id = $1 AND participant_id = $2 AND message_id IN ({places})
 """
+SELECT_WHOSE = """
+SELECT b.participant_id FROM conversation_members c
+JOIN bookmarks b ON b.participant_id = c.participant_id AND b.message_id = $2 AND b.tenant_id = $3
+WHERE c.conversation_id = $1
+"""
 # Of conversations in which they still take part, but for what they did not see or have deleted for themselves.
 _NEWEST = f"""
 SELECT b.position, b.message_id FROM bookmarks b
@@ -43,6 +48,11 @@ class BookmarkStore:
 
     async def delete(self, tx: Transaction, message: Message, participant_id: ParticipantId) -> None:
         await tx.execute(DELETE, message.tenant_id, participant_id, message.message_id)
+
+    async def whose(self, reader: Reader, message: Message) -> set[ParticipantId]:
+        """Who of its conversation has marked it."""
+        of = (message.conversation_id, message.message_id, message.tenant_id)
+        return {ParticipantId(row["participant_id"]) for row in await reader.fetch(SELECT_WHOSE, *of)}
 
     async def among(
         self,

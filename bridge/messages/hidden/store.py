@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bridge.core.clock import Clock
-from bridge.core.ids import MessageId, ParticipantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId
 from bridge.messages.model import Message
 from bridge.storage.database import Reader, Transaction
 
@@ -14,6 +14,12 @@ ON CONFLICT (participant_id, position) DO NOTHING
 IS_HIDDEN = "SELECT 1 FROM hidden_messages WHERE participant_id = $1 AND position = $2"
 SELECT_FROM_WHOM = """
 SELECT h.participant_id FROM messages m JOIN hidden_messages h ON h.position = m.position WHERE m.message_id = $1
+"""
+SELECT_WHO_HIDES = """
+SELECT c.participant_id FROM conversation_members c WHERE c.conversation_id = $1 AND EXISTS (
+    SELECT 1 FROM hidden_messages h JOIN messages m ON m.position = h.position
+    WHERE h.participant_id = c.participant_id AND m.conversation_id = c.conversation_id
+)
 """
 _AMONG = "SELECT position FROM hidden_messages WHERE participant_id = $1 AND position IN ({places})"
 _NOT_HIDDEN = """NOT EXISTS (
@@ -55,4 +61,10 @@ async def hidden_among(
 async def hidden_from(reader: Reader, message_id: MessageId) -> set[ParticipantId]:
     """From whom the message is."""
     rows = await reader.fetch(SELECT_FROM_WHOM, message_id)
+    return {ParticipantId(row["participant_id"]) for row in rows}
+
+
+async def who_hides_in(reader: Reader, conversation_id: ConversationId) -> set[ParticipantId]:
+    """From whom anything is that was said there."""
+    rows = await reader.fetch(SELECT_WHO_HIDES, conversation_id)
     return {ParticipantId(row["participant_id"]) for row in rows}
