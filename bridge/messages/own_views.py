@@ -32,11 +32,16 @@ NOTHING = Own()
 
 
 async def each_ones_own(
-    reader: Reader, message: Message, view: MessageView, *, bookmarks: BookmarkStore, polls: PollStore
+    reader: Reader,
+    message: Message,
+    view: MessageView,
+    *,
+    away: Collection[ParticipantId],
+    bookmarks: BookmarkStore,
+    polls: PollStore,
 ) -> Mapping[ParticipantId, Own]:
-    """Of everybody of whom anything is. `view`: as a program sees it."""
-    if message.is_deleted:
-        return {}
+    """Of everybody of whom anything is. `view`: as a program sees it; `away`: who was not always there since then, and
+    may not have seen all answers in its thread."""
     reactions: defaultdict[ParticipantId, set[str]] = defaultdict(set)
     for one in view.reactions:
         for person in one.participants:
@@ -45,8 +50,8 @@ async def each_ones_own(
     if isinstance(message.held, Poll):
         votes = await polls.of(reader, message.message_id)
         choices = result(message.held, votes, await polls.end(reader, message.message_id)).choices
-    marked = await bookmarks.whose(reader, message)
-    miss = await who_misses_replies(reader, message) if view.reply_count else set()
+    marked = set() if message.is_deleted else await bookmarks.whose(reader, message)
+    miss = {*away, *await who_misses_replies(reader, message)} if view.reply_count else set()
     return {
         person: Own(
             reactions=frozenset(reactions.get(person, ())),

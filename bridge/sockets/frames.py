@@ -166,7 +166,6 @@ FRAMES: Mapping[str, Shape[Person]] = {
             OfReply,
             Shows.reply,
             "a vendor answered: their first message after one of the other side, told after it",
-            part=Shows.own_of_message,
         ),
         Shape("quote.sent", OfQuote, Shows.quote, "a vendor made an offer, or revised one"),
         Shape("quote.accepted", OfQuote, Shows.quote, "a host accepted its latest revision"),

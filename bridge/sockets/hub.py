@@ -265,7 +265,7 @@ class Hub:
         )
 
     async def _may_know(self, look: Look, entry: Entry, socket: Socket) -> bool:
-        """Of who may see its conversation: that it is no other person's own affair, and that they were there."""
+        """Of who may see its conversation: that it is no other's own affair, and that they see what it is about."""
         return _is_theirs(socket, entry) and await self._sight.includes(look, entry, _whose_sight(socket))
 
     async def _stored(
@@ -299,7 +299,9 @@ class Hub:
 
 def _whose_sight(socket: Socket) -> ParticipantId | None:
     """Nobody's: programs and staff see all of what they follow."""
-    return ParticipantId(socket.scope.id) if socket.scope.kind == "user" else member_of(socket.caller)
+    if socket.scope.kind == "user":
+        return ParticipantId(socket.scope.id)
+    return member_of(socket.caller)
 
 
 def _is_theirs(socket: Socket, entry: Entry) -> bool:

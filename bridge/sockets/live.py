@@ -27,6 +27,7 @@ from bridge.sockets.perspectives import Perspectives
 from bridge.sockets.scope import Gate
 from bridge.sockets.seats import Seats
 from bridge.sockets.session import Around, Pulse
+from bridge.sockets.sight import Sight
 from bridge.sockets.signals import SignalsOnSockets
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import VendorsOnSockets
@@ -69,7 +70,9 @@ class Live:
         self._frames = Frames(
             messages,
             conversations,
-            Perspectives(message_views, BookmarkStore(clock), conversations, conversation_views),
+            Perspectives(
+                message_views, BookmarkStore(clock), conversations, conversation_views, Sight(store)
+            ),
             scheduled,
             signals.read_store,
             signals.unread,

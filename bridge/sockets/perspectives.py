@@ -1,6 +1,6 @@
-"""What each person sees of messages and of conversations: as the REST API shows it to them.
+"""How messages and conversations look to each person: as the REST API shows them to them.
 
-Asked once for all who are connected, and put together anew only for those who see something else than the rest.
+Put together once for all who are connected, and anew only for those who see something else than the rest.
 """
 
 from collections.abc import Mapping
@@ -11,52 +11,34 @@ from bridge.conversations.views import ConversationView, ConversationViews
 from bridge.core.caller import Caller
 from bridge.core.ids import ConversationId, ParticipantId, TenantId
 from bridge.messages.bookmarks.store import BookmarkStore
-from bridge.messages.hidden.store import hidden_from, who_hides_in
 from bridge.messages.model import Message
 from bridge.messages.own_views import NOTHING, Own, each_ones_own, shown
 from bridge.messages.polls.store import PollStore
 from bridge.messages.views import MessageView, MessageViews
 from bridge.sockets.look import Look
-from bridge.sockets.sight import seen_by_some
+from bridge.sockets.sight import Sight
 
 Person = ParticipantId | None
-"""Who looks. None: a program, which sees everything, and of which nothing is its own."""
+"""Who looks. None: a program or staff, of which nothing is its own."""
 
 
 class Perspectives:
+    """Of what somebody may see: that says `Sight`."""
+
     def __init__(
         self,
         messages: MessageViews,
         bookmarks: BookmarkStore,
         conversations: ConversationStore,
         views: ConversationViews,
+        sight: Sight,
     ) -> None:
         self._messages = messages
         self._bookmarks = bookmarks
         self._polls = PollStore()
         self._conversations = conversations
         self._views = views
-
-    # What they may see: said here alone, for frames and for notices, live and on replay
-
-    async def may_see(self, look: Look, message: Message, person: Person) -> bool:
-        if person is None:
-            return True
-        hidden = await look.once(
-            ("hidden from", message.message_id), lambda: hidden_from(look.reader, message.message_id)
-        )
-        return person not in hidden
-
-    async def sees_all(self, look: Look, conversation_id: ConversationId, person: Person) -> bool:
-        """Whether they may see whatever was said in the conversation."""
-        if person is None:
-            return True
-        hide = await look.once(
-            ("who hides in", conversation_id), lambda: who_hides_in(look.reader, conversation_id)
-        )
-        return person not in hide and person not in await seen_by_some(look, conversation_id)
-
-    # How it looks to them
+        self._sight = sight
 
     async def own(self, look: Look, message: Message, person: Person) -> Own:
         """What of it is theirs: who have the same, see the same."""
@@ -65,8 +47,9 @@ class Perspectives:
 
         async def find() -> Mapping[ParticipantId, Own]:
             view = await self._to_a_program(look, message)
+            away = await self._sight.away(look, message.conversation_id, after=message.position)
             return await each_ones_own(
-                look.reader, message, view, bookmarks=self._bookmarks, polls=self._polls
+                look.reader, message, view, away=away, bookmarks=self._bookmarks, polls=self._polls
             )
 
         return (await look.once(("own", message.message_id), find)).get(person, NOTHING)
@@ -99,7 +82,7 @@ class Perspectives:
             view,
             person,
             settings=(await look.once(("settings", here), settings)).get(person),
-            sees_all=await self.sees_all(look, here, person),
+            sees_all=await self._sight.includes_all(look, here, person),
         )
 
     async def _to_a_program(self, look: Look, message: Message) -> MessageView:

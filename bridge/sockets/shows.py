@@ -36,8 +36,6 @@ from bridge.sockets.views import (
 )
 from bridge.web.fields import rfc3339
 
-NOT_SEEN = "not seen"
-
 
 class Shows:
     """None: what it would show is gone, or is nothing to this person."""
@@ -71,13 +69,13 @@ class Shows:
         return person
 
     async def own_of_message(self, look: Look, entry: Entry, person: Person) -> Hashable:
-        message = await self._seen(look, entry, person)
-        return NOT_SEEN if message is None else await self._perspectives.own(look, message, person)
+        message = await self._message(look, entry)
+        return None if message is None else await self._perspectives.own(look, message, person)
 
     # Of those who follow a party or a vendor
 
     async def message(self, look: Look, entry: Entry, person: Person) -> Told | None:
-        message = await self._seen(look, entry, person)
+        message = await self._message(look, entry)
         if message is None:
             return None
         return OfMessage(**self._head(entry), message=await self._perspectives.message(look, message, person))
@@ -105,11 +103,9 @@ class Shows:
         shown = await self._vendors.shown(look, entry.tenant_id, vendor_id)
         return None if shown is None else OfVendor(**self._event(entry), vendor_id=vendor_id, vendor=shown)
 
-    async def reply(self, look: Look, entry: Entry, person: Person) -> Told | None:
-        message, vendor_id = await self._seen(look, entry, person), entry.about["vendor_id"]
-        if message is None:
-            return None
-        return OfReply(**self._head(entry), message_id=message.message_id, vendor_id=vendor_id)
+    async def reply(self, look: Look, entry: Entry, _: Person) -> Told | None:
+        about = entry.about
+        return OfReply(**self._head(entry), message_id=about["message_id"], vendor_id=about["vendor_id"])
 
     async def booking(self, look: Look, entry: Entry, _: Person) -> Told | None:
         return OfBooking(**self._head(entry), booking_id=entry.about["booking_id"])
@@ -134,7 +130,6 @@ class Shows:
         if message is not None and message.sender_id == person:
             # They said it in their client; what they said elsewhere, they were told of.
             return await self.looks_different(look, entry, person) if message.from_client else None
-        message = await self._seen(look, entry, person)
         if message is None or message.is_deleted or await self._is_kept_out(look, entry, person):
             return None
         shown = await self._conversation_of(look, entry, person)
@@ -150,7 +145,7 @@ class Shows:
         )
 
     async def reaction_to_them(self, look: Look, entry: Entry, person: ParticipantId) -> Told | None:
-        message = await self._seen(look, entry, person)
+        message = await self._message(look, entry)
         if message is None or message.sender_id != person or await self._is_kept_out(look, entry, person):
             return None
         shown = await self._perspectives.message(look, message, person)
@@ -203,13 +198,6 @@ class Shows:
             "number": entry.number,
             "occurred_at": rfc3339(entry.created_at),
         }
-
-    async def _seen(self, look: Look, entry: Entry, person: Person) -> Message | None:
-        """The message, if they may see it."""
-        message = await self._message(look, entry)
-        if message is None or not await self._perspectives.may_see(look, message, person):
-            return None
-        return message
 
     async def _message(self, look: Look, entry: Entry) -> Message | None:
         """None of a conversation that is deleted, too."""

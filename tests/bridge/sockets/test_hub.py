@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bridge.conversations.access import Access
 from bridge.core.caller import Caller
-from bridge.core.ids import ConversationId, PartyId
+from bridge.core.ids import ConversationId, ParticipantId, PartyId
 from bridge.feed.model import Entry, Place
 from bridge.feed.store import FeedStore
 from bridge.sockets.endings import BROKEN, Ending
@@ -13,8 +13,9 @@ from bridge.sockets.frames import Frames
 from bridge.sockets.hub import Hub
 from bridge.sockets.look import Look
 from bridge.sockets.outgoing import Signal
-from bridge.sockets.perspectives import Person, Perspectives
+from bridge.sockets.perspectives import Perspectives
 from bridge.sockets.scope import Scope
+from bridge.sockets.sight import Sight
 from bridge.sockets.store import SocketStore
 from bridge.sockets.vendors import VendorsOnSockets
 from bridge.storage.database import Database
@@ -60,7 +61,13 @@ class Slow(Frames):
         super().__init__(
             messages,
             store,
-            Perspectives(world.message_views, world.bookmark_store, store, world.conversation_views),
+            Perspectives(
+                world.message_views,
+                world.bookmark_store,
+                store,
+                world.conversation_views,
+                Sight(SocketStore()),
+            ),
             world.scheduled_store,
             signals.read_store,
             signals.unread,
@@ -70,7 +77,7 @@ class Slow(Frames):
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self.fails = False
 
-    async def of(self, look: Look, entry: Entry, *, person: Person) -> str | None:
+    async def of(self, look: Look, entry: Entry, *, person: ParticipantId | None) -> str | None:
         self.asked.set()
         await self.go_on.wait()
         if self.fails:
