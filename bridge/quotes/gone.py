@@ -2,8 +2,6 @@
 
 from bridge.core.clock import Clock
 from bridge.core.ids import ParticipantId, QuoteId, TenantId
-from bridge.delivery.outbox import Outbox
-from bridge.quotes.events import QuoteWithdrawn
 from bridge.quotes.model import OPEN
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.rules import state_at
@@ -13,10 +11,9 @@ from bridge.storage.sealing import CannotOpen
 
 
 class QuotesOfErased:
-    def __init__(self, store: QuoteStore, outcomes: Outcomes, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, store: QuoteStore, outcomes: Outcomes, clock: Clock) -> None:
         self._store = store
         self._outcomes = outcomes
-        self._outbox = outbox
         self._clock = clock
 
     async def withdraw(self, tx: Transaction, tenant_id: TenantId, vendor_id: ParticipantId) -> None:
@@ -26,7 +23,7 @@ class QuotesOfErased:
             try:
                 await self._withdraw(tx, quote_id)
             except CannotOpen:  # which comes before anything is written
-                await self._withdraw_unread(tx, quote_id)
+                await self._outcomes.end_unread(tx, quote_id, "withdrawn")
 
     async def _withdraw(self, tx: Transaction, quote_id: QuoteId) -> None:
         quote = await self._store.get(tx, quote_id)
@@ -36,15 +33,3 @@ class QuotesOfErased:
         is_over = state_at(quote.latest, now=self._clock.now()) == "expired"
         conversation, _ = await self._outcomes.who(tx, quote.conversation_id, None)
         await self._outcomes.end(tx, conversation, quote, "expire" if is_over else "withdraw", by=None)
-
-    async def _withdraw_unread(self, tx: Transaction, quote_id: QuoteId) -> None:
-        """In the conversation nobody is told."""
-        whose = await self._store.withdraw_unread(tx, quote_id, now=self._clock.now())
-        if whose is not None:
-            withdrawn = QuoteWithdrawn(
-                tenant_id=whose.tenant_id,
-                conversation_id=whose.conversation_id,
-                quote_id=quote_id,
-                revision=whose.revision,
-            )
-            await self._outbox.record(tx, withdrawn)

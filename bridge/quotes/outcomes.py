@@ -1,13 +1,14 @@
 """What is common to all that is done with quotes: the lock, the outcome, and how Festimo tells of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from bridge.conversations.model import Conversation, Member
 from bridge.conversations.rules import GONE
 from bridge.conversations.store import ConversationStore
 from bridge.core.clock import Clock
 from bridge.core.errors import Refusal
-from bridge.core.ids import ConversationId, MessageId, ParticipantId
+from bridge.core.ids import ConversationId, MessageId, ParticipantId, QuoteId
 from bridge.delivery.outbox import Outbox
 from bridge.messages.polls.service import Polls
 from bridge.messages.service import Messages
@@ -98,6 +99,20 @@ class Outcomes:
         )
         await self._outbox.record(tx, ended)
         return await self.again(tx, quote)
+
+    async def end_unread(
+        self, tx: Transaction, quote_id: QuoteId, state: Literal["expired", "withdrawn"]
+    ) -> None:
+        """As `end`, of one whose content cannot be opened: nobody is told in the conversation."""
+        whose = await self._store.end_unread(tx, quote_id, state, now=self._clock.now())
+        if whose is not None:
+            ended = ENDED[state](
+                tenant_id=whose.tenant_id,
+                conversation_id=whose.conversation_id,
+                quote_id=quote_id,
+                revision=whose.revision,
+            )
+            await self._outbox.record(tx, ended)
 
     async def supersede(self, tx: Transaction, quote: Quote, left: State) -> None:
         """Another revision is about to follow its latest, which is `left` as it is then."""

@@ -11,7 +11,7 @@ from bridge.core.ids import MessageId, ParticipantId, QuoteId, new_id
 from bridge.delivery.outbox import Outbox
 from bridge.quotes import rules, texts
 from bridge.quotes.asking import Asking
-from bridge.quotes.events import QuoteExpired, QuoteSent
+from bridge.quotes.events import QuoteSent
 from bridge.quotes.model import Offer, Quote, Revision, State
 from bridge.quotes.outcomes import Outcomes
 from bridge.quotes.store import QuoteStore
@@ -152,15 +152,7 @@ class Quotes:
 
     async def expire_unread(self, tx: Transaction, quote_id: QuoteId) -> None:
         """As `expire`, of one whose content cannot be opened: nobody is told in the conversation."""
-        whose = await self._store.expire_unread(tx, quote_id, now=self._clock.now())
-        if whose is not None:
-            expired = QuoteExpired(
-                tenant_id=whose.tenant_id,
-                conversation_id=whose.conversation_id,
-                quote_id=quote_id,
-                revision=whose.revision,
-            )
-            await self._outbox.record(tx, expired)
+        await self._outcomes.end_unread(tx, quote_id, "expired")
 
     def _revision(self, number: int, offer: Offer, valid_until: int | None) -> Revision:
         now = self._clock.now()

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from bridge.core.ids import ConversationId, MessageId, ParticipantId, QuoteId, TenantId
 from bridge.quotes.model import Line, Offer, Question, Quote, Revision, State, Target
@@ -50,12 +51,9 @@ UNION ALL
 SELECT q.quote_id, q.conversation_id, a.revision, a.message_id, 1 AS is_question
 FROM quote_questions a JOIN quotes q ON q.quote_id = a.quote_id WHERE a.message_id = $1
 """
-EXPIRE_UNREAD = """
-UPDATE quote_revisions SET state = 'expired', answered_at = $2 WHERE quote_id = $1 AND state IN ('sent', 'asked')
-    AND valid_until <= $2
-"""
-WITHDRAW_UNREAD = """
-UPDATE quote_revisions SET state = 'withdrawn', answered_at = $2 WHERE quote_id = $1 AND state IN ('sent', 'asked')
+END_UNREAD = """
+UPDATE quote_revisions SET state = $3, answered_at = $2 WHERE quote_id = $1 AND state IN ('sent', 'asked')
+    AND (valid_until <= $2 OR $3 <> 'expired')
 """
 # Rows of members stay, of who has gone, too.
 SELECT_OPEN_OF = """
@@ -166,18 +164,15 @@ class QuoteStore:
         row = await reader.fetch_one(SELECT_NEXT)
         return None if row is None else Next(QuoteId(row["quote_id"]), row["valid_until"])
 
-    async def expire_unread(self, tx: Transaction, quote_id: QuoteId, *, now: int) -> Whose | None:
-        """What it offers is not opened. None where it need not expire."""
-        return await self._whose(tx, quote_id) if await tx.execute(EXPIRE_UNREAD, quote_id, now) else None
-
-    async def _whose(self, tx: Transaction, quote_id: QuoteId) -> Whose:
+    async def end_unread(
+        self, tx: Transaction, quote_id: QuoteId, state: Literal["expired", "withdrawn"], *, now: int
+    ) -> Whose | None:
+        """What it offers is not opened. None where it is not open, or its time to expire has not come."""
+        if not await tx.execute(END_UNREAD, quote_id, now, state):
+            return None
         row = await tx.fetch_one(SELECT_WHOSE, quote_id)
         assert row is not None, "a revision is a quote's"
         return Whose(TenantId(row["tenant_id"]), ConversationId(row["conversation_id"]), row["revision"])
-
-    async def withdraw_unread(self, tx: Transaction, quote_id: QuoteId, *, now: int) -> Whose | None:
-        """As `expire_unread`, whatever its time is."""
-        return await self._whose(tx, quote_id) if await tx.execute(WITHDRAW_UNREAD, quote_id, now) else None
 
     async def open_of(
         self, reader: Reader, tenant_id: TenantId, vendor_id: ParticipantId

@@ -213,7 +213,7 @@ class Product:
             self.participants,
             conversation_store,
             self.conversation_changes,
-            QuotesOfErased(quote_store, outcomes, outbox, clock),
+            QuotesOfErased(quote_store, outcomes, clock),
             clock,
         )
         openings = Openings(self.conversations, self.participants)

@@ -155,7 +155,7 @@ class Services:
             self.participants,
             self.conversation_store,
             self.conversation_changes,
-            QuotesOfErased(self.quote_store, self.outcomes, self.outbox, self.clock),
+            QuotesOfErased(self.quote_store, self.outcomes, self.clock),
             self.clock,
         )
         openings = Openings(self.conversations, self.participants)

@@ -135,6 +135,15 @@ class Stall:
         if seen:
             await self.work()
 
+    async def damage(self, quote: Quote) -> None:
+        """What it offers can be opened no more."""
+        async with self.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE quote_revisions SET content = $1 WHERE quote_id = $2",
+                b"\x01" + b"x" * 60,
+                quote.quote_id,
+            )
+
     def _in_client(self, message_id: MessageId, by: ParticipantId | None) -> dict[str, Any]:
         """What comes with everything that somebody does to a message there."""
         self._said += 1

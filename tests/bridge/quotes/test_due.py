@@ -56,12 +56,7 @@ async def test_a_kill_at_any_commit_lets_each_expire_once(moment: Moment, what: 
 @one_database
 async def test_one_that_cannot_be_read_keeps_no_other_waiting(stall: Stall) -> None:
     broken, whole = await stall.send(days=1), await stall.send(days=1)
-    async with stall.database.transaction() as tx:
-        await tx.execute(
-            "UPDATE quote_revisions SET content = $1 WHERE quote_id = $2",
-            b"\x01" + b"x" * 60,
-            broken.quote_id,
-        )
+    await stall.damage(broken)
     await stall.later(DAY)
     assert await stall.state(whole) == "expired"
     assert (await stall.events()).count("Expired") == 2

@@ -152,12 +152,7 @@ async def test_the_polls_of_the_erased_are_closed(polling_stall: Stall) -> None:
 @one_database
 async def test_one_that_cannot_be_read_keeps_nobody_from_being_erased(stall: Stall) -> None:
     broken, whole = await stall.send(), await stall.send()
-    async with stall.database.transaction() as tx:
-        await tx.execute(
-            "UPDATE quote_revisions SET content = $1 WHERE quote_id = $2",
-            b"\x01" + b"x" * 60,
-            broken.quote_id,
-        )
+    await stall.damage(broken)
     await stall.erase(CHEF)
     assert await stall.state(whole) == "withdrawn"
     assert (await stall.events()).count("Withdrawn") == 2
